@@ -1,0 +1,273 @@
+"""The command line. Flags derive from sdlora.config; torch is imported only inside the commands that need it."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sdlora import __version__
+from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
+from sdlora.errors import UserError, explain
+from sdlora.run import Run, list_runs
+
+TINY_EXAMPLE = "sdlora train settings.toml --adapter.rank 8"
+
+# The libraries' notices at import are about their own internals (a missing torchvision and the like).
+for _library in ("TRANSFORMERS", "DIFFUSERS"):
+    os.environ.setdefault(f"{_library}_VERBOSITY", "error")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 good, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run_command(args) or 0
+    except UserError as error:
+        _print_problems(error)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except Exception as error:  # the top: whatever it was, people get a sentence
+        _print_problems(explain(error))
+        _note_traceback(args)
+    return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sdlora", description="Train Stable Diffusion LoRAs.")
+    parser.add_argument("--version", action="version", version=f"sdlora {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = _command(commands, "train", train_command, f"train a LoRA, for example: {TINY_EXAMPLE}")
+    train.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
+    train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    train.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help=argparse.SUPPRESS)
+    _add_settings(train)
+
+    check = _command(commands, "check", check_command, "say what is wrong with settings and images, without training")
+    check.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
+    _add_settings(check)
+
+    sample = _command(commands, "sample", sample_command, "draw test pictures with a LoRA at several strengths")
+    sample.add_argument("lora", type=Path, help="LoRA file or run folder")
+    sample.add_argument("--prompt", action="append", default=[], help="prompt (can be given several times)")
+    sample.add_argument("--base", default="", help="base model; the run's own by default")
+    sample.add_argument("--strength", type=float, nargs="+", default=[0.0, 1.0], help="strengths of the LoRA")
+    sample.add_argument("--negative", default="", help="negative prompt")
+    sample.add_argument("--steps", type=int, default=20)
+    sample.add_argument("--guidance", type=float, default=7.5)
+    sample.add_argument("--size", type=int, default=0, help="side in pixels; the base model's own by default")
+    sample.add_argument("--seed", type=int, default=42)
+    sample.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG to write (default: samples.png)")
+
+    runs = _command(commands, "runs", runs_command, "list the runs and how they stand")
+    runs.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
+
+    for what, text in {
+        "stop": "stop a run at its next step, keeping a usable LoRA",
+        "pause": "let a run wait",
+        "continue": "end a run's pause",
+        "save": "write a checkpoint now",
+        "pictures": "draw the test pictures now",
+    }.items():
+        ask = _command(commands, what, request_command, text)
+        ask.set_defaults(what=what)
+        ask.add_argument("run_folder", type=Path, metavar="RUN")
+
+    export = _command(commands, "export", export_command, "write a run's LoRA file again, from any checkpoint")
+    export.add_argument("run_folder", type=Path, metavar="RUN")
+    export.add_argument("--step", type=int, default=0, help="checkpoint to take; the newest by default")
+    export.add_argument("--container", choices=["kohya", "diffusers"], default="")
+    export.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="")
+    export.add_argument("--metadata", choices=["full", "minimum"], default="")
+    export.add_argument("--out", type=Path, help="file to write")
+
+    settings = _command(commands, "settings", settings_command, "print every setting with its default and help as TOML")
+    _add_settings(settings)
+
+    demo = _command(commands, "demo", demo_command, "train the example style on the embedded base and show the difference")
+    demo.add_argument("--steps", type=int, default=0, help="other number of steps")
+    demo.add_argument("--folder", type=Path, default=Path("runs"), help="where the run goes (default: runs)")
+    return parser
+
+
+def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run_command=function, command=name)
+    return parser
+
+
+# ---- settings as flags
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    for info in all_settings():
+        group = parser.add_argument_group(info.key.split(".")[0]) if info.key.split(".")[0] not in _titles(parser) else None
+        group = group or next(g for g in parser._action_groups if g.title == info.key.split(".")[0])
+        value = {
+            "dest": info.key,
+            "default": argparse.SUPPRESS,
+            "help": f"{info.help} (default: {info.default!r})".replace("%", "%%"),
+        }
+        if info.choices:
+            group.add_argument(f"--{info.key}", choices=info.choices, **value)
+        elif info.type is bool:
+            group.add_argument(f"--{info.key}", action=argparse.BooleanOptionalAction, **value)
+        elif info.type is list:
+            group.add_argument(f"--{info.key}", nargs="*", metavar="TEXT", **value)
+        elif info.type is dict:
+            group.add_argument(f"--{info.key}", nargs="*", type=_pair, metavar="PATTERN=NUMBER", **value)
+        else:
+            group.add_argument(f"--{info.key}", metavar=info.type.__name__.upper(), **value)
+
+
+def _titles(parser: argparse.ArgumentParser) -> list[str]:
+    return [group.title for group in parser._action_groups]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    pattern, sign, number = text.rpartition("=")
+    if not sign or not pattern:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=NUMBER")
+    return pattern, number
+
+
+def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
+    """{"adapter.rank": "8"} of the flags that were given; numbers stay text, pydantic reads them."""
+
+    def plain(info: SettingInfo) -> Any:
+        value = vars(args)[info.key]
+        return dict(value) if info.type is dict else value
+
+    return {info.key: plain(info) for info in all_settings() if info.key in vars(args)}
+
+
+def _settings_of(args: argparse.Namespace):
+    """(settings, problems): what is wrong in the file or the flags is a problem, its default stands in for it."""
+    values = read_toml(args.settings) if args.settings else {}
+    return salvage(merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line")
+
+
+# ---- commands
+
+
+def train_command(args: argparse.Namespace) -> int:
+    from sdlora.terminal import follow
+
+    if args.run_folder or args.resume:
+        run = _existing(args.run_folder or args.resume)
+        if args.resume and overrides_of(args):
+            raise UserError("A resumed run keeps its settings.", fix="Start a new run to change them.")
+        return follow(run, load_settings(run.folder / "settings.toml"), plain=bool(args.run_folder))
+    run, settings = prepare_run(*_settings_of(args))
+    return follow(run, settings)
+
+
+def prepare_run(settings, problems=()):
+    """Check everything, resolve the settings, make the run folder. UserError with all problems at once,
+    those found before among them."""
+    from sdlora.config import dump_settings
+    from sdlora.models.families import inspect_base
+    from sdlora.preflight import check, resolve
+
+    problems = [*problems, *check(settings)]
+    fatal = [p for p in problems if p.fatal]
+    if fatal:
+        raise UserError(*fatal)
+    for problem in problems:
+        print(f"Note: {problem}")
+    settings = resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+    return Run.create(settings.run.folder, settings.run.name, dump_settings(settings)), settings
+
+
+def check_command(args: argparse.Namespace) -> int:
+    from sdlora.preflight import check
+
+    settings, wrong = _settings_of(args)
+    problems = [*wrong, *check(settings)]
+    for problem in problems:
+        print(("Problem: " if problem.fatal else "Note: ") + str(problem))
+    fatal = sum(problem.fatal for problem in problems)
+    print(f"{fatal} to mend before training." if fatal else "Ready to train.")
+    return 1 if fatal else 0
+
+
+def sample_command(args: argparse.Namespace) -> int:
+    from sdlora.commands import sample_lora
+
+    print(f"Wrote {sample_lora(args)}")
+    return 0
+
+
+def export_command(args: argparse.Namespace) -> int:
+    from sdlora.commands import export_run
+
+    path, error = export_run(_existing(args.run_folder), args)
+    print(f"Wrote {path} (read back through diffusers: relative error {error:.1e})")
+    return 0
+
+
+def runs_command(args: argparse.Namespace) -> int:
+    from sdlora.events import Finished, StepDone
+
+    runs = list_runs(args.folder)
+    for run in runs:
+        step, file = 0, ""
+        for _, event in run.events():
+            step = event.step if isinstance(event, StepDone) else step
+            file = event.file if isinstance(event, Finished) else file
+        print(f"{run.name:40} {run.state():12} step {step:<7} {file}")
+    if not runs:
+        print(f"No runs in {args.folder}.")
+    return 0
+
+
+def request_command(args: argparse.Namespace) -> int:
+    run = _existing(args.run_folder)
+    if not run.alive():
+        raise UserError(f"{run.name} is not being trained.", fix=f"To go on: sdlora train --resume {run.folder}")
+    what = {"continue": "pause", "pictures": "sample"}.get(args.what, args.what)
+    run.request(what, on=args.what != "continue")
+    print(f"Asked {run.name}: {args.what}.")
+    return 0
+
+
+def settings_command(args: argparse.Namespace) -> int:
+    from sdlora.commands import settings_text
+
+    print(settings_text(make_settings(merge({}, overrides_of(args)), "the command line")), end="")
+    return 0
+
+
+def demo_command(args: argparse.Namespace) -> int:
+    from sdlora.demo import demo
+
+    return demo(args.folder, args.steps)
+
+
+# ---- helpers
+
+
+def _existing(folder: Path) -> Run:
+    if not (folder / "settings.toml").is_file():
+        raise UserError(f"{folder} is not a run folder (no settings.toml in it).", fix="`sdlora runs` lists them.")
+    return Run(folder)
+
+
+def _print_problems(error: UserError) -> None:
+    for problem in error.problems:
+        print(str(problem), file=sys.stderr)
+
+
+def _note_traceback(args: argparse.Namespace) -> None:
+    """The details go to a file, not to the screen."""
+    folder = getattr(args, "run_folder", None) or getattr(args, "resume", None)
+    path = (folder if folder and folder.is_dir() else Path(".")) / "sdlora-error.txt"
+    try:
+        path.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:
+        return
+    print(f"Details: {path}", file=sys.stderr)

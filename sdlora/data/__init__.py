@@ -1,0 +1,1 @@
+"""Everything between a folder of pictures and cached latents."""

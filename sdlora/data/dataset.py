@@ -1,0 +1,262 @@
+"""A folder of images as a list of items, and which of them each step trains on. No torch."""
+
+import hashlib
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdlora.data.buckets import Placement, place
+from sdlora.data.captions import KOHYA_FOLDER, read_captions
+from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.data.index import inspect_files
+from sdlora.errors import Problem, UserError
+
+MANY_REPEATS = 1_000
+SHOWN = 20  # problems of one kind that get a sentence each
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to train on."""
+
+    path: Path
+    name: str  # relative to the data folder, with forward slashes
+    caption: str
+    source: str  # of the caption: "sidecar", "metadata", "folder" or "name"
+    repeats: int
+    size: tuple[int, int]  # (width, height) in pixels, upright
+    placement: Placement
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a folder holds: the usable images in natural order of their names, and everything that is wrong with it."""
+
+    folder: Path
+    items: tuple[Item, ...]
+    problems: tuple[Problem, ...]
+
+
+def scan(
+    folder: Path | str,
+    *,
+    resolution: int,
+    step: int,
+    fit: str = "bucket",
+    upscale: bool = False,
+    repeats: int = 1,
+    cache: Path | str | None = None,
+    min_side: int = 0,
+    max_side: int = 0,
+) -> Dataset:
+    """Look at every image of ``folder`` and below; never raises for what is in it.
+
+    ``resolution``, ``step``, ``fit``, ``upscale``, ``min_side``, ``max_side``: as ``buckets.place`` takes them.
+    ``repeats`` multiplies the N of kohya's ``N_name`` folders. ``cache`` (default: .sdlora_cache in the folder) keeps
+    an index, so that a later scan opens only the images that are new or changed since.
+    """
+    folder = Path(os.path.abspath(Path(folder).expanduser()))
+    problem = _folder_problem(folder)
+    if problem:
+        return Dataset(folder, (), (problem,))
+    problems: list[Problem] = []
+    closed: list[OSError] = []
+    paths = find_images(folder, onerror=closed.append)
+    problems += [
+        Problem(f"The folder {Path(e.filename).name} can't be opened ({e.strerror}) and is left out.", fatal=False)
+        for e in closed
+    ]
+    if not paths:
+        what = f"There are no images in {folder}."
+        return Dataset(folder, (), (*problems, Problem(what, "Put JPEG, PNG or WebP files there.", "data.folder")))
+    names = {path: path.relative_to(folder).as_posix() for path in paths}
+    seen, index_problems = inspect_files(names, _index_file(folder, cache))
+    problems += index_problems
+    captions, caption_problems = read_captions(paths, folder)
+    unreadable, too_small, items = [], [], []
+    for path, name in names.items():
+        times = repeats * _folder_repeats(path, folder)
+        if seen[name].problem:
+            unreadable.append(Problem(seen[name].problem, "", name, fatal=False))
+        elif times:
+            try:
+                placement = place(
+                    seen[name].size, resolution=resolution, step=step, fit=fit, upscale=upscale,
+                    min_side=min_side, max_side=max_side, name=name,
+                )  # fmt: skip
+            except UserError as error:
+                too_small += error.problems
+                continue
+            caption = captions[path]
+            items.append(
+                Item(path, name, caption.text, caption.source, times, seen[name].size, placement, seen[name].hash)
+            )
+    problems += _few(unreadable, "images that can't be read") + _few(too_small, "images that are too small")
+    problems += _few(caption_problems, "remarks about captions") + _folder_warnings(paths, folder)
+    problems += _shared_captions(paths, names) + _missing_captions(items)
+    if not items:
+        problems.append(Problem(f"No image in {folder} can be used.", "See the other messages.", "data.folder"))
+    return Dataset(folder, tuple(items), tuple(problems))
+
+
+# ---- what is wrong with a folder
+
+
+def _folder_problem(folder: Path) -> Problem | None:
+    try:
+        next(os.scandir(folder), None)
+    except FileNotFoundError:
+        return Problem(f"There is no folder {folder}.", "Check data.folder.", "data.folder")
+    except NotADirectoryError:
+        return Problem(f"{folder} is a file, not a folder.", "Choose the folder that the images are in.", "data.folder")
+    except PermissionError:
+        return Problem(f"No permission to open {folder}.", "Choose a folder of your own.", "data.folder")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"The folder {str(folder)[:200]!r} can't be opened ({reason})."
+        return Problem(what, "Check data.folder.", "data.folder")
+    return None
+
+
+def _few(problems: Sequence[Problem], of_what: str) -> list[Problem]:
+    """The first of many; the rest as one number."""
+    if len(problems) <= SHOWN:
+        return list(problems)
+    return [*problems[:SHOWN], Problem(f"… and {len(problems) - SHOWN} more {of_what}.", fatal=False)]
+
+
+def _folder_warnings(paths: Iterable[Path], folder: Path) -> list[Problem]:
+    warnings = []
+    for parent in dict.fromkeys(path.parent for path in paths):
+        times, kohya = _folder_repeats(parent / "x", folder), KOHYA_FOLDER.fullmatch(parent.name)
+        if times == 0:
+            what = f"The folder {parent.name} means 0 repeats, so its images are left out."
+            warnings.append(Problem(what, fatal=False))
+        elif times >= MANY_REPEATS and kohya:
+            what = f"The folder {parent.name} means {times} repeats of each of its images."
+            warnings.append(Problem(what, f'If it does not, rename it, for example to "{kohya[2]}".', fatal=False))
+    return warnings
+
+
+def _shared_captions(paths: Iterable[Path], names: dict[Path, str]) -> list[Problem]:
+    groups = defaultdict(list)
+    for path in paths:
+        groups[path.with_suffix("")].append(path)
+    shared = [
+        Problem(
+            f"{' and '.join(names[p] for p in group)} share one caption file, {group[0].stem}.txt.",
+            "Rename one of them if they are different pictures.",
+            names[group[0]],
+            fatal=False,
+        )
+        for group in groups.values()
+        if len(group) > 1
+    ]
+    return _few(shared, "images that share a caption file")
+
+
+def _missing_captions(items: Sequence[Item]) -> list[Problem]:
+    without = [item for item in items if item.source == "name"]
+    if not without:
+        return []
+    if len(without) == len(items):
+        example = f"{without[0].name} gives {without[0].caption!r}"
+        what = f"No image has a caption; captions are made from the file names ({example})."
+    else:
+        names = ", ".join(item.name for item in without[:3]) + (", …" if len(without) > 3 else "")
+        what = f"{len(without)} of {len(items)} images have no caption and get one from their file names ({names})."
+    return [Problem(what, "Write captions as .txt files beside the images.", "data.folder", fatal=False)]
+
+
+def _index_file(folder: Path, cache: Path | str | None) -> Path:
+    """In the folder itself its name is plain; elsewhere it tells the folder, as several may share a cache."""
+    inside = folder / CACHE_FOLDER
+    where = Path(os.path.abspath(Path(cache).expanduser())) if cache else inside
+    of_folder = "" if where == inside else f"-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    return where / f"index{of_folder}.json"
+
+
+def _folder_repeats(path: Path, folder: Path) -> int:
+    """The N of kohya's ``N_name``, for folders below the data folder; 1 for any other."""
+    kohya = KOHYA_FOLDER.fullmatch(path.parent.name) if path.parent != folder else None
+    return min(int(kohya[1][:9]), 10_000) if kohya else 1
+
+
+# ---- which images a step trains on
+
+
+class Plan:
+    """Which images each step trains on: a pure function of (items, settings, seed, step).
+
+    In an epoch every image appears ``repeats`` times. The images of each bucket are shuffled and cut into
+    ceil(n / batch_size) batches of one bucket only, as even as can be (5 images in batches of 4: 3 + 2), so nothing is
+    left out or doubled; then the batches are shuffled. Epochs follow one another in one endless stream of batches, of
+    which every step takes the next ``devices`` x ``accumulate``.
+    """
+
+    def __init__(self, items: Sequence[Item], batch_size: int, seed: int, devices: int = 1, accumulate: int = 1):
+        if not items:
+            raise ValueError("no images to plan with")
+        self.batch_size, self.seed, self.devices, self.accumulate = batch_size, seed, devices, accumulate
+        buckets = defaultdict(list)
+        for number, item in enumerate(items):
+            buckets[item.placement.bucket] += [number] * item.repeats
+        self._buckets = [buckets[size] for size in sorted(buckets)]
+        self.batches_per_epoch = sum(-(-len(bucket) // batch_size) for bucket in self._buckets)
+        self._epochs: dict[int, list[tuple[int, ...]]] = {}
+
+    def at(self, step: int, device_index: int = 0) -> list[tuple[int, ...]]:
+        """The ``accumulate`` batches (of indices into items) that a device adds up for ``step``, counted from 1."""
+        if step < 1 or not 0 <= device_index < self.devices:
+            raise ValueError(f"no step {step} on device {device_index}")
+        first = (step - 1) * self.devices * self.accumulate
+        return [self._batch(first + turn * self.devices + device_index) for turn in range(self.accumulate)]
+
+    def epoch_of(self, step: int) -> float:
+        """How many epochs are done after ``step``."""
+        return step * self.devices * self.accumulate / self.batches_per_epoch
+
+    def _batch(self, position: int) -> tuple[int, ...]:
+        number, place_in_epoch = divmod(position, self.batches_per_epoch)
+        if number not in self._epochs:
+            self._epochs = {n: e for n, e in self._epochs.items() if n == number - 1}  # a step may span two epochs
+            self._epochs[number] = self._shuffled(number)
+        return self._epochs[number][place_in_epoch]
+
+    def _shuffled(self, epoch: int) -> list[tuple[int, ...]]:
+        rng = rng_for(self.seed, "epoch", epoch)
+        batches = []
+        for bucket in self._buckets:
+            order = rng.sample(bucket, len(bucket))
+            count = -(-len(order) // self.batch_size)
+            cuts = [len(order) * i // count for i in range(count + 1)]
+            batches += [tuple(order[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+        rng.shuffle(batches)
+        return batches
+
+
+def plan(
+    items: Sequence[Item],
+    batch_size: int,
+    seed: int,
+    step: int,
+    device_index: int = 0,
+    devices: int = 1,
+    accumulate: int = 1,
+) -> list[tuple[int, ...]]:
+    """``Plan.at`` in one call. A loop keeps a ``Plan``: it shuffles once per epoch."""
+    return Plan(items, batch_size, seed, devices, accumulate).at(step, device_index)
+
+
+def seed_for(seed: int, *words: int | str) -> int:
+    """A number in 0..2**63-1 that is the same on every machine for the same seed and words, and else unrelated."""
+    return int.from_bytes(hashlib.sha256(repr((seed, *words)).encode("utf-8")).digest()[:8], "big") >> 1
+
+
+def rng_for(seed: int, *words: int | str) -> random.Random:
+    """A generator of its own for what ``words`` name, such as ``rng_for(seed, "caption", step, index)``."""
+    return random.Random(seed_for(seed, *words))

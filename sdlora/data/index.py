@@ -1,0 +1,88 @@
+"""What is known of image files, remembered between scans so that only new and changed ones are opened. No torch."""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdlora.data.images import check_image, content_hash
+from sdlora.errors import Problem, UserError
+from sdlora.run import write_atomically
+
+VERSION = 1
+SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a file: its stat, its hash, and its size or what is wrong with it."""
+
+    stat: tuple[int, int, int]  # bytes, mtime_ns, ctime_ns (an edit that puts the mtime back still moves the ctime)
+    hash: str = ""
+    size: tuple[int, int] = (0, 0)
+    problem: str = ""
+
+
+def inspect_files(names: dict[Path, str], index: Path) -> tuple[dict[str, Seen], list[Problem]]:
+    """What each file is, by name, and what is wrong with the index itself.
+
+    names: the names to report and remember, by path. index: the JSON file that remembers. A file is opened only if it
+    is not in the index with the stat it has now; files changed in the last two seconds are never remembered.
+    """
+    began = time.time_ns()
+    known = _load_index(index)
+    stats = {name: _stat(path) for path, name in names.items()}
+    new = [path for path, name in names.items() if name not in known or known[name].stat != stats[name]]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # Pillow and hashlib work outside Python's lock
+        fresh = pool.map(lambda path: _inspect(path, names[path], stats[names[path]]), new)
+        fresh = dict(zip([names[path] for path in new], fresh, strict=True))
+    seen = {name: fresh.get(name) or known[name] for name in names.values()}
+    # kept: files that have rested for a while, and those that could be looked into at all (a missing right may come)
+    keep = {name: s for name, s in seen.items() if began - max(s.stat[1:]) > SETTLED and s.hash}
+    return seen, [] if keep == known else _save_index(index, keep)
+
+
+def _stat(path: Path) -> tuple[int, int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (-1, 0, 0)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _inspect(path: Path, name: str, stat: tuple[int, int, int]) -> Seen:
+    try:
+        digest = content_hash(path)
+    except OSError as error:
+        return Seen(stat, problem=f"{name} cannot be read ({error.strerror}) and is left out.")
+    try:
+        return Seen(stat, digest, check_image(path, name))
+    except UserError as error:
+        return Seen(stat, digest, problem=error.problems[0].what)
+
+
+def _load_index(path: Path) -> dict[str, Seen]:
+    """The index; nothing if it is missing, of another version or damaged: then all images are opened again."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != VERSION:
+            return {}
+        return {
+            str(name): Seen((int(a), int(b), int(c)), str(digest), (int(width), int(height)), str(problem))
+            for name, (a, b, c, digest, width, height, problem) in content["files"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _save_index(index: Path, known: dict[str, Seen]) -> list[Problem]:
+    files = {name: [*s.stat, s.hash, *s.size, s.problem] for name, s in known.items()}
+    try:
+        index.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(index, json.dumps({"version": VERSION, "files": files}, ensure_ascii=True))
+    except OSError as error:
+        what = f"The cache folder {index.parent} can't be written ({error.strerror})."
+        return [Problem(what, "Set data.cache to a folder of your own.", "data.cache", fatal=False)]
+    return []

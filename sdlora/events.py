@@ -1,0 +1,114 @@
+"""What can happen in a run. The loop yields these; terminals, files and the page read them."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Union
+
+
+@dataclass(frozen=True)
+class Started:
+    """The trainer begins (or goes on) with ``steps`` in all, after ``step`` of them."""
+
+    kind: ClassVar[str] = "started"
+    step: int
+    steps: int
+    images: int
+    trainable: int  # parameters
+    total: int  # parameters of everything the adapter sits in
+    file_size: int  # bytes of the LoRA file to come
+    device: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Work before or beside the steps: ``what`` is "latents", "text" or "samples"."""
+
+    kind: ClassVar[str] = "progress"
+    what: str
+    done: int
+    of: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One optimizer step."""
+
+    kind: ClassVar[str] = "step"
+    step: int
+    loss: float  # mean over the step's images, before weighting
+    lr: float
+    seconds: float  # wall time of this step
+    memory: int = 0  # bytes in use: the GPU's peak, or the process's on a CPU
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Test pictures written; ``files`` are relative to the run folder, one per prompt."""
+
+    kind: ClassVar[str] = "sampled"
+    step: int
+    files: list[str]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint (folder) or the final file, relative to the run folder."""
+
+    kind: ClassVar[str] = "saved"
+    step: int
+    path: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something the user should know; training goes on."""
+
+    kind: ClassVar[str] = "warned"
+    text: str
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Training waits (``on``) or goes on again."""
+
+    kind: ClassVar[str] = "paused"
+    step: int
+    on: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end: ``why`` is "done", "stopped" or "failed" (then ``text`` says it)."""
+
+    kind: ClassVar[str] = "finished"
+    step: int
+    why: str
+    text: str = ""
+    file: str = ""  # the LoRA, relative to the run folder
+
+
+Event = Union[Started, Progress, StepDone, Sampled, Saved, Warned, Paused, Finished]
+KINDS = {cls.kind: cls for cls in (Started, Progress, StepDone, Sampled, Saved, Warned, Paused, Finished)}
+
+
+def to_line(event: Event, time: float) -> str:
+    """One JSON line without the newline; numbers that are not finite become null."""
+    record = {"kind": event.kind, "time": round(time, 3), **dataclasses.asdict(event)}
+    clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+    return json.dumps(clean, ensure_ascii=False, allow_nan=False)
+
+
+def from_line(line: str) -> tuple[float, Event] | None:
+    """(time, event), or None for a line that is torn or of a kind this version does not know."""
+    try:
+        record = json.loads(line)
+        cls = KINDS[record.pop("kind")]
+        time = float(record.pop("time"))
+        known = {f.name for f in dataclasses.fields(cls)}
+        event = cls(**{k: math.nan if v is None else v for k, v in record.items() if k in known})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return time, event

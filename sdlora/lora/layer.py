@@ -1,0 +1,95 @@
+"""One LoRA layer: the trainable low-rank change of one frozen nn.Linear or nn.Conv2d."""
+
+import torch
+from torch import Tensor, nn
+
+from sdlora.errors import UserError
+
+
+class LoRALayer(nn.Module):
+    """delta(x) = (alpha / rank) · B·A·x, after Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+
+    A (``down``) maps to ``rank`` features, B (``up``) maps back. For a convolution A has the base's kernel, stride,
+    padding and dilation, and B is 1x1, as kohya and peft have it. The factors are float32 whatever the base's dtype.
+
+    A is Gaussian with standard deviation 1/rank, which is peft's ``init_lora_weights="gaussian"`` and what diffusers'
+    own training scripts use: alpha/rank · B·A then starts alike at every width. B is zero, so training starts at the
+    base model exactly. The numbers are drawn on the CPU: the same seed gives the same factors on every device.
+
+    base: nn.Linear, or nn.Conv2d with groups=1. It is read for its shape and device and not kept.
+    name: how error sentences call the base.
+    Raises UserError for another kind of module, grouped convolutions, rank < 1 or alpha <= 0.
+    """
+
+    def __init__(
+        self,
+        base: nn.Module,
+        rank: int,
+        alpha: float,
+        generator: torch.Generator | None = None,
+        name: str = "the layer",
+    ):
+        super().__init__()
+        if problem := why_not(base, rank, alpha, name):
+            raise UserError(problem)
+        self.rank, self.alpha, self.scale = rank, float(alpha), alpha / rank
+        self.down, self.up, self.shape = _empty_factors(base, rank)
+        self.reset(base.weight.device, generator)
+
+    def reset(self, device: torch.device | str | None = None, generator: torch.Generator | None = None) -> None:
+        """Start anew: A Gaussian, B zero. generator: on the CPU; None for torch's global one."""
+        device = device or self.down.weight.device
+        down = torch.randn(self.down.weight.shape, generator=generator) / self.rank
+        self.down.weight = nn.Parameter(down.to(device))
+        self.up.weight = nn.Parameter(torch.zeros(self.up.weight.shape, device=device))
+
+    def forward(self, x: Tensor, multiplier: float = 1.0) -> Tensor:
+        """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's."""
+        dtype = x.dtype
+        scale = self.scale * multiplier
+        if torch.is_autocast_enabled(x.device.type):
+            return self.up(self.down(x) * scale)  # autocast picks the dtype of the products
+        # Scaling between the factors touches rank features per position instead of all of them.
+        return self.up(self.down(x.to(self.down.weight.dtype)) * scale).to(dtype)
+
+    def delta_weight(self) -> Tensor:
+        """The change of the base's weight, (alpha/rank) · B·A: float32, in the base weight's shape."""
+        down, up = self.down.weight.float(), self.up.weight.float()
+        return (up.flatten(1) @ down.flatten(1) * self.scale).view(self.shape)
+
+    def extra_repr(self) -> str:
+        return f"rank={self.rank}, alpha={self.alpha:g}"
+
+
+def why_not(base: nn.Module, rank: int, alpha: float, name: str) -> str:
+    """The sentence that says why there can be no LoRA here; empty if there can."""
+    if not isinstance(base, (nn.Linear, nn.Conv2d)):
+        return f"{name} is a {type(base).__name__}; a LoRA fits nn.Linear and nn.Conv2d only."
+    if isinstance(base, nn.Conv2d) and base.groups != 1:
+        return f"{name} is a convolution with {base.groups} groups; a LoRA fits convolutions with one group only."
+    if not isinstance(rank, int) or rank < 1:
+        return f"The rank of {name} is {rank}; it must be a whole number of at least 1."
+    if not 0 < alpha < float("inf"):
+        return f"The alpha of {name} is {alpha}; it must be more than 0."
+    return ""
+
+
+def _empty_factors(base: nn.Linear | nn.Conv2d, rank: int) -> tuple[nn.Module, nn.Module, tuple[int, ...]]:
+    """(down, up, the base weight's shape). Made on "meta": no numbers are drawn from the global generator."""
+    if isinstance(base, nn.Linear):
+        down = nn.Linear(base.in_features, rank, bias=False, device="meta")
+        up = nn.Linear(rank, base.out_features, bias=False, device="meta")
+        return down, up, (base.out_features, base.in_features)
+    down = nn.Conv2d(
+        base.in_channels,
+        rank,
+        base.kernel_size,
+        base.stride,
+        base.padding,
+        base.dilation,
+        bias=False,
+        padding_mode=base.padding_mode,
+        device="meta",
+    )
+    up = nn.Conv2d(rank, base.out_channels, 1, bias=False, device="meta")
+    return down, up, (base.out_channels, base.in_channels, *base.kernel_size)

@@ -1,0 +1,1 @@
+"""Base models: which family a folder is, and its parts loaded."""

@@ -1,0 +1,245 @@
+"""Every check that is possible before a run starts, and the settings with nothing left open. No torch."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from sdlora.config import Settings
+from sdlora.data.captions import read_captions, variant
+from sdlora.data.dataset import Dataset, Item, rng_for, scan
+from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.errors import Problem, UserError
+from sdlora.models.families import BaseInfo, inspect_base
+
+FEW_IMAGES = 5
+PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
+LATENT_CHANNELS = 4
+MARGIN = 64 << 20  # bytes left over for logs, test pictures and the system
+
+
+def check(settings: Settings) -> list[Problem]:
+    """Everything that is wrong with the settings, the images, the base model and the disk; fatal problems first.
+
+    Never raises for bad input. Opens images that are new since the last check, so the first call can take a while.
+    """
+    info, problems = _base(settings)
+    resolution = _resolution(settings, info) if info else []
+    dataset = scan_for(settings, None if resolution else info) if settings.data.folder else None
+    problems += resolution
+    problems += dataset.problems if dataset else _no_folder()
+    problems += _train(settings)
+    problems += _output(settings)
+    if dataset and dataset.items:
+        problems += _cache(settings)
+        problems += _images(dataset, settings, info)
+        problems += _disk(settings, info, dataset.items) if info else []
+    return sorted(dict.fromkeys(problems), key=lambda problem: not problem.fatal)
+
+
+def scan_for(settings: Settings, info: BaseInfo | None) -> Dataset:
+    """The dataset that these settings train on; without a base model, the one for a usual SD model."""
+    data = settings.data
+    step = info.step if info else 8  # an unknown base: only what no model could train on is too small
+    return scan(
+        data.folder,
+        resolution=(data.resolution or info.resolution) if info else 512,
+        step=step,
+        fit=data.fit,
+        upscale=data.upscale,
+        repeats=data.repeats,
+        cache=cache_folder(settings),
+    )
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Where latents, text and the index of images are kept."""
+    folder = settings.data.cache or os.path.join(settings.data.folder, CACHE_FOLDER)
+    return Path(os.path.abspath(os.path.expanduser(folder)))
+
+
+def resolve(settings: Settings, info: BaseInfo) -> Settings:
+    """A copy with every "auto" value filled in and the data folders absolute, as settings.toml keeps it.
+
+    data.resolution: the base's own. sample.size: data.resolution. sample.prompts: two of the captions (with the
+    trigger word), else the trigger word. train.text_encoder_lr: half of train.lr. model.prediction: the base's.
+    train.precision and train.device stay: only the machine that trains can tell.
+    """
+    done = settings.model_copy(deep=True)
+    done.data.folder = os.path.abspath(os.path.expanduser(settings.data.folder))
+    done.data.cache = str(cache_folder(settings))
+    done.data.resolution = settings.data.resolution or info.resolution
+    done.sample.size = settings.sample.size or done.data.resolution
+    done.sample.prompts = settings.sample.prompts or _prompts(done)
+    done.train.text_encoder_lr = settings.train.text_encoder_lr or settings.train.lr / 2
+    if settings.model.prediction == "auto":
+        done.model.prediction = info.prediction
+    return done
+
+
+def _prompts(settings: Settings) -> list[str]:
+    """Two different captions, of the first image and one from the middle on; those made from file names count too."""
+    folder, trigger = Path(settings.data.folder), settings.data.trigger
+    images = find_images(folder)
+    captions, middle = read_captions(images, folder)[0], len(images) // 2
+    found: list[str] = []
+    for image in images[:1] + images[middle:] + images[1:middle]:
+        caption = captions[image].text[:PROMPT_LENGTH].strip()
+        text = variant(
+            caption, trigger=trigger, shuffle=False, keep_tags=0, tag_dropout=0, caption_dropout=0, rng=rng_for(0)
+        )
+        if text and text not in found:
+            found.append(text)
+        if len(found) == 2:
+            break
+    return found or [trigger]
+
+
+# ---- the checks, one subject each
+
+
+def _base(settings: Settings) -> tuple[BaseInfo | None, list[Problem]]:
+    try:
+        return inspect_base(settings.model.base, settings.model.revision), []
+    except UserError as error:
+        return None, list(error.problems)
+
+
+def _no_folder() -> list[Problem]:
+    return [Problem("No image folder is chosen.", "Set data.folder to the folder with your images.", "data.folder")]
+
+
+def _resolution(settings: Settings, info: BaseInfo) -> list[Problem]:
+    problems = []
+    for key, size in (("data.resolution", settings.data.resolution), ("sample.size", settings.sample.size)):
+        if size and (size % info.step or size < 2 * info.step):
+            near = max(2 * info.step, round(size / info.step) * info.step)
+            what = f"{key} is {size}, but {info.name} needs a multiple of {info.step}, at least {2 * info.step}."
+            problems.append(Problem(what, f"Use {near}, or 0 for the model's own {info.resolution}.", key))
+    return problems
+
+
+def _train(settings: Settings) -> list[Problem]:
+    train, problems = settings.train, []
+    if train.warmup >= train.steps:
+        what = f"train.warmup is {train.warmup}, but the run has only {train.steps} steps."
+        problems.append(Problem(what, "Make it smaller, a tenth of train.steps for example.", "train.warmup"))
+    if train.precision == "fp16" and train.device == "cpu":
+        what = 'train.precision "fp16" does not work on a CPU.'
+        problems.append(Problem(what, 'Use "fp32", "bf16" or "auto".', "train.precision"))
+    return problems
+
+
+def _output(settings: Settings) -> list[Problem]:
+    target = Path(os.path.abspath(os.path.expanduser(settings.run.folder)))
+    problems = _writable(target, "run.folder", "The output folder")
+    data = Path(os.path.abspath(os.path.expanduser(settings.data.folder)))
+    if settings.data.folder and target.is_relative_to(data):
+        what = f"The output folder {target} lies inside data.folder, so test pictures would become training images."
+        problems.append(Problem(what, "Choose a run.folder outside of it.", "run.folder"))
+    return problems
+
+
+def _cache(settings: Settings) -> list[Problem]:
+    return _writable(cache_folder(settings), "data.cache", "The cache folder")
+
+
+def _writable(folder: Path, key: str, what: str) -> list[Problem]:
+    """Tried out with a file that is gone at once: rights alone don't tell of read-only disks."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)):
+            return []
+    except OSError as error:
+        return [Problem(f"{what} {folder} can't be written ({error.strerror}).", f"Choose another {key}.", key)]
+
+
+def _images(dataset: Dataset, settings: Settings, info: BaseInfo | None) -> list[Problem]:
+    problems, items = [], dataset.items
+    if len(items) < FEW_IMAGES:
+        are = "is only 1 image" if len(items) == 1 else f"are only {len(items)} images"
+        what = f"There {are} to train on."
+        problems.append(Problem(what, "Ten to thirty varied ones work better.", "data.folder", fatal=False))
+    resolution = (settings.data.resolution or info.resolution) if info else 0
+    small = [i for i in items if i.size[0] * i.size[1] * 4 < resolution * resolution]
+    if small:
+        names = ", ".join(i.name for i in small[:3]) + (", …" if len(small) > 3 else "")
+        count = "1 image is" if len(small) == 1 else f"{len(small)} images are"
+        what = f"{count} very small for training at {resolution} pixels: {names}."
+        problems.append(Problem(what, "Larger ones give a sharper LoRA.", "data.resolution", fatal=False))
+    return problems
+
+
+def _disk(settings: Settings, info: BaseInfo, items: tuple[Item, ...]) -> list[Problem]:
+    """Not enough room for the cache or for the checkpoints, with the estimate in the sentence."""
+    needs: dict[int, list[tuple[str, Path, int]]] = {}
+    runs = Path(os.path.abspath(os.path.expanduser(settings.run.folder)))
+    for what, folder, size in (
+        ("cached latents", cache_folder(settings), _cache_bytes(settings, info, items)),
+        ("checkpoints", runs, _checkpoint_bytes(settings, info)),
+    ):
+        try:
+            needs.setdefault(_existing(folder).stat().st_dev, []).append((what, folder, size))
+        except OSError:
+            continue  # a folder that can't be looked at is _writable's to tell
+    problems = []
+    for parts in needs.values():
+        free, total = shutil.disk_usage(_existing(parts[0][1])).free, sum(size for _, _, size in parts) + MARGIN
+        if total > free:
+            whole = " and ".join(f"about {_amount(size)} of {what}" for what, _, size in parts)
+            what = f"The disk of {parts[0][1]} is too full: the run needs {whole}, {_amount(free)} are free."
+            problems.append(Problem(what, "Free some space, or set save.keep lower.", "run.folder"))
+    return problems
+
+
+def _cache_bytes(settings: Settings, info: BaseInfo, items: tuple[Item, ...]) -> int:
+    """fp32 mean and std per image and side, less what is cached already (of this run or another, here nobody knows)."""
+    pixels = sum(w * h for w, h in (item.placement.bucket for item in items))
+    sides = 2 if settings.data.flip else 1
+    latents = cache_folder(settings) / "latents"
+    there = sum(entry.stat().st_size for entry in os.scandir(latents)) if latents.is_dir() else 0
+    return max(0, sides * (pixels // info.factor**2 * LATENT_CHANNELS * 2 * 4 + len(items) * 4096) - there)
+
+
+def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
+    """At most: the LoRA of every layer in fp32 with AdamW's two moments, for each checkpoint there is at once."""
+    save, train = settings.save, settings.train
+    count = 1 + (train.steps // save.every if save.every else 0)
+    if save.keep:
+        count = min(count, save.keep) + 1  # a new one is written before the oldest goes
+    parts = ("unet", "text_encoder") if settings.adapter.text_encoder else ("unet",)
+    per_rank = sum(
+        shape[0] + shape[1]
+        for file in info.weight_files
+        if file and file.parent.name in parts
+        for name, shape in _shapes(file)
+        if len(shape) >= 2 and "embedding" not in name
+    )
+    return (count + 1) * per_rank * settings.adapter.rank * 3 * 4
+
+
+def _shapes(file: Path) -> Iterator[tuple[str, list[int]]]:
+    try:
+        with safe_open(file, framework="np") as weights:
+            names = weights.keys()
+            for name in names:
+                yield name, weights.get_slice(name).get_shape()
+    except (OSError, SafetensorError):
+        return  # a damaged file is told of when it is loaded; here it only adds nothing to the estimate
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself or the nearest one above it that is there."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _amount(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

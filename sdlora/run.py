@@ -1,0 +1,175 @@
+"""The run folder: the only thing a trainer and those who watch it share.
+
+    runs/2026-11-21_1532_cat-toy/
+      settings.toml   all settings, resolved; written before the start, never changed
+      events.jsonl    one event per line, append-only
+      log.txt         what the trainer printed
+      lock            held by the kernel for the trainer's whole life
+      control/        requests as empty files: stop, save, sample, pause
+      samples/  checkpoints/000500/  cat-toy.safetensors
+"""
+
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sdlora.errors import UserError
+from sdlora.events import Event, Finished, from_line, to_line
+
+REQUESTS = ("stop", "save", "sample", "pause")
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write to a temporary file beside ``path``, fsync, rename: readers see the old or the new, never half."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def safe_name(text: str) -> str:
+    """A file name from anything a person types: letters, digits, ``-_.``, at most 60 characters, never empty."""
+    name = re.sub(r"[^\w.-]+", "-", text, flags=re.UNICODE).strip("-. ")[:60].strip("-. ")
+    reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, flags=re.IGNORECASE)
+    return "lora" if not name or reserved else name
+
+
+class Run:
+    """One run folder, for the trainer (``open_lock``, ``write``) and for readers (the rest)."""
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self._lock = FileLock(self.folder / "lock", blocking=False)
+
+    @classmethod
+    def create(cls, root: Path | str, name: str, settings_toml: str) -> "Run":
+        """A new folder under root, named by time and ``name``; UserError if it can't be written."""
+        say = {"fix": "Choose another run.folder.", "where": "run.folder"}
+        if Path(root).exists() and not Path(root).is_dir():
+            raise UserError(f"{root} is a file, not a folder.", **say)
+        stem = f"{datetime.now():%Y-%m-%d_%H%M}_{safe_name(name)}"
+        for attempt in range(1, 1000):
+            folder = Path(root) / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UserError(f"The output folder {root} can't be written ({error.strerror}).", **say) from error
+            break
+        for part in ("control", "samples", "checkpoints"):
+            (folder / part).mkdir()
+        write_atomically(folder / "settings.toml", settings_toml)
+        return cls(folder)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    # ---- the trainer's side
+
+    def open_lock(self) -> None:
+        """Hold the lock until this process ends; UserError if another trainer holds it."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"{self.name} is being trained by another process.", fix="Wait for it, or stop it first."
+            ) from None
+
+    def close_lock(self) -> None:
+        self._lock.release()
+
+    def write(self, event: Event) -> None:
+        """Append the event; a torn last line (power loss) is closed off first."""
+        path = self.folder / "events.jsonl"
+        with open(path, "a+b") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(to_line(event, time.time()).encode("utf-8") + b"\n")
+
+    def requested(self, what: str) -> bool:
+        """Is there such a request? It stays until ``answered``."""
+        return (self.folder / "control" / what).exists()
+
+    def answered(self, what: str) -> None:
+        (self.folder / "control" / what).unlink(missing_ok=True)
+
+    # ---- everybody's side
+
+    def request(self, what: str, on: bool = True) -> None:
+        """Ask the trainer for "stop", "save", "sample" or "pause" (``on=False`` ends the pause)."""
+        if what not in REQUESTS:
+            raise ValueError(f"unknown request {what!r}: one of {REQUESTS}")
+        control = self.folder / "control"
+        control.mkdir(exist_ok=True)
+        (control / what).touch() if on else self.answered(what)
+
+    def alive(self) -> bool:
+        """Does a trainer hold the lock? True whatever the last event says; false after any kind of death."""
+        if not (self.folder / "lock").exists():
+            return False
+        probe = FileLock(self.folder / "lock", blocking=False)
+        try:
+            probe.acquire()
+        except Timeout:
+            return True
+        probe.release()
+        return False
+
+    def events(self) -> Iterator[tuple[float, Event]]:
+        """(unix time, event) in order; lines that can't be read are passed over."""
+        path = self.folder / "events.jsonl"
+        if not path.exists():
+            return
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                parsed = from_line(line)
+                if parsed:
+                    yield parsed
+
+    def state(self) -> str:
+        """ "running", "done", "stopped", "failed", "interrupted" (died without a word) or "new"."""
+        if self.alive():
+            return "running"
+        last, any_event = None, False
+        for _, event in self.events():
+            any_event = True
+            last = event if isinstance(event, Finished) else None
+        if last:
+            return last.why
+        return "interrupted" if any_event else "new"
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, folder) of every complete checkpoint, oldest first."""
+        folder = self.folder / "checkpoints"
+        found = [p for p in folder.glob("*") if p.name.isdigit() and p.is_dir()] if folder.is_dir() else []
+        return sorted((int(p.name), p) for p in found)
+
+    def drop_old_checkpoints(self, keep: int) -> None:
+        """Delete all but the newest ``keep`` (0 keeps all)."""
+        for _, folder in self.checkpoints()[: -keep or None] if keep else []:
+            shutil.rmtree(folder)
+
+
+def list_runs(root: Path | str) -> list[Run]:
+    """Every run under root, newest first; empty if there is no such folder."""
+    root = Path(root)
+    if not root.is_dir():
+        return []
+    return [Run(p.parent) for p in sorted(root.glob("*/settings.toml"), reverse=True)]

@@ -1,0 +1,170 @@
+"""Drive the loop: write its events into the run folder and show them in the terminal."""
+
+import math
+import signal
+import sys
+import traceback
+from collections import deque
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from sdlora import events as ev
+from sdlora.config import Settings
+from sdlora.errors import explain
+from sdlora.run import Run
+
+WORK = {"latents": "Encoding images", "text": "Encoding captions", "samples": "Drawing test pictures"}
+
+
+def follow(run: Run, settings: Settings, plain: bool = False) -> int:
+    """Train ``run`` to its end and return the exit status (0 done or stopped, 1 failed).
+
+    plain: no progress bar and no copy into log.txt, for a trainer whose output already goes there.
+    Ctrl-C and SIGTERM ask the loop to stop at the next step, so that a usable LoRA is kept; a second Ctrl-C ends at once.
+    """
+    run.open_lock()
+    run.request("stop", on=False)  # a request from before this start is not for us
+    log = None if plain else open(run.folder / "log.txt", "a", encoding="utf-8")
+    try:
+        with _stopping_on_signals(run):
+            from sdlora.train.loop import train  # torch comes in here, after the lock
+
+            return _follow(run, settings, train(settings, run), log, plain)
+    finally:
+        if log:
+            log.close()
+        run.close_lock()
+
+
+def _follow(run: Run, settings: Settings, loop, log: TextIO | None, plain: bool) -> int:
+    main = _is_main_process()
+    with _Screen(log, plain or not main) as screen:
+        try:
+            for event in loop:
+                if main:
+                    run.write(event)
+                    screen.show(event)
+        except (KeyboardInterrupt, Exception) as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            told = "Stopped at once." if stopped else str(explain(error))
+            step = screen.step
+            last = run.checkpoints()[-1:]
+            if last:
+                told += f" The checkpoint of step {last[0][0]} is kept; go on with: sdlora train --resume {run.folder}"
+            details = traceback.format_exc()
+            print(details, file=log) if log else print(details, file=sys.stderr)
+            if main:
+                run.write(ev.Finished(step, "stopped" if stopped else "failed", told))
+            screen.say(told)
+            return 130 if stopped else 1
+        if main and screen.file:
+            screen.say(f"Your LoRA: {run.folder / screen.file}")
+    return 0
+
+
+class _Screen:
+    """One line that moves for steps, one line each for what is worth remembering."""
+
+    def __init__(self, log: TextIO | None, plain: bool):
+        self.log, self.step, self.file = log, 0, ""
+        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.moves = not plain and self.console.is_terminal
+        self.plain = plain
+        self.losses: deque[float] = deque(maxlen=50)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.moves,
+        )
+        self.task = None
+
+    def __enter__(self) -> "_Screen":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.bar.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+        if self.log:
+            print(text, file=self.log, flush=True)
+
+    def show(self, event: ev.Event) -> None:
+        match event:
+            case ev.Started():
+                self.step = event.step
+                self._begin("Training", event.steps, event.step)
+                self.say(
+                    f"{event.images} images on {event.device}; {event.trainable / 1e6:.2f} M of {event.total / 1e6:.1f} M "
+                    f"parameters learn; the file will have {event.file_size / 1e6:.1f} MB."
+                )
+            case ev.StepDone():
+                self._step(event)
+            case ev.Progress():
+                self._begin(WORK[event.what], event.of, event.done) if event.what != "samples" else None
+            case ev.Sampled():
+                self.say(f"Test pictures of step {event.step}: {', '.join(event.files)}")
+            case ev.Saved():
+                self.say(f"Saved {event.path} (step {event.step})")
+            case ev.Warned():
+                self.say(f"Note: {event.text}")
+            case ev.Paused():
+                self.say("Paused." if event.on else "Going on.")
+            case ev.Finished():
+                self.file = event.file
+                words = {"done": f"Done after {event.step} steps.", "stopped": f"Stopped after {event.step} steps."}
+                self.say(event.text or words[event.why])
+
+    def _begin(self, what: str, of: int, done: int) -> None:
+        if self.task is None:
+            self.task = self.bar.add_task(what, total=of, completed=done, note="")
+        elif self.bar.tasks[0].description != what:
+            self.bar.reset(self.task, description=what, total=of, completed=done, note="")
+        else:
+            self.bar.update(self.task, completed=done)
+
+    def _step(self, event: ev.StepDone) -> None:
+        self.step = event.step
+        if math.isfinite(event.loss):
+            self.losses.append(event.loss)
+        loss = sum(self.losses) / max(1, len(self.losses))
+        speed = f"{1 / event.seconds:.1f} steps/s" if event.seconds < 1 else f"{event.seconds:.1f} s/step"
+        note = f"loss {loss:.4f}  {speed}"
+        if self.task is not None:
+            self.bar.update(self.task, description="Training", completed=event.step, note=note)
+        total = self.bar.tasks[0].total or 0
+        if not self.moves and (event.step % 10 == 0 or event.step <= 3):
+            left = (total - event.step) * event.seconds
+            self.say(f"step {event.step}/{int(total)}  {note}  lr {event.lr:.2e}  about {left / 60:.1f} min left")
+
+
+def _is_main_process() -> bool:
+    import os
+
+    return os.environ.get("RANK", "0") == "0"  # set by accelerate launch and torchrun
+
+
+@contextmanager
+def _stopping_on_signals(run: Run):
+    def stop(number, _frame):
+        if run.requested("stop"):
+            raise KeyboardInterrupt
+        run.request("stop")
+        print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr, flush=True)
+
+    names = [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, stop) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

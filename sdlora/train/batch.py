@@ -1,0 +1,74 @@
+"""One batch as tensors: latents, noise, timesteps and text of the images a step trains on. Pure in (settings, seed, step)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdlora.data.cache import LatentCache
+from sdlora.data.captions import variant
+from sdlora.data.dataset import Item, rng_for
+from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
+
+
+@dataclass(frozen=True)
+class Captioning:
+    """How captions vary from step to step; as ``captions.variant`` takes them."""
+
+    trigger: str = ""
+    shuffle: bool = False
+    keep_tags: int = 1
+    tag_dropout: float = 0.0
+    caption_dropout: float = 0.0
+
+    @property
+    def varies(self) -> bool:
+        """Are there more texts than captions (so that caching all of them is no use)?"""
+        return self.shuffle or self.tag_dropout > 0
+
+    def text(self, item: Item, seed: int, step: int, slot: int) -> str:
+        rng = rng_for(seed, "caption", step, slot)
+        return variant(item.caption, **vars(self), rng=rng)
+
+    def texts(self, items: Sequence[Item]) -> list[str]:
+        """Every text there can be, if they do not vary: each caption, and "" where captions are left out at times."""
+        plain = Captioning(trigger=self.trigger)
+        found = [plain.text(item, 0, 0, 0) for item in items]
+        return list(dict.fromkeys(found + ([""] if self.caption_dropout else [])))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """latents (scaled) and noise float32 (B, 4, h, w); timesteps int64 (B,); texts: B captions as this step sees them."""
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    texts: list[str]
+
+
+def make_batch(
+    items: Sequence[Item],
+    cache: LatentCache,
+    captioning: Captioning,
+    *,
+    seed: int,
+    step: int,
+    first_slot: int,
+    flip: bool,
+    scaling_factor: float,
+    noise_offset: float,
+    train_timesteps: int,
+) -> Batch:
+    """The batch of ``items`` for one step, on the CPU. first_slot: the first image's place in the step's whole batch."""
+    latents, noise, timesteps, texts = [], [], [], []
+    for slot, item in enumerate(items, first_slot):
+        flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5
+        dice = generator_for(seed, step, slot)
+        x = draw_latents(*cache.load(item, flipped), dice) * scaling_factor
+        latents.append(x)
+        noise.append(draw_noise(x.shape, noise_offset, dice))
+        timesteps.append(draw_timestep(train_timesteps, dice))
+        texts.append(captioning.text(item, seed, step, slot))
+    return Batch(torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts)

@@ -1,0 +1,291 @@
+"""The training loop: a generator of events. It knows no terminal and no page."""
+
+import math
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from sdlora.config import Settings
+from sdlora.data.cache import LatentCache, TextCache
+from sdlora.data.dataset import Item, Plan, scan
+from sdlora.errors import UserError
+from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
+from sdlora.models.families import BaseInfo, inspect_base
+from sdlora.run import Run, safe_name
+from sdlora.sample import Look, draw, save_png
+from sdlora.train.batch import Captioning, make_batch
+from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
+from sdlora.train.finish import facts_of, write_lora
+from sdlora.train.loss import target_of, weight_of
+from sdlora.train.optim import make_optimizer, make_scheduler
+from sdlora.train.setup import DTYPES, Trainee, cache_latents, cache_texts, load_trainee, make_accelerator
+
+
+class _Stop(Exception):
+    """A stop was asked for before the first step."""
+
+
+def train(settings: Settings, run: Run) -> Iterator[Event]:
+    """Train one adapter; say what happens as it happens. ``settings`` are resolved (see preflight.resolve).
+
+    Goes on from the run's newest checkpoint if it has one. Ends with Finished; raises UserError for what a person
+    can mend. The run's lock is the caller's business, and so is writing the events down.
+    """
+    accelerator = make_accelerator(settings.train.device, settings.train.precision)
+    base = inspect_base(settings.model.base, settings.model.revision)
+    if settings.model.prediction != "auto":
+        base = replace(base, prediction=settings.model.prediction)
+    try:
+        job = yield from prepare(settings, run, base, accelerator)
+    except _Stop:
+        yield Finished(0, "stopped", "Stopped before the first step.")
+        return
+    yield from job.steps()
+
+
+def prepare(settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerator) -> Generator[Event, None, "Job"]:
+    """Everything before the first step, as Progress events; returns the Job. Ended by a stop request: _Stop."""
+    data, dtype, cache_folder = settings.data, DTYPES[accelerator.mixed_precision], Path(settings.data.cache)
+    dataset = scan(
+        data.folder, resolution=data.resolution, step=base.step, fit=data.fit,
+        upscale=data.upscale, repeats=data.repeats, cache=cache_folder,
+    )  # fmt: skip
+    fatal = [problem for problem in dataset.problems if problem.fatal]
+    if fatal:
+        raise UserError(*fatal)
+    yield from (Warned(str(problem)) for problem in dataset.problems)
+    captioning = Captioning(data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout)
+    latents = text = None
+    with accelerator.main_process_first():  # the others then find everything cached
+        for event in cache_latents(dataset.items, base, cache_folder, data.flip, accelerator.device):
+            latents = event if isinstance(event, LatentCache) else (yield from _or_stop(run, event))
+        if not settings.adapter.text_encoder and not captioning.varies:
+            texts = captioning.texts(dataset.items)
+            for event in cache_texts(texts, base, cache_folder, accelerator.device, dtype):
+                text = event if isinstance(event, TextCache) else (yield from _or_stop(run, event))
+    trainee = load_trainee(settings, base, captioning, text, accelerator.device, dtype)
+    return Job(settings, run, accelerator, trainee, dataset.items, latents, captioning)
+
+
+def _or_stop(run: Run, event: Event) -> Iterator[Event]:
+    yield event
+    if run.requested("stop"):
+        run.answered("stop")
+        raise _Stop
+
+
+class Job:
+    """One run's state while it trains."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: Run,
+        accelerator: Accelerator,
+        trainee: Trainee,
+        items: Sequence[Item],
+        latents: LatentCache,
+        captioning: Captioning,
+    ):
+        self.settings, self.run, self.accelerator = settings, run, accelerator
+        self.trainee, self.items, self.latents, self.captioning = trainee, items, latents, captioning
+        chosen, train = trainee.adapter, settings.train
+        rates = {"unet": train.lr, "text_encoder": train.text_encoder_lr}
+        self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
+        self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
+        self.device = accelerator.device
+
+    # ---- the loop
+
+    def steps(self) -> Iterator[Event]:
+        """From the newest checkpoint to the last step, or to a stop."""
+        train, adapter = self.settings.train, self.trainee.adapter
+        done = self._restore()
+        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, done)
+        self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
+        yield Started(
+            done, train.steps, len(self.items), adapter.trainable, adapter.total,
+            adapter.file_bytes(self.settings.save.dtype), str(self.device),
+        )  # fmt: skip
+        if done == 0:
+            yield from self.sample(0)  # "before"
+            self._try_export()
+        why = "done"
+        for step in range(done + 1, train.steps + 1):
+            if (yield from self._asked(step - 1)):
+                why = "stopped"
+                break
+            began = time.perf_counter()
+            lr = scheduler.get_last_lr()[0] if step > done + 1 else self.optimizer.param_groups[0]["lr"]
+            # ------------------------------------------------ one step
+            loss = self._step(step)
+            scheduler.step()
+            # ---------------------------------------------------------
+            done = step
+            yield StepDone(step, loss, lr, round(time.perf_counter() - began, 4), self._memory())
+            if step < train.steps:
+                if _due(step, self.settings.save.every):
+                    yield self.save(step)
+                if _due(step, self.settings.sample.every):
+                    yield from self.sample(step)
+        yield from self._finish(done, why)
+
+    def _step(self, step: int) -> float:
+        """Forward, backward and update; returns the mean loss over the images, before weighting."""
+        train, trainee, total = self.settings.train, self.trainee, 0.0
+        batches = self.plan.at(step, self.accelerator.process_index)
+        for turn, numbers in enumerate(batches):
+            slot = (turn * self.accelerator.num_processes + self.accelerator.process_index) * train.batch_size
+            batch = make_batch(
+                [self.items[n] for n in numbers], self.latents, self.captioning,
+                seed=train.seed, step=step, first_slot=slot, flip=self.settings.data.flip,
+                scaling_factor=trainee.scaling_factor, noise_offset=train.noise_offset,
+                train_timesteps=len(trainee.alphas_cumprod),
+            )  # fmt: skip
+            loss, plain = self._loss(batch)
+            if turn + 1 < len(batches):
+                with self.accelerator.no_sync(self.module):
+                    self.accelerator.backward(loss / len(batches))
+            else:
+                self.accelerator.backward(loss / len(batches))
+            total += plain / len(batches)
+        if self.accelerator.num_processes > 1:
+            total = self.accelerator.reduce(torch.tensor(total, device=self.device), "mean").item()
+        if not math.isfinite(total):
+            raise UserError(
+                f"Training became unstable at step {step}.",
+                fix="Usually train.lr is too high, or fp16 is used where bf16 is safer; the last good checkpoint is kept.",
+            )
+        if train.max_grad_norm:
+            self.accelerator.clip_grad_norm_(trainee.adapter.parameters(), train.max_grad_norm)
+        self.prepared.step()
+        self.prepared.zero_grad()
+        return total
+
+    def _loss(self, batch) -> tuple[torch.Tensor, float]:
+        """(weighted loss to descend, plain mean squared error)."""
+        trainee, gamma = self.trainee, self.settings.train.min_snr_gamma
+        alphas, prediction = trainee.alphas_cumprod, trainee.base.prediction
+        latents, noise, t = (x.to(self.device) for x in (batch.latents, batch.noise, batch.timesteps))
+        alpha_bar = alphas.to(self.device)[t].view(-1, 1, 1, 1)
+        noisy = alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise  # Ho et al. 2020, eq. 4
+        text = trainee.text_input(batch.texts).to(self.device)
+        predicted = self.module(trainee.predict, noisy.to(trainee.unet.dtype), t, text).float()
+        error = (predicted - target_of(prediction, latents, noise, alphas, t)).pow(2).mean((1, 2, 3))
+        return (error * weight_of(prediction, gamma, alphas, t)).mean(), error.mean().item()
+
+    # ---- what happens between steps
+
+    def _asked(self, step: int) -> Iterator[Event]:
+        """Answer requests made through the run folder; returns True for a stop. Waits while paused."""
+        paused = False
+        while True:
+            wishes = self._agreed([w for w in ("stop", "save", "sample", "pause") if self.run.requested(w)])
+            for wish in set(wishes) - {"pause"}:
+                self.run.answered(wish)
+            if "save" in wishes:
+                yield self.save(step)
+            if "sample" in wishes:
+                yield from self.sample(step)
+            if paused != ("pause" in wishes and "stop" not in wishes):
+                paused = not paused
+                yield Paused(step, paused)
+            if "stop" in wishes or not paused:
+                return "stop" in wishes
+            time.sleep(0.5)
+
+    def _agreed(self, wishes: list[str]) -> list[str]:
+        """The main process's view of the requests, so that all processes do the same."""
+        if self.accelerator.num_processes == 1:
+            return wishes
+        return broadcast_object_list([wishes])[0]
+
+    def sample(self, step: int) -> Iterator[Event]:
+        """Draw the test pictures of this step (main process only)."""
+        wish = self.settings.sample
+        if not wish.prompts or not self.accelerator.is_main_process:
+            return
+        look = Look(tuple(wish.prompts), wish.negative, wish.size, wish.steps, wish.guidance, wish.seed)
+        files = []
+        with self.accelerator.autocast():
+            pictures = draw(
+                self.trainee.base.folder, self.trainee.base.prediction, look, self.trainee.unet, self.trainee.text_encoder
+            )
+            for number, picture in enumerate(pictures):
+                files.append(f"samples/{step:06d}_{number:02d}.png")
+                save_png(picture, self.run.folder / files[-1])
+                yield Progress("samples", number + 1, len(look.prompts))
+        yield Sampled(step, files)
+
+    def save(self, step: int) -> Event:
+        """Write a checkpoint and drop the oldest ones beyond save.keep."""
+        folder = self.run.folder / "checkpoints"
+        if self.accelerator.is_main_process:
+            scaler = getattr(self.accelerator, "scaler", None)
+            extra = {"epoch": self.plan.epoch_of(step), "precision": self.accelerator.mixed_precision}
+            extra |= {"started": self._started()} | ({"loss_scale": scaler.get_scale()} if scaler else {})
+            save_checkpoint(folder, step, self.trainee.adapter, self.optimizer, extra)
+            self.run.drop_old_checkpoints(self.settings.save.keep)
+        self.accelerator.wait_for_everyone()
+        return Saved(step, f"checkpoints/{step:06d}")
+
+    def _restore(self) -> int:
+        """Load the newest checkpoint; returns its step, 0 without one."""
+        there = self.run.checkpoints()
+        if not there:
+            return 0
+        state = load_checkpoint(there[-1][1], self.trainee.adapter, self.optimizer)
+        if "loss_scale" in state and getattr(self.accelerator, "scaler", None):
+            self.accelerator.scaler.update(state["loss_scale"])
+        return state["step"]
+
+    # ---- the end
+
+    def _finish(self, step: int, why: str) -> Iterator[Event]:
+        if step == 0:
+            yield Finished(0, why, "Stopped before the first step.")
+            return
+        if (step, self.run.folder / f"checkpoints/{step:06d}") not in self.run.checkpoints():
+            yield self.save(step)
+        yield from self.sample(step)
+        file = f"{safe_name(self.settings.run.name)}.safetensors"
+        if self.accelerator.is_main_process:
+            self.export(self.run.folder / file, step)
+        yield Saved(step, file, final=True)
+        yield Finished(step, why, file=file)
+
+    def _try_export(self) -> None:
+        """Write and re-read a file before step 1: a LoRA that can't be saved is better known now than after hours."""
+        if self.accelerator.is_main_process:
+            trial = self.run.folder / ".trial.safetensors"
+            try:
+                self.export(trial, 0)
+            finally:
+                trial.unlink(missing_ok=True)
+
+    def export(self, path: Path, step: int) -> None:
+        """Write the LoRA file, read it back through diffusers and compare its effect with the adapter's own."""
+        facts = facts_of(
+            self.settings, self.items, step, self.plan.epoch_of(step), self.accelerator.mixed_precision, self._started()
+        )
+        wish = self.settings.save
+        write_lora(path, self.settings, self.trainee, facts, container=wish.container, dtype=wish.dtype)
+
+    def _started(self) -> float | None:
+        """Unix time of the run's first start; None before its event is written."""
+        return next((at for at, event in self.run.events() if isinstance(event, Started)), None)
+
+    def _memory(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated()
+        return psutil.Process().memory_info().rss
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

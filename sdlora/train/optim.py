@@ -1,0 +1,25 @@
+"""The optimizer and its learning rate, as functions of the step."""
+
+import torch
+from diffusers.optimization import get_scheduler
+
+from sdlora.lora.adapter import Adapter
+
+
+def make_optimizer(adapter: Adapter, rates: dict[str, float], weight_decay: float) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019), one group per root ("unet", "text_encoder") with its own learning rate."""
+    groups = [{"params": adapter.parameters_of(root), "lr": lr, "name": root} for root, lr in rates.items()]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay)
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, kind: str, warmup: int, steps: int, done: int = 0):
+    """diffusers.get_scheduler, set to where it stands after ``done`` steps.
+
+    A LambdaLR is a function of its step count alone, so resuming needs no saved state.
+    """
+    scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+    scheduler.last_epoch = done
+    for group, base_lr, factor in zip(optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
+        group["lr"] = base_lr * factor(done)
+    return scheduler

@@ -1,0 +1,6 @@
+"""What all tests share. Threads: the machine's cores are few, and results must not depend on them."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test needs a model hub
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -1,0 +1,322 @@
+"""Latents and text on disk: right, never stale, whole after any death, no more memory for more images."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from sdlora.data import cache as cache_module
+from sdlora.data.buckets import apply
+from sdlora.data.cache import LatentCache, TextCache, encoder_identity, vae_identity
+from sdlora.data.dataset import Item, scan
+from sdlora.data.images import load_image
+from sdlora.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_images(folder: Path, count: int, size: tuple[int, int] = (40, 32)) -> None:
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        array = np.random.default_rng(i).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(array).save(folder / f"{i}.png")
+
+
+def items_of(folder: Path) -> tuple[Item, ...]:
+    return scan(folder, resolution=32, step=8).items
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> tuple[Item, ...]:
+    make_images(tmp_path / "set", 4)
+    return items_of(tmp_path / "set")
+
+
+def encode(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A stand-in for the VAE: every eighth pixel, and a spread."""
+    return pixels[:, :, ::8, ::8], pixels.new_full((1, 3, pixels.shape[2] // 8, pixels.shape[3] // 8), 0.5)
+
+
+def run(cache: LatentCache, items: tuple[Item, ...], flip: bool = False, fn=encode) -> list[tuple[int, int]]:
+    return list(cache.encode(items, fn, flip))
+
+
+def test_what_is_loaded_is_what_was_encoded(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+    assert run(cache, items, flip=True) == [(i, 8) for i in range(1, 9)]
+    for item in items:
+        picture = np.asarray(apply(load_image(item.path), item.placement)).astype(np.float32) / 127.5 - 1
+        for flipped, array in ((False, picture), (True, picture[:, ::-1])):
+            mean, std = cache.load(item, flipped)
+            assert mean.dtype == std.dtype == torch.float32 and (std == 0.5).all()
+            assert np.array_equal(mean.numpy(), array.transpose(2, 0, 1)[:, ::8, ::8])
+        assert -1 <= picture.min() < picture.max() <= 1
+
+
+def test_a_second_start_encodes_nothing(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    run(LatentCache(tmp_path / "cache", "vae"), items, flip=True)
+    again = LatentCache(tmp_path / "cache", "vae")
+    assert run(again, items, flip=True, fn=None) == [] == again.missing(items, flip=True)
+    assert again.missing(items, flip=False) == []
+
+
+def test_the_key_holds_all_that_matters(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    item, cache = items[0], LatentCache(tmp_path, "vae")
+    moved = replace(item.placement, crop=tuple(c + 1 for c in item.placement.crop))
+    paths = {
+        cache.path(item, False),
+        cache.path(item, True),
+        cache.path(replace(item, content_hash="0" * 64), False),
+        cache.path(replace(item, placement=moved), False),
+        cache.path(replace(item, placement=replace(item.placement, resized=(99, 99))), False),
+        LatentCache(tmp_path, "other vae").path(item, False),
+    }
+    assert len(paths) == 6
+    assert cache.path(replace(item, path=Path("elsewhere"), name="x", caption="y", repeats=9), False) in paths
+
+
+def test_an_edited_image_is_encoded_again(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+    run(cache, items)
+    stat = items[1].path.stat()
+    Image.new("RGB", (40, 32), "blue").save(items[1].path)
+    os.utime(items[1].path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    edited = items_of(tmp_path / "set")
+    assert [item.name for item, _ in cache.missing(edited, False)] == ["1.png"]
+    assert run(cache, edited) == [(1, 1)]
+    assert torch.allclose(cache.load(edited[1], False)[0], torch.tensor([-1.0, -1.0, 1.0]).view(3, 1, 1))
+
+
+def test_an_image_changed_between_scan_and_encoding(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    Image.new("RGB", (40, 32), "blue").save(items[1].path)
+    items[3].path.unlink()
+    cache = LatentCache(tmp_path / "cache", "vae")
+    with pytest.raises(UserError, match=r"1.png was changed or removed after the check. Start again."):
+        run(cache, items)
+    with pytest.raises(UserError, match=r"3.png was changed or removed"):
+        run(cache, items[3:])
+    assert len(cache.missing(items, False)) == 3
+
+
+def test_equal_images_are_encoded_once(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    copy = replace(items[0], path=tmp_path / "copy.png", name="copy.png")
+    copy.path.write_bytes(items[0].path.read_bytes())
+    assert run(LatentCache(tmp_path / "cache", "vae"), (items[0], copy)) == [(1, 1)]
+
+
+@pytest.mark.parametrize("damage", ["empty", "torn", "zeros", "foreign", "folder"])
+def test_damaged_files_are_encoded_again(tmp_path: Path, items: tuple[Item, ...], damage: str) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+    run(cache, items)
+    path = cache.path(items[2], False)
+    good = path.read_bytes()
+    foreign = TextCache(tmp_path / "other", "x")
+    foreign.put("x", torch.ones(2))
+    data = {"empty": b"", "torn": good[:-1], "zeros": bytes(len(good)), "foreign": foreign._path("x").read_bytes()}
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(data[damage])
+    with pytest.raises(UserError, match=r"The cached latents of 2.png are gone or damaged. Start again"):
+        cache.load(items[2], False)
+    assert [item.name for item, _ in cache.missing(items, False)] == ["2.png"]
+    if damage == "folder":
+        path.rmdir()
+    assert run(cache, items) == [(1, 1)] and path.read_bytes() == good
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("which", [0, 1])
+def test_numbers_that_are_not_finite(tmp_path: Path, items: tuple[Item, ...], bad: float, which: int) -> None:
+    def broken(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        latents = list(encode(pixels))
+        latents[which] = latents[which].clone()
+        latents[which][0, 0, 0, 0] = bad
+        return tuple(latents)
+
+    cache = LatentCache(tmp_path / "cache", "vae")
+    with pytest.raises(UserError) as caught:
+        run(cache, items, fn=broken)
+    (problem,) = caught.value.problems
+    assert problem.what == "The VAE gave no finite numbers for 0.png." and 'train.precision to "fp32"' in problem.fix
+    assert len(cache.missing(items, False)) == 4 and list((tmp_path / "cache/latents").iterdir()) == []
+
+
+def test_half_precision_and_gradients_are_taken(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+    run(cache, items, fn=lambda p: tuple(t.half().requires_grad_() for t in encode(p)))
+    assert cache.load(items[0], False)[0].dtype == torch.float32
+
+
+def test_it_stops_between_two_images(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    cache, before = LatentCache(tmp_path / "cache", "vae"), threading.active_count()
+    work = cache.encode(items, encode, True)
+    assert [next(work), next(work)] == [(1, 8), (2, 8)]
+    work.close()
+    assert len(cache.missing(items, True)) == 6 and threading.active_count() == before
+    assert run(cache, items, flip=True)[-1] == (6, 6)
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, items: tuple[Item, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+
+    def full(path: Path, data: bytes) -> None:
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(cache, items)
+    assert list((tmp_path / "cache/latents").iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all the pictures decoded and latents made, only a handful are alive at any time, for 10 images and for 60."""
+    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    original, counts = cache_module._pixels, []
+
+    def decoding(item: Item, flipped: bool) -> torch.Tensor:
+        pixels = original(item, flipped)
+        alive.add(pixels)
+        return pixels
+
+    def counting(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        time.sleep(0.01)  # a slow VAE: decoding could run far ahead if nothing held it back
+        mean, std = encode(pixels)
+        alive.update((mean, std))
+        counts.append(len(alive))
+        return mean, std
+
+    monkeypatch.setattr(cache_module, "_pixels", decoding)
+    for count in (10, 60):
+        make_images(tmp_path / "set", count)
+        counts.clear()
+        run(LatentCache(tmp_path / f"cache{count}", "vae"), items_of(tmp_path / "set"), fn=counting)
+        assert len(counts) == count and max(counts) <= 2 * 2 + cache_module.AHEAD + 1
+
+
+KILLED = """
+import sys, time, torch
+from pathlib import Path
+from sdlora.data.cache import LatentCache
+from sdlora.data.dataset import scan
+def encode(pixels):
+    time.sleep(0.005)
+    return pixels.repeat(1, 1, 4, 4), pixels
+items = scan(sys.argv[1], resolution=32, step=8).items
+for done, of in LatentCache(Path(sys.argv[2]), "vae").encode(items, encode, True):
+    print(done, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_a_good_cache(tmp_path: Path) -> None:
+    make_images(tmp_path / "set", 40)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "set"), str(tmp_path / "cache")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.strip() == "20":
+                process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    files = [p for p in (tmp_path / "cache/latents").iterdir() if p.suffix == ".safetensors"]
+    assert 20 <= len(files) < 80 and all(set(load_file(p)) == {"mean", "std"} for p in files)
+    cache, items = LatentCache(tmp_path / "cache", "vae"), items_of(tmp_path / "set")
+    assert len(cache.missing(items, True)) == 80 - len(files)
+    run(cache, items, flip=True)
+    assert cache.missing(items, True) == []
+
+
+@pytest.mark.slow
+def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
+    make_images(tmp_path / "set", 20)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "set"), str(tmp_path / "cache")]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    cache = LatentCache(tmp_path / "cache", "vae")
+    assert cache.missing(items_of(tmp_path / "set"), True) == []
+    assert len(list((tmp_path / "cache/latents").iterdir())) == 40
+
+
+# ---- text
+
+
+def test_text_comes_back_as_it_was(tmp_path: Path) -> None:
+    cache, other = TextCache(tmp_path, "clip"), TextCache(tmp_path, "another")
+    tensor = torch.randn(1, 77, 8).to(torch.bfloat16)
+    for text in ("", "a cat", "a" * 10_000, "猫\n../../x"):
+        assert cache.get(text) is None
+        cache.put(text, tensor)
+        assert torch.equal(cache.get(text), tensor) and cache.get(text).dtype == torch.bfloat16
+        assert other.get(text) is None
+    assert len(list((tmp_path / "text").iterdir())) == 4
+    cache._path("").write_bytes(b"x")
+    assert cache.get("") is None
+
+
+def test_text_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="text encoder gave no finite numbers for 'a cat'"):
+        TextCache(tmp_path, "clip").put("a cat", torch.tensor([1.0, float("nan")]))
+
+
+# ---- identities
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "vae"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"weights")
+    (folder / "README.md").write_text("hello")
+    yield folder
+
+
+def test_the_identity_follows_the_files_and_not_their_place(model: Path, tmp_path: Path) -> None:
+    first = vae_identity(model)
+    (model / "README.md").write_text("changed")
+    assert vae_identity(model) == first == vae_identity(model.rename(tmp_path / "moved")) and len(first) == 64
+    model = tmp_path / "moved"
+    (model / "config.json").write_text("{ }")
+    second = vae_identity(model)
+    (model / "diffusion_pytorch_model.safetensors").write_bytes(b"wEights")
+    assert len({first, second, vae_identity(model)}) == 3
+    assert encoder_identity(model, model) != encoder_identity(model)
+
+
+def test_the_memo_saves_reading_and_is_never_stale(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memo = tmp_path / "memo"
+    first = vae_identity(model, memo)
+    assert first == vae_identity(model)
+    with monkeypatch.context() as patch:
+        patch.setattr("sdlora.data.cache.content_hash", None)
+        assert vae_identity(model, memo) == first
+    (model / "diffusion_pytorch_model.safetensors").write_bytes(b"longer weights")
+    assert vae_identity(model, memo) == vae_identity(model) != first
+    (memo / "identities.json").write_text("[")
+    assert vae_identity(model, memo) == vae_identity(model)
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UserError, match="There are no model files in"):
+            vae_identity(folder)

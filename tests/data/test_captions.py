@@ -1,0 +1,312 @@
+"""Captions: sources, encodings, and what a step makes of them."""
+
+import codecs
+import json
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdlora.data.captions import (
+    decode,
+    holds,
+    name_to_caption,
+    one_line,
+    read_caption,
+    read_captions,
+    read_metadata,
+    split_tags,
+    variant,
+    write_caption,
+)
+from sdlora.errors import UserError
+
+TEXT = "eine schöne Käserei, Größe XL, naïve"
+
+
+# ---- where a caption comes from
+
+
+def test_sources_in_order(tmp_path: Path) -> None:
+    image = tmp_path / "10_sks dog" / "red_apple-01.png"
+    image.parent.mkdir()
+    metadata = {image: "from metadata"}
+    (image.parent / "red_apple-01.txt").write_text("from txt")
+    (image.parent / "red_apple-01.caption").write_text("from caption")
+    seen = [(c := read_caption(image, metadata, tmp_path)).text]
+    assert c.source == "sidecar"
+    (image.parent / "red_apple-01.txt").unlink()
+    seen.append(read_caption(image, metadata, tmp_path).text)
+    (image.parent / "red_apple-01.caption").unlink()
+    seen.append((c := read_caption(image, metadata, tmp_path)).text)
+    assert c.source == "metadata"
+    seen.append((c := read_caption(image, {}, tmp_path)).text)
+    assert c.source == "folder"
+    seen.append((c := read_caption(image, {}, image.parent)).text)  # the data folder itself is no kohya folder
+    assert c.source == "name"
+    assert seen == ["from txt", "from caption", "from metadata", "sks dog", "red apple"]
+
+
+def test_an_empty_sidecar_is_an_empty_caption(tmp_path: Path) -> None:
+    (tmp_path / "cat.txt").write_text(" \n")
+    (tmp_path / "cat.caption").write_text("not this")
+    assert (caption := read_caption(tmp_path / "cat.png")).text == "" and caption.source == "sidecar"
+
+
+def test_lines_become_one(tmp_path: Path) -> None:
+    (tmp_path / "cat.txt").write_bytes(b"a cat,\r\n  on a\tmat\n\n\x00\x07 at night\n")
+    assert read_caption(tmp_path / "cat.png").text == "a cat, on a mat at night"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode("utf-8"),
+        codecs.BOM_UTF8 + TEXT.encode("utf-8"),
+        codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
+        codecs.BOM_UTF32_LE + TEXT.encode("utf-32-le"),
+        codecs.BOM_UTF32_BE + TEXT.encode("utf-32-be"),
+        TEXT.encode("latin-1"),
+    ],
+)
+def test_encodings(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.txt").write_bytes(data)
+    assert read_caption(tmp_path / "x.png").text == TEXT
+
+
+@given(st.text())
+def test_utf8_is_read_as_written(text: str) -> None:
+    if "\0" not in text and not text.startswith("\ufeff"):
+        assert decode(text.encode("utf-8")) == text
+
+
+@given(st.text(st.characters(min_codepoint=0xA0, max_codepoint=0xFF), min_size=1))
+def test_latin1_where_it_is_not_utf8(text: str) -> None:
+    data = text.encode("latin-1")
+    try:
+        expected = data.decode("utf-8")
+    except UnicodeDecodeError:
+        expected = text
+    assert decode(data) == expected or data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@given(st.binary())
+def test_any_bytes_give_one_printable_line(data: bytes) -> None:
+    text = one_line(decode(data))
+    assert "\n" not in text and "\0" not in text and text == text.strip()
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+def test_a_very_long_caption_works_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("very " * 2000 + "long")
+    caption = read_caption(tmp_path / "x.png")
+    (problem,) = caption.problems
+    assert len(caption.text) == 10_004 and not problem.fatal and "10004 characters" in problem.what
+
+
+def test_a_text_file_that_is_no_caption(tmp_path: Path) -> None:
+    (tmp_path / "a_cat.txt").write_bytes(b"x" * (2 << 20))
+    caption = read_caption(tmp_path / "a_cat.png")
+    assert caption.text == "a cat" and "1 MiB" in caption.problems[0].what
+    (tmp_path / "dog.txt").mkdir()
+    caption = read_caption(tmp_path / "dog.png")
+    assert caption.text == "dog" and "dog.txt can't be read" in caption.problems[0].what
+
+
+def test_metadata_of_imagefolder(tmp_path: Path) -> None:
+    rows = [
+        {"file_name": "a.png", "text": "one"},
+        {"file_name": "sub/b.png", "caption": "two\nlines"},
+        {"file_name": "c.png", "prompt": "three", "score": 4},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n\n")
+    metadata, problems = read_metadata(tmp_path)
+    assert not problems
+    texts = [read_caption(tmp_path / n, metadata, tmp_path).text for n in ("a.png", "sub/b.png", "c.png")]
+    assert texts == ["one", "two lines", "three"]
+
+
+def test_metadata_problems_name_the_lines(tmp_path: Path) -> None:
+    lines = [
+        '{"file_name": "a.png", "text": "one"}',
+        "nonsense",
+        '{"text": "no name"}',
+        '{"file_name": "x.png"}',
+        "[1]",
+    ]
+    lines += ['{"file_name": "b.png", "text": 5}', '{"file_name": "\\u0000", "text": "x"}', "[" * 100_000]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    metadata, (problem,) = read_metadata(tmp_path)
+    assert list(metadata.values()) == ["one"]
+    assert "line 2, 3, 4, 5, 6 and 2 more" in problem.what and not problem.fatal
+    assert read_metadata(tmp_path / "nowhere") == ({}, [])
+    (tmp_path / "d" / "metadata.jsonl").mkdir(parents=True)
+    assert "can't be read" in read_metadata(tmp_path / "d")[1][0].what
+
+
+def test_the_nearest_metadata_wins(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "metadata.jsonl").write_text(
+        '{"file_name": "sub/a.png", "text": "far"}\n{"file_name": "sub/b.png", "text": "only"}'
+    )
+    (tmp_path / "sub/metadata.jsonl").write_text('{"file_name": "a.png", "text": "near"}')
+    images = [tmp_path / "sub/a.png", tmp_path / "sub/b.png"]
+    assert [c.text for c in read_captions(images, tmp_path)[0].values()] == ["near", "only"]
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("red_apple-01.png", "red apple"),
+        ("red apple (2).png", "red apple"),
+        ("red-apple copy 3.png", "red apple"),
+        ("Red.Apple.jpeg", "Red Apple"),
+        ("apple007.png", "apple"),
+        ("area51.png", "area51"),
+        ("r2d2.png", "r2d2"),
+        ("photo of my cat 12.png", "photo of my cat"),
+        ("IMG_1234.JPG", ""),
+        ("DSC01234.jpg", ""),
+        ("PXL_20240102_123456789.jpg", ""),
+        ("WhatsApp Image 2024-01-02.jpg", ""),
+        ("00012.png", ""),
+        ("d41d8cd98f00b204e9800998ecf8427e.png", ""),
+        ("猫_01.png", "猫"),
+        ("(1).png", ""),
+        ("_.png", ""),
+    ],
+)
+def test_file_names_as_captions(name: str, caption: str) -> None:
+    assert name_to_caption(name) == caption
+
+
+@given(st.text(max_size=60))
+def test_any_file_name_gives_one_line(name: str) -> None:
+    assert len(name_to_caption(name).splitlines()) <= 1
+
+
+# ---- writing
+
+
+@given(text=st.text())
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    image = tmp_path_factory.mktemp("w") / "bild ä.png"
+    path = write_caption(image, text)
+    assert read_caption(image).text == one_line(text)
+    assert path.name == "bild ä.txt" and [p.name for p in image.parent.iterdir()] == [path.name]
+
+
+def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "x.png"
+    write_caption(image, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="x.txt can't be saved \\(No space left on device\\)"):
+        write_caption(image, "new")
+    assert read_caption(image).text == "old" and [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_many_threads_may_write_the_same_caption(tmp_path: Path) -> None:
+    """Two browser tabs live in one process."""
+    texts = [str(i) * 5000 for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: write_caption(tmp_path / "x.png", texts[i % 8]), range(200)))
+    assert read_caption(tmp_path / "x.png").text in texts and len(list(tmp_path.iterdir())) == 1
+
+
+# ---- variants
+
+TAGS = st.lists(st.text("abcde ", min_size=1, max_size=6).map(str.strip).filter(bool), max_size=8)
+RNG = st.integers(0, 2**32).map(random.Random)
+STILL = {"shuffle": False, "keep_tags": 0, "tag_dropout": 0.0, "caption_dropout": 0.0}
+
+
+@given(
+    TAGS, st.booleans(), st.integers(0, 4), st.floats(0, 1), st.sampled_from(["sks", "sks dog", "sks, toy", "<x>"]), RNG
+)
+def test_the_trigger_word_is_never_lost(tags, shuffle, keep, dropout, trigger, rng) -> None:
+    options = {"shuffle": shuffle, "keep_tags": keep, "tag_dropout": dropout, "caption_dropout": 0.0}
+    text = variant(", ".join(tags), trigger=trigger, rng=rng, **options)
+    assert text.startswith(trigger) and text.count(trigger) == 1
+
+
+@given(TAGS, TAGS, st.booleans(), st.floats(0, 1), RNG)
+def test_a_trigger_word_inside_the_caption_stays(before, after, shuffle, dropout, rng) -> None:
+    caption = ", ".join([*before, "photo of SKS dog", *after])
+    options = {"shuffle": shuffle, "keep_tags": 0, "tag_dropout": dropout, "caption_dropout": 0.0}
+    assert split_tags(variant(caption, trigger="sks", rng=rng, **options)).count("photo of SKS dog") == 1
+
+
+@given(TAGS, st.integers(0, 10), st.booleans(), st.floats(0, 1), RNG)
+def test_kept_tags_stay_in_front(tags, keep, shuffle, dropout, rng) -> None:
+    options = {"shuffle": shuffle, "keep_tags": keep, "tag_dropout": dropout, "caption_dropout": 0.0}
+    seen = split_tags(variant(", ".join(tags), trigger="", rng=rng, **options))
+    assert seen[:keep] == tags[:keep]
+    assert not Counter(seen) - Counter(tags)
+
+
+@given(TAGS, st.integers(0, 10), RNG)
+def test_shuffling_keeps_every_tag(tags, keep, rng) -> None:
+    options = STILL | {"shuffle": True, "keep_tags": keep}
+    assert Counter(split_tags(variant(", ".join(tags), trigger="", rng=rng, **options))) == Counter(tags)
+
+
+@given(TAGS, st.integers(0, 10), st.integers(0, 2**32))
+def test_dropout_of_nothing_and_everything(tags, keep, seed) -> None:
+    caption = ", ".join(tags)
+    assert variant(caption, trigger="", rng=random.Random(seed), **STILL) == caption
+    everything = STILL | {"keep_tags": keep, "tag_dropout": 1.0}
+    assert variant(caption, trigger="", rng=random.Random(seed), **everything) == ", ".join(tags[:keep])
+    assert variant(caption, trigger="sks", rng=random.Random(seed), **STILL | {"caption_dropout": 1.0}) == ""
+
+
+@given(TAGS, st.integers(0, 2**32), st.floats(0, 1), st.floats(0, 1))
+def test_a_variant_is_pure(tags, seed, tag_dropout, caption_dropout) -> None:
+    options = {"shuffle": True, "keep_tags": 1, "tag_dropout": tag_dropout, "caption_dropout": caption_dropout}
+    first, second = (variant(", ".join(tags), trigger="t", rng=random.Random(seed), **options) for _ in range(2))
+    assert first == second
+
+
+def test_dropout_happens_as_often_as_asked() -> None:
+    rng, options = random.Random(0), STILL | {"tag_dropout": 0.3, "keep_tags": 1}
+    left = [len(split_tags(variant("k, a, b, c, d", trigger="", rng=rng, **options))) - 1 for _ in range(5000)]
+    assert sum(left) / 20_000 == pytest.approx(0.7, abs=0.015)
+    dropped = [variant("a", trigger="", rng=rng, **STILL | {"caption_dropout": 0.1}) == "" for _ in range(10_000)]
+    assert sum(dropped) / 10_000 == pytest.approx(0.1, abs=0.015)
+
+
+def test_the_trigger_word_counts_among_the_kept_tags() -> None:
+    options = STILL | {"keep_tags": 1, "tag_dropout": 1.0}
+    assert variant("a, b", trigger="sks", rng=random.Random(0), **options) == "sks"
+    assert variant("sks, b", trigger="sks", rng=random.Random(0), **options) == "sks"
+    assert variant("a, b", trigger="sks", rng=random.Random(0), **options | {"keep_tags": 2}) == "sks, a"
+    assert variant("", trigger="sks", rng=random.Random(0), **options) == "sks"
+
+
+def test_prose_is_left_alone() -> None:
+    prose = "A photo of sks dog, sitting ,  on grass."
+    assert variant(prose, trigger="sks", rng=random.Random(0), **STILL) == prose
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "there"),
+    [
+        ("a cat", "cat", True),
+        ("cats", "cat", False),
+        ("A CAT.", "cat", True),
+        ("<s1> x", "<s1>", True),
+        ("", "x", False),
+    ],
+)
+def test_words_not_parts_of_words(text: str, word: str, there: bool) -> None:
+    assert holds(text, word) is there

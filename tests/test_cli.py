@@ -1,0 +1,88 @@
+"""The command line as people use it: real processes where it matters, one sentence for every mistake."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sdlora.cli import build_parser, main, overrides_of
+from sdlora.config import all_settings, load_settings
+
+
+def told(capsys, *argv):
+    """(exit status, stdout, stderr) of one command."""
+    status = main(list(argv))
+    return status, *capsys.readouterr()
+
+
+def test_every_setting_is_a_flag():
+    args = build_parser().parse_args(["train"])
+    assert overrides_of(args) == {}
+    for info in all_settings():
+        value = {int: "3", float: "0.5", str: "x", list: "a", dict: "*.mid*=4"}.get(info.type)
+        value = info.choices[-1] if info.choices else value
+        flag = [f"--{info.key}"] if info.type is bool else [f"--{info.key}", value]
+        given = overrides_of(build_parser().parse_args(["train", *flag]))
+        assert list(given) == [info.key]
+
+
+def test_flags_win_over_the_file(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[adapter]\nrank = 4\nalpha = 2\n[data]\nflip = true\n")
+    args = build_parser().parse_args(
+        ["train", str(file), "--adapter.rank", "8", "--no-data.flip", "--adapter.rank_pattern", "*.mid_block.*=2"]
+    )
+    settings = load_settings(file, overrides_of(args))
+    assert (settings.adapter.rank, settings.adapter.alpha, settings.data.flip) == (8, 2.0, False)
+    assert settings.adapter.rank_pattern == {"*.mid_block.*": 2}
+
+
+def test_the_printed_settings_load_back(tmp_path, capsys):
+    status, out, _ = told(capsys, "settings", "--adapter.rank", "5")
+    file = tmp_path / "all.toml"
+    file.write_text(out)
+    settings = load_settings(file)
+    assert status == 0 and settings.adapter.rank == 5
+    assert all(info.help in out for info in all_settings())
+
+
+def test_all_problems_come_at_once(tmp_path, capsys):
+    file = tmp_path / "bad.toml"
+    file.write_text('[adapter]\nrank = 0\nalpha = -1\ntargets = "atn"\n[train]\nlearning = 3\n')
+    status, out, err = told(
+        capsys, "train", str(file), "--data.folder", str(tmp_path / "none"), "--model.base", "nothing"
+    )
+    assert status == 1 and out == ""
+    for part in ("adapter.rank is 0", "adapter.alpha is -1", "adapter.targets", "train.learning", "none", "'nothing'"):
+        assert part in err
+    assert len(err.strip().splitlines()) == 6 and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["train", "none.toml"], "There is no settings file none.toml"),
+        (["train", "--resume", "none"], "not a run folder"),
+        (["stop", "none"], "not a run folder"),
+        (["export", "none"], "not a run folder"),
+        (["sample", "none.safetensors"], "There is no LoRA file"),
+        (["sample", "x.safetensors", "--steps", "0", "--size", "9", "--out", "x.jpg"], "--steps is 0"),
+        (["train", "--model.base", "model.ckpt"], "pickled"),
+        (["check"], "No image folder is chosen"),
+    ],
+)
+def test_mistakes_get_a_sentence(capsys, tmp_path, monkeypatch, argv, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.ckpt").write_bytes(b"x")
+    status, out, err = told(capsys, *argv)
+    assert status == 1 and words in out + err and "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.ckpt"]
+
+
+def test_runs_lists_nothing_kindly(capsys, tmp_path):
+    assert told(capsys, "runs", str(tmp_path / "none"))[:2] == (0, f"No runs in {tmp_path / 'none'}.\n")
+
+
+def test_wrong_usage_has_status_two():
+    done = subprocess.run([sys.executable, "-m", "sdlora", "fly"], capture_output=True, text=True)
+    assert done.returncode == 2 and "invalid choice" in done.stderr

@@ -1,0 +1,261 @@
+"""Every check before a run, on small base models and folders made here."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from sdlora.config import Settings, dump_settings, make_settings
+from sdlora.errors import Problem
+from sdlora.models.families import inspect_base
+from sdlora.preflight import cache_folder, check, resolve, scan_for
+
+UNET = {  # name -> shape; per rank, a LoRA of all of it has 96 + 64 + 128 = 288 parameters
+    "down.to_q.weight": (64, 32),
+    "down.conv.weight": (32, 32, 3, 3),
+    "mid.ff.weight": (96, 32),
+    "mid.norm.bias": (32,),
+}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A diffusers folder whose weights nobody loads: factor 8, steps of 16 pixels, 64 pixels by default."""
+    folder = tmp_path / "base"
+    configs = {
+        "model_index.json": {},
+        "unet/config.json": {"block_out_channels": [32, 64], "sample_size": 8, "in_channels": 4},
+        "vae/config.json": {"block_out_channels": [8, 8, 8, 8]},
+        "text_encoder/config.json": {"max_position_embeddings": 77},
+        "scheduler/scheduler_config.json": {"prediction_type": "v_prediction"},
+        "tokenizer/vocab.json": {},
+    }
+    for name, content in configs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    (folder / "tokenizer/merges.txt").write_text("#version: 0.2\n")
+    save_file(
+        {k: np.zeros(s, np.float16) for k, s in UNET.items()}, folder / "unet/diffusion_pytorch_model.safetensors"
+    )
+    save_file({"x": np.zeros(1)}, folder / "vae/diffusion_pytorch_model.safetensors")
+    tokens = {"token_embedding.weight": np.zeros((99, 16)), "fc1.weight": np.zeros((32, 16))}
+    save_file(tokens, folder / "text_encoder/model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(6):
+        Image.new("RGB", (80, 64), (i * 20, 0, 0)).save(folder / f"{i}.png")
+        (folder / f"{i}.txt").write_text(f"caption {i}")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, base: Path, images: Path) -> Settings:
+    values = {"model": {"base": str(base)}, "data": {"folder": str(images)}, "run": {"folder": str(tmp_path / "runs")}}
+    return make_settings(values)
+
+
+def fatal(problems: list[Problem]) -> dict[str, str]:
+    return {problem.where: str(problem) for problem in problems if problem.fatal}
+
+
+def warnings(problems: list[Problem]) -> str:
+    return "\n".join(str(problem) for problem in problems if not problem.fatal)
+
+
+def test_good_settings_have_no_problem(settings: Settings, tmp_path: Path) -> None:
+    assert check(settings) == []
+    assert not (tmp_path / "runs").exists()
+
+
+def test_all_problems_come_at_once_and_fatal_ones_first(settings: Settings, tmp_path: Path, images: Path) -> None:
+    (images / "zero.jpg").touch()
+    (tmp_path / "file").touch()
+    settings.run.folder = str(tmp_path / "file/runs")
+    settings.data.cache = str(tmp_path / "file/cache")
+    settings.data.resolution, settings.sample.size = 100, 8
+    settings.train.warmup, settings.train.steps = 50, 50
+    settings.train.precision, settings.train.device = "fp16", "cpu"
+    problems = check(settings)
+    assert set(fatal(problems)) == {
+        "run.folder", "data.cache", "data.resolution", "sample.size", "train.warmup", "train.precision",
+    }  # fmt: skip
+    assert [p.fatal for p in problems] == sorted((p.fatal for p in problems), reverse=True)
+    assert "zero.jpg is an empty file and is left out." in warnings(problems)
+    settings.model.base = str(tmp_path / "nowhere")
+    assert {"model.base", "run.folder", "train.warmup"} <= set(fatal(check(settings)))
+    assert "zero.jpg" in warnings(check(settings))
+
+
+def test_every_sentence_says_what_to_do(settings: Settings) -> None:
+    settings.data.resolution, settings.sample.size = 100, 16
+    told = fatal(check(settings))
+    assert told["data.resolution"] == (
+        "data.resolution is 100, but base needs a multiple of 16, at least 32. Use 96, or 0 for the model's own 64."
+    )
+    assert "sample.size is 16" in told["sample.size"] and "Use 32" in told["sample.size"]
+
+
+def test_the_base_model(settings: Settings, base: Path) -> None:
+    (base / "vae/diffusion_pytorch_model.safetensors").unlink()
+    (base / "tokenizer/merges.txt").unlink()
+    told = [p for p in check(settings) if p.where == "model.base"]
+    assert len(told) == 2 and all(p.fatal for p in told)
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere", "images/0.png", "empty"])
+def test_the_image_folder(settings: Settings, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    settings.data.folder = str(tmp_path / folder) if folder else ""
+    assert list(fatal(check(settings))) == ["data.folder"]
+
+
+def test_few_small_and_uncaptioned_images(settings: Settings, images: Path) -> None:
+    for i in range(2, 6):
+        (images / f"{i}.png").unlink()
+    for text in images.glob("*.txt"):
+        text.unlink()
+    Image.new("RGB", (24, 24)).save(images / "0.png")
+    problems = check(settings)
+    assert fatal(problems) == {}
+    for sentence in (
+        "are only 2 images",
+        "1 image is very small for training at 64 pixels: 0.png.",
+        "No image has a caption",
+    ):
+        assert sentence in warnings(problems)
+    (images / "1.png").unlink()
+    assert "There is only 1 image to train on." in warnings(check(settings))
+
+
+def test_the_output_folder_inside_the_images(settings: Settings, images: Path) -> None:
+    for inside in (images, images / "deep/runs"):
+        settings.run.folder = str(inside)
+        assert "lies inside data.folder" in fatal(check(settings))["run.folder"]
+
+
+def test_folders_that_cannot_be_written(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    told = fatal(check(settings))
+    assert set(told) == {"run.folder", "data.cache"} and all("Read-only file system" in s for s in told.values())
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_a_disk_that_is_too_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 10**12, 40_000_000))
+    (sentence,) = fatal(check(settings)).values()
+    assert sentence.startswith("The disk of ") and "40 MB are free" in sentence
+    # latents: 6 images of 80 x 48 or so; checkpoints: (3 kept + a new one + the file) x 336 per rank x 16 x 12 bytes
+    assert "about 323 kB of checkpoints" in sentence
+    settings.adapter.text_encoder = False
+    assert "about 276 kB of checkpoints" in fatal(check(settings))["run.folder"]
+    settings.save.keep = 0
+    settings.save.every = 10
+    assert "about 6 MB of checkpoints" in fatal(check(settings))["run.folder"]
+
+
+def test_the_estimate_of_the_cache(settings: Settings, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image is 64 x 64 after cropping: 8 x 8 latent pixels x 4 channels x (mean + std) x 4 bytes, and a block."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    settings.data.fit = "crop"
+    expected = 6 * (8 * 8 * 4 * 2 * 4 + 4096)
+    assert f"about {expected / 1000:.0f} kB of cached latents" in fatal(check(settings))["run.folder"]
+    settings.data.flip = True
+    assert f"about {2 * expected / 1000:.0f} kB of cached latents" in fatal(check(settings))["run.folder"]
+    latents = cache_folder(settings) / "latents"
+    latents.mkdir(parents=True)
+    (latents / "x.safetensors").write_bytes(bytes(expected))
+    assert f"about {expected / 1000:.0f} kB of cached latents" in fatal(check(settings))["run.folder"]
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_half_precision_is_only_refused_on_a_cpu(settings: Settings, device: str) -> None:
+    settings.train.precision, settings.train.device = "fp16", device
+    assert check(settings) == []
+
+
+def test_nothing_is_left_behind(settings: Settings, images: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    check(settings)
+    new = set(tmp_path.rglob("*")) - set(before)
+    assert {p.relative_to(images).as_posix() for p in new} <= {".sdlora_cache", ".sdlora_cache/index.json"}
+
+
+# ---- resolving
+
+
+def test_resolve_leaves_nothing_open(settings: Settings, base: Path, images: Path) -> None:
+    settings.data.trigger = "sks"
+    settings.train.lr = 3e-4
+    done = resolve(settings, inspect_base(str(base)))
+    assert (done.data.resolution, done.sample.size) == (64, 64)
+    assert done.sample.prompts == ["sks, caption 0", "sks, caption 3"]
+    assert done.train.text_encoder_lr == 1.5e-4
+    assert done.data.cache == str(images / ".sdlora_cache")
+    assert done.model.prediction == "v_prediction"
+    assert settings.data.resolution == 0 and settings.sample.prompts == []  # the given ones are not touched
+    assert resolve(done, inspect_base(str(base))) == done
+    assert check(done) == [] and "64" in dump_settings(done)
+
+
+def test_resolve_keeps_what_is_set(settings: Settings, base: Path) -> None:
+    settings.data.resolution, settings.sample.size, settings.sample.prompts = 96, 32, ["mine"]
+    settings.train.text_encoder_lr, settings.data.cache, settings.model.prediction = 1e-5, "/c", "epsilon"
+    done = resolve(settings, inspect_base(str(base)))
+    assert done == settings
+
+
+def test_resolve_makes_folders_absolute(
+    settings: Settings, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings.data.folder, settings.data.cache = "images", "cache"
+    done = resolve(settings, inspect_base(str(base)))
+    assert (done.data.folder, done.data.cache) == (str(tmp_path / "images"), str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("trigger", "expected"), [("sks", ["sks"]), ("", [""])])
+def test_prompts_without_captions(settings: Settings, base: Path, images: Path, trigger: str, expected: list) -> None:
+    for text in images.glob("*.txt"):
+        text.write_text("")
+    settings.data.trigger = trigger
+    assert resolve(settings, inspect_base(str(base))).sample.prompts == expected
+
+
+def test_prompts_are_different_and_not_endless(settings: Settings, base: Path, images: Path) -> None:
+    for i in range(6):
+        (images / f"{i}.txt").write_text("very " * 2000 if i < 5 else "other")
+    first, second = resolve(settings, inspect_base(str(base))).sample.prompts
+    assert len(first) <= 300 and second == "other"
+
+
+def test_the_dataset_of_the_settings(settings: Settings, base: Path, tmp_path: Path) -> None:
+    settings.data.fit, settings.data.repeats, settings.data.cache = "pad", 3, str(tmp_path / "cache")
+    info = inspect_base(str(base))
+    items = scan_for(settings, info).items
+    assert {(i.placement.bucket, i.repeats) for i in items} == {((64, 64), 3)}
+    assert cache_folder(settings) == tmp_path / "cache"
+
+
+def test_no_torch_is_loaded() -> None:
+    code = "import sys, sdlora.preflight; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

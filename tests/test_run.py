@@ -1,0 +1,96 @@
+"""The run folder: whole events, true states, safe names."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdlora.errors import UserError, explain
+from sdlora.events import Finished, Sampled, Started, StepDone, from_line, to_line
+from sdlora.run import Run, list_runs, safe_name, write_atomically
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "runs", "cat toy", "")
+
+
+@given(st.text(max_size=300))
+def test_any_text_gives_a_safe_name(text):
+    name = safe_name(text)
+    assert name == os.path.basename(name) and name not in ("", ".", "..") and len(name) <= 60
+    assert not set(name) & set('<>:"/\\|?*\0 ') and not name.startswith((".", "-"))
+    assert name.upper().split(".")[0] not in ("CON", "NUL", "COM1")
+
+
+def test_events_survive_the_file_and_torn_lines(run):
+    told = [Started(0, 4, 2, 10, 20, 30, "cpu"), StepDone(1, 0.5, 1e-4, 0.1), Sampled(1, ["a\nb.png"])]
+    for event in told[:2]:
+        run.write(event)
+    with open(run.folder / "events.jsonl", "ab") as file:
+        file.write(b'{"kind": "step", "time": 1.0, "st')  # the power went
+    run.write(told[2])
+    assert [e for _, e in run.events()] == told
+
+
+def test_numbers_in_events_are_finite_or_null():
+    line = to_line(StepDone(1, math.nan, math.inf, 0.1), 5.0)
+    assert "NaN" not in line and "Infinity" not in line
+    assert math.isnan(from_line(line)[1].loss)
+
+
+@given(st.text())
+def test_no_line_breaks_the_reader(line):
+    assert from_line(line) is None or line
+
+
+def test_a_lock_tells_life_whatever_was_written(run):
+    code = (
+        "import sys, time; from sdlora.run import Run; from sdlora.events import Started;"
+        "r = Run(sys.argv[1]); r.open_lock(); r.write(Started(0, 1, 1, 1, 1, 1, 'cpu')); print('up', flush=True);"
+        "time.sleep(600)"
+    )
+    trainer = subprocess.Popen([sys.executable, "-c", code, str(run.folder)], stdout=subprocess.PIPE, text=True)
+    assert trainer.stdout.readline() == "up\n"
+    assert run.alive() and run.state() == "running"
+    trainer.kill()
+    trainer.wait()
+    assert not run.alive() and run.state() == "interrupted"
+    run.write(Finished(0, "done"))
+    assert run.state() == "done"
+
+
+def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    file = tmp_path / "x.txt"
+    write_atomically(file, "old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device", str(file))))
+    with pytest.raises(OSError) as told:
+        write_atomically(file, "new")
+    assert file.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+    assert str(explain(told.value)).startswith("The disk is full")
+
+
+def test_names_never_collide(tmp_path):
+    runs = [Run.create(tmp_path, "same", "") for _ in range(3)]
+    assert len({r.folder for r in runs}) == 3
+    assert {r.folder for r in list_runs(tmp_path)} == {r.folder for r in runs}
+
+
+def test_a_run_that_has_no_place_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        Run.create(tmp_path / "file", "x", "")
+
+
+def test_old_checkpoints_go(run):
+    for step in (5, 100, 20):
+        (run.folder / "checkpoints" / f"{step:06d}").mkdir()
+    (run.folder / "checkpoints" / ".000200.tmp").mkdir()
+    run.drop_old_checkpoints(0)
+    assert [s for s, _ in run.checkpoints()] == [5, 20, 100]
+    run.drop_old_checkpoints(2)
+    assert [s for s, _ in run.checkpoints()] == [20, 100]

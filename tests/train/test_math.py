@@ -1,0 +1,87 @@
+"""Noise, targets, weights and learning rates against diffusers' own."""
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from diffusers.optimization import get_scheduler
+from diffusers.training_utils import compute_snr
+from torch import nn
+
+from sdlora.lora.inject import inject
+from sdlora.train.loss import snr_of, target_of, weight_of
+from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
+from sdlora.train.optim import make_optimizer, make_scheduler
+
+
+@pytest.fixture
+def theirs():
+    return DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000)
+
+
+@pytest.fixture
+def drawn():
+    g = torch.Generator().manual_seed(3)
+    latents, noise = torch.randn(6, 4, 8, 8, generator=g), torch.randn(6, 4, 8, 8, generator=g)
+    return latents, noise, torch.tensor([0, 1, 250, 500, 900, 999])
+
+
+def test_targets_are_those_of_diffusers(theirs, drawn):
+    latents, noise, t = drawn
+    assert torch.equal(target_of("epsilon", latents, noise, theirs.alphas_cumprod, t), noise)
+    ours = target_of("v_prediction", latents, noise, theirs.alphas_cumprod, t)
+    torch.testing.assert_close(ours, theirs.get_velocity(latents, noise, t))
+
+
+def test_weights_are_min_snr(theirs, drawn):
+    _, _, t = drawn
+    snr = compute_snr(theirs, t)
+    torch.testing.assert_close(snr_of(theirs.alphas_cumprod, t), snr)
+    lesser = torch.minimum(snr, torch.full_like(snr, 5.0))
+    torch.testing.assert_close(weight_of("epsilon", 5.0, theirs.alphas_cumprod, t), lesser / snr)
+    torch.testing.assert_close(weight_of("v_prediction", 5.0, theirs.alphas_cumprod, t), lesser / (snr + 1))
+    assert torch.equal(weight_of("epsilon", 0.0, theirs.alphas_cumprod, t), torch.ones(6))
+
+
+def test_dice_depend_on_seed_step_and_slot_alone():
+    draws = {
+        (seed, step, slot): torch.randn(4, generator=generator_for(seed, step, slot))
+        for seed in (0, 1)
+        for step in (1, 2)
+        for slot in (0, 1)
+    }
+    values = [tuple(v.tolist()) for v in draws.values()]
+    assert len(set(values)) == 8
+    assert torch.equal(draws[0, 1, 0], torch.randn(4, generator=generator_for(0, 1, 0)))
+
+
+def test_noise_and_latents_have_the_stated_statistics():
+    g = torch.Generator().manual_seed(0)
+    plain = draw_noise(torch.Size((4, 256, 256)), 0.0, g)
+    assert abs(plain.mean()) < 0.01 and abs(plain.std() - 1) < 0.01
+    many = torch.stack([draw_noise(torch.Size((4, 16, 16)), 0.5, g) for _ in range(400)])
+    assert abs(many.mean((2, 3)).std() - (0.5**2 + 1 / 256) ** 0.5) < 0.03
+    mean, std = torch.full((4, 64, 64), 3.0), torch.full((4, 64, 64), 0.5)
+    sample = draw_latents(mean, std, g)
+    assert abs(sample.mean() - 3) < 0.02 and abs(sample.std() - 0.5) < 0.02
+    t = torch.stack([draw_timestep(10, g) for _ in range(2000)])
+    assert t.min() == 0 and t.max() == 9 and abs(t.float().mean() - 4.5) < 0.3
+
+
+@pytest.mark.parametrize("kind", ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"])
+def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
+    def fresh():
+        model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
+        adapter = inject({"unet": model["a"], "text_encoder": model["b"]}, targets=["*"], rank=2, alpha=2)
+        return make_optimizer(adapter, {"unet": 1e-2, "text_encoder": 1e-3}, 0.0)
+
+    theirs = fresh()
+    stepped = get_scheduler(kind, theirs, num_warmup_steps=3, num_training_steps=20)
+    for done in range(15):
+        ours = fresh()
+        scheduler = make_scheduler(ours, kind, 3, 20, done)
+        assert [g["lr"] for g in ours.param_groups] == [g["lr"] for g in theirs.param_groups]
+        theirs.step()
+        stepped.step()
+        ours.step()
+        scheduler.step()
+        assert [g["lr"] for g in ours.param_groups] == [g["lr"] for g in theirs.param_groups]

@@ -1,0 +1,34 @@
+"""One browser and one page with the fake trainer for all tests of this folder that need them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Server, open_browser
+from playwright.sync_api import Browser, Page
+from stub_base import make_stub_base
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_stub_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("page")) as started:
+        yield started

@@ -1,0 +1,94 @@
+"""A trainer that only writes what a real one writes: for tests of the page, fast and without torch.
+
+    python fake_trainer.py RUNFOLDER [--resume | --export STEP TARGET]
+"""
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from sdlora.config import load_settings
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone
+from sdlora.run import Run, safe_name
+
+SECONDS = float(os.environ.get("FAKE_SECONDS", "0.1"))
+
+
+def draw(run: Run, step: int, prompts: list[str], steps: int) -> Sampled:
+    files = []
+    for index, _ in enumerate(prompts):
+        share = step / steps
+        picture = Image.new("RGB", (128, 128), (235, 238, 245))
+        pen = ImageDraw.Draw(picture)
+        colour = (int(120 + 110 * share), int(140 - 60 * index % 120), int(160 - 90 * share))
+        radius = 20 + 30 * share
+        pen.ellipse((64 - radius, 64 - radius, 64 + radius, 64 + radius), fill=colour)
+        pen.ellipse((64 - radius / 2, 64 - radius * 0.8, 64, 64 - radius * 0.3), fill=(255, 255, 255))
+        name = f"samples/{step:06d}_{index}.png"
+        picture.save(run.folder / name)
+        files.append(name)
+    return Sampled(step, files)
+
+
+def save(run: Run, step: int, name: str, final: bool) -> Saved:
+    path = Path(f"{name}.safetensors") if final else Path("checkpoints") / f"{step:06d}"
+    target = run.folder / path
+    if not final:
+        target.mkdir(parents=True, exist_ok=True)
+        target = target / "lora.safetensors"
+    target.write_bytes((8).to_bytes(8, "little") + b"{}      " + b"\0" * 3_000_000)
+    return Saved(step, str(path), final)
+
+
+def train(folder: Path, resume: bool) -> None:
+    settings, run = load_settings(folder / "settings.toml"), Run(folder)
+    run.open_lock()
+    steps, name = settings.train.steps, safe_name(settings.run.name)
+    done = max((s for s, _ in run.checkpoints()), default=0) if resume else 0
+    run.write(Started(done, steps, 24, 812_000, 20_000_000, 3_000_016, "cpu"))
+    print("fake trainer: ready", flush=True)
+    for image in range(1, 4):
+        run.write(Progress("latents", image, 3))
+        time.sleep(SECONDS / 4)
+    if not resume:
+        run.write(draw(run, 0, settings.sample.prompts, steps))
+    why, step = "done", done
+    for step in range(done + 1, steps + 1):
+        time.sleep(SECONDS)
+        loss = 0.12 + 0.1 * math.exp(-step / 30) + 0.05 * math.sin(step * 12.9898) ** 2
+        run.write(StepDone(step, loss, settings.train.lr, SECONDS, 512_000_000))
+        print(f"\rstep {step}/{steps} loss {loss:.4f}", end="", flush=True)
+        if run.requested("pause"):
+            run.write(Paused(step, True))
+            while run.requested("pause") and not run.requested("stop"):
+                time.sleep(0.05)
+            run.write(Paused(step, False))
+        if step % settings.sample.every == 0 or run.requested("sample"):
+            run.write(draw(run, step, settings.sample.prompts, steps))
+            run.answered("sample")
+        if step % settings.save.every == 0 or run.requested("save"):
+            run.write(save(run, step, name, final=False))
+            run.answered("save")
+        if run.requested("stop"):
+            run.answered("stop")
+            why = "stopped"
+            break
+    run.write(draw(run, step, settings.sample.prompts, steps))
+    run.write(save(run, step, name, final=True))
+    run.write(Finished(step, why, "", f"{name}.safetensors"))
+    print("\nfake trainer: the end", flush=True)
+
+
+def export(folder: Path, step: int, target: Path) -> None:
+    target.write_bytes((folder / "checkpoints" / f"{step:06d}" / "lora.safetensors").read_bytes())
+
+
+if __name__ == "__main__":
+    if "--export" in sys.argv:
+        export(Path(sys.argv[1]), int(sys.argv[3]), Path(sys.argv[4]))
+    else:
+        train(Path(sys.argv[1]), "--resume" in sys.argv)

@@ -1,0 +1,108 @@
+"""What of the disk the page may read, and the one folder that browsers may read from."""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+
+from sdlora.data.images import load_image
+from sdlora.errors import UserError
+from sdlora.run import safe_name
+from ui import text
+
+
+@dataclass
+class Place:
+    """runs: where run folders are. data_root: typed folders must be inside it; None allows any of this computer's.
+
+    Browsers see ``shown`` alone: thumbnails and pictures that this class has drawn, and LoRA files linked into it.
+    """
+
+    runs: Path
+    data_root: Path | None = None
+    shown: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = Path(self.runs).resolve()
+        self.data_root = self.data_root and Path(self.data_root).resolve()
+        self.shown = self.runs / ".page"
+        try:
+            self.shown.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The runs folder {self.runs} can't be written ({error.strerror}).", fix="Choose another with --runs."
+            ) from error
+
+    def folder(self, typed: str) -> Path:
+        """The existing folder that a person typed; UserError for anything else, whatever was typed."""
+        typed = typed.strip().strip("\"'")
+        if not typed:
+            raise UserError(text.NO_FOLDER, where="data.folder")
+        if len(typed) > 4096 or any(ord(c) < 32 for c in typed) or typed.startswith(("\\\\", "//")):
+            raise UserError(text.FOLDER_ODD, where="data.folder")
+        try:
+            path = Path(typed).expanduser().resolve()
+            is_folder, exists = path.is_dir(), path.exists()
+        except (OSError, ValueError, RuntimeError):
+            raise UserError(text.FOLDER_ODD, where="data.folder") from None
+        if self.data_root and not path.is_relative_to(self.data_root):
+            raise UserError(text.FOLDER_OUTSIDE.format(root=self.data_root), where="data.folder")
+        if not is_folder:
+            sentence = text.FOLDER_IS_FILE if exists else text.FOLDER_MISSING
+            raise UserError(sentence.format(path=typed), where="data.folder")
+        return path
+
+    def picture(self, source: Path, side: int) -> Path | None:
+        """``source`` drawn anew as WebP of at most ``side`` pixels; None if it can't be read. Drawn once, then kept."""
+        try:
+            stat = source.stat()
+            mark = hashlib.sha256(f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}\0{side}".encode("utf-8", "replace"))
+            target = self.shown / "pictures" / f"{mark.hexdigest()[:32]}.webp"
+            if not target.exists():
+                image = load_image(source)
+                image.thumbnail((side, side))
+                target.parent.mkdir(exist_ok=True)
+                temporary = target.with_name(f"{target.stem}.{os.getpid()}.{id(image)}.tmp")
+                image.info.clear()  # no profile, no EXIF: pixels alone
+                image.save(temporary, "WEBP", quality=90)
+                os.replace(temporary, target)
+            return target
+        except (OSError, ValueError, UserError):
+            return None
+
+    def blank(self) -> Path:
+        """A grey square, for a picture that can't be read."""
+        target = self.shown / "pictures" / "blank.webp"
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (128, 128), "#94a3b8").save(target, "WEBP")
+        return target
+
+    def download(self, source: Path, run: str) -> Path | None:
+        """A hard link to a LoRA file (a copy where links don't work) that browsers may fetch; None if it is gone."""
+        try:
+            stat = source.stat()
+            mark = hashlib.sha256(f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}".encode("utf-8", "replace"))
+            target = self.shown / "files" / safe_name(run) / mark.hexdigest()[:16] / f"{safe_name(source.stem)}.safetensors"
+            if target.exists():
+                return target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
+            except FileExistsError:
+                return target
+            except OSError:
+                temporary = target.with_suffix(f".{os.getpid()}.tmp")
+                shutil.copyfile(source, temporary)
+                os.replace(temporary, target)
+            return target
+        except OSError:
+            return None
+
+    def url(self, shown: Path) -> str:
+        """The address of a file below ``shown``, relative to the page."""
+        return f"gradio_api/file={quote(shown.as_posix(), safe='/:')}"
