@@ -97,7 +97,9 @@ def is_unreachable(text: str) -> bool:
 
 
 def is_missing(text: str) -> bool:
-    return "No matching distribution found" in text and not is_unreachable(text)
+    """No source has the package; pip calls that a conflict (of one package alone) where a constraint names it too."""
+    alone = r"No matching distribution found|Cannot install \S+ because these package versions have conflicting"
+    return bool(re.search(alone, text)) and not is_unreachable(text)
 
 
 def explain_failure(text: str, log: Path | None = None) -> str:

@@ -162,8 +162,13 @@ def train_command(args: argparse.Namespace) -> int:
         if args.resume and overrides_of(args):
             raise UserError("A resumed run keeps its settings.", fix="Start a new run to change them.")
         return follow(run, load_settings(run.folder / "settings.toml"), plain=bool(args.run_folder))
-    run, settings = prepare_run(*_settings_of(args))
-    return follow(run, settings)
+    settings, problems = _settings_of(args)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return follow(*prepare_run(settings, problems))
+    from sdlora.train.processes import made_by_main
+
+    run = Run(made_by_main(lambda: str(prepare_run(settings, problems)[0].folder), settings.train.device))
+    return follow(run, load_settings(run.folder / "settings.toml"))
 
 
 def prepare_run(settings, problems=()):

@@ -61,7 +61,7 @@ def read_back(lora: Path, names: list[str], samples: Path, settings) -> float:
 
     from sdlora.models.families import inspect_base
 
-    pipeline = StableDiffusionPipeline.from_pretrained(inspect_base(settings.model.base).folder, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(inspect_base(settings.model.base).folder, dtype=torch.float32)
     pipeline.load_lora_weights(lora)
     pipeline.set_progress_bar_config(disable=True)
     differences = []

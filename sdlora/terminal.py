@@ -1,10 +1,12 @@
 """Drive the loop: write its events into the run folder and show them in the terminal."""
 
 import math
+import os
 import signal
 import sys
 import traceback
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -25,28 +27,30 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
     plain: no progress bar and no copy into log.txt, for a trainer whose output already goes there.
     Ctrl-C and SIGTERM ask the loop to stop at the next step, so that a usable LoRA is kept; a second Ctrl-C ends at once.
     """
-    run.open_lock()
-    run.request("stop", on=False)  # a request from before this start is not for us
-    log = None if plain else open(run.folder / "log.txt", "a", encoding="utf-8")
+    main = _is_main_process()
+    if main:
+        run.open_lock()
+        run.request("stop", on=False)  # a request from before this start is not for us
+    log = open(run.folder / "log.txt", "a", encoding="utf-8") if main and not plain else None
     try:
         with _stopping_on_signals(run):
             from sdlora.train.loop import train  # torch comes in here, after the lock
 
-            return _follow(run, settings, train(settings, run), log, plain)
+            return _follow(run, train(settings, run), log, plain, main)
     finally:
         if log:
             log.close()
-        run.close_lock()
+        if main:
+            run.close_lock()
 
 
-def _follow(run: Run, settings: Settings, loop, log: TextIO | None, plain: bool) -> int:
-    main = _is_main_process()
-    with _Screen(log, plain or not main) as screen:
+def _follow(run: Run, loop: Iterator[ev.Event], log: TextIO | None, plain: bool, main: bool) -> int:
+    with _Screen(log, plain, silent=not main) as screen:
         try:
             for event in loop:
                 if main:
                     run.write(event)
-                    screen.show(event)
+                screen.show(event)
         except (KeyboardInterrupt, Exception) as error:
             stopped = isinstance(error, KeyboardInterrupt)
             told = "Stopped at once." if stopped else str(explain(error))
@@ -68,10 +72,10 @@ def _follow(run: Run, settings: Settings, loop, log: TextIO | None, plain: bool)
 class _Screen:
     """One line that moves for steps, one line each for what is worth remembering."""
 
-    def __init__(self, log: TextIO | None, plain: bool):
-        self.log, self.step, self.file = log, 0, ""
+    def __init__(self, log: TextIO | None, plain: bool, silent: bool = False):
+        self.log, self.silent, self.step, self.file = log, silent, 0, ""
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self.moves = not plain and self.console.is_terminal
+        self.moves = not plain and not silent and self.console.is_terminal
         self.plain = plain
         self.losses: deque[float] = deque(maxlen=50)
         self.bar = Progress(
@@ -94,6 +98,8 @@ class _Screen:
         self.bar.stop()
 
     def say(self, text: str) -> None:
+        if self.silent:
+            return
         self.console.print(text, markup=False)
         if self.log:
             print(text, file=self.log, flush=True)
@@ -148,8 +154,6 @@ class _Screen:
 
 
 def _is_main_process() -> bool:
-    import os
-
     return os.environ.get("RANK", "0") == "0"  # set by accelerate launch and torchrun
 
 

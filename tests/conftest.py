@@ -4,3 +4,5 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test needs a model hub
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+pytest_plugins = ["base_models"]  # a small base model, images and runs, for the tests that want them

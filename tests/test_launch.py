@@ -392,8 +392,13 @@ def test_failures_are_sentences(text, words):
 
 def test_missing_is_not_unreachable():
     assert is_unreachable(REFUSED) and not is_missing(REFUSED)
-    missing = "ERROR: No matching distribution found for torch==2.13.0+cpu"
-    assert is_missing(missing) and not is_unreachable(missing)
+    conflict = "ERROR: Cannot install {} because these package versions have conflicting dependencies."
+    for missing in (
+        "ERROR: No matching distribution found for torch==2.13.0+cpu",
+        conflict.format("torch==2.13.0+cpu"),
+    ):
+        assert is_missing(missing) and not is_unreachable(missing)
+    assert not is_missing(conflict.format("torch==2.13.0+cpu and peft==0.21.2"))
 
 
 def test_no_network_for_real(tmp_path):

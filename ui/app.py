@@ -93,28 +93,21 @@ def _wire_runs(
         sent, marks = runs.news(made, seen)
         return {outputs[name]: value for name, value in sent.items()} | {tab.seen: marks}
 
-    def answer(action: Any) -> Any:
-        def handle(selected: str | None, seen: dict | None) -> dict:
-            action(selected)
-            return refresh(selected, seen)
-
-        return handle
-
     quiet = dict(outputs=list(outputs.values()), queue=False, show_progress="hidden", **PRIVATE)
     inputs = [tab.runs, tab.seen]
     timer.tick(refresh, inputs, **quiet)
     tab.runs.input(refresh, inputs, **quiet)
     page.load(lambda: refresh(None, None), None, **quiet)
+
+    def on_click(button: gr.Button, action: Any, *more: Any) -> None:
+        # Queued, as toasts need; the look of the page follows from the run folder.
+        clicked = button.click(action, [tab.runs, *more], None, show_progress="hidden", concurrency_limit=None, **PRIVATE)
+        clicked.then(refresh, inputs, **quiet)
+
     for what in ("stop", "pause", "save", "sample"):
-        button = getattr(tab, what)
-        button.click(answer(lambda name, what=what: runs.ask(watch, name, what)), inputs, **quiet)
-    tab.resume.click(answer(lambda name: runs.resume(watch, name)), inputs, **quiet)
-
-    def export(selected: str | None, step: Any, seen: dict | None) -> dict:
-        runs.export(watch, selected, step)
-        return refresh(selected, seen)
-
-    tab.export.click(export, [tab.runs, tab.steps, tab.seen], **quiet)
+        on_click(getattr(tab, what), lambda name, what=what: runs.ask(watch, name, what))
+    on_click(tab.resume, lambda name: runs.resume(watch, name))
+    on_click(tab.export, lambda name, step: runs.export(watch, name, step), tab.steps)
 
 
 def _everywhere(watch: Watch) -> dict[str, runs.Part]:

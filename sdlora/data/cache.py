@@ -93,7 +93,7 @@ class LatentCache:
         if not all(t.isfinite().all() for t in tensors.values()):
             raise UserError(
                 f"The VAE gave no finite numbers for {item.name}.",
-                fix='Some VAEs overflow in half precision: set train.precision to "fp32".',
+                fix='Set train.precision to "fp32"; if it is that already, the VAE files of model.base are damaged.',
                 where="train.precision",
             )
         _write(self.path(item, flipped), save(tensors))

@@ -1,6 +1,7 @@
 """What a base model is, told from its configuration files alone: no torch, no weights read."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,8 +77,8 @@ def locate(base: str, revision: str = "") -> tuple[Path, str]:
     """(folder, name) of a base model; downloads a hub id. UserError if there is none."""
     if base == "tiny":
         return TINY, "tiny"
-    path = Path(base).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(base))
+    if base and "\0" not in base and path.is_dir():
         return path, path.resolve().name
     if path.suffix in (".ckpt", ".pt", ".pth", ".bin"):
         raise UserError(
@@ -85,7 +86,7 @@ def locate(base: str, revision: str = "") -> tuple[Path, str]:
             fix="Convert it to a diffusers folder with safetensors weights first.",
             where="model.base",
         )
-    if path.is_file():
+    if "\0" not in base and path.is_file():
         raise UserError(
             f"{path.name} is a single file; a base model is a diffusers folder.",
             fix="Convert it with diffusers' from_single_file(...).save_pretrained(folder).",

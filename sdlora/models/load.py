@@ -17,9 +17,8 @@ disable_progress_bar()  # one bar per part of a model would bury our own
 def _load(cls, folder: Path, part: str, dtype: torch.dtype):
     weights = find_weights(folder / part)
     variant = {"variant": "fp16"} if weights is not None and weights.name.endswith(".fp16.safetensors") else {}
-    name = "dtype" if cls is CLIPTextModel else "torch_dtype"
     try:
-        model = cls.from_pretrained(folder / part, use_safetensors=True, **{name: dtype}, **variant)
+        model = cls.from_pretrained(folder / part, use_safetensors=True, dtype=dtype, **variant)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UserError(

@@ -20,6 +20,7 @@ from sdlora.lora.targets import target_patterns
 from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_scheduler, load_text_encoder, load_tokenizer, load_unet, load_vae, tokenize
 from sdlora.train.batch import Captioning
+from sdlora.train.processes import trains_on_cpu
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -39,7 +40,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
             fix='Set it to "auto", or install the PyTorch build for your GPU (see docs/install.md).',
             where="train.device",
         )
-    on_cpu = device == "cpu" or not (torch.cuda.is_available() or there["mps"] or there["xpu"])
+    on_cpu = trains_on_cpu(device)
     if precision == "auto":
         half = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp16"
         precision = "fp32" if on_cpu or there["mps"] else half

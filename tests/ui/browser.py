@@ -13,6 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from sdlora.run import list_runs
+
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -60,7 +62,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self, patience: float = 60) -> "Server":
+    def start(self, patience: float = 240) -> "Server":
         with open(self.folder / "server.txt", "ab") as log:
             self.process = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT
@@ -74,10 +76,18 @@ class Server:
                 time.sleep(0.1)
         raise RuntimeError(f"The page did not start: {(self.folder / 'server.txt').read_text()}")
 
-    def stop(self) -> None:
+    def kill(self) -> None:
+        """End the page's server alone, at once."""
         if self.process:
             self.process.kill()
             self.process.wait()
+
+    def stop(self) -> None:
+        """End the server, and ask the trainers that it has started to stop."""
+        self.kill()
+        for run in list_runs(self.runs):
+            if run.alive():
+                run.request("stop")
 
     def __enter__(self) -> "Server":
         return self.start()

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 from browser import Server, open_browser
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from stub_base import make_stub_base
+
+
+PATIENCE = 60_000  # milliseconds: machines that run tests are often busy
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +22,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 

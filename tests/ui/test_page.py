@@ -141,7 +141,7 @@ def test_the_server_dies_and_the_run_goes_on(page, base, tmp_path):
             page, server, base, make_images(tmp_path / "d", 6), run__name="goes on", train__steps=3000, sample__prompts="x"
         )
         expect(page.locator("#run-card .pill")).to_have_text("training")
-        server.stop()
+        server.kill()
         size = (run.folder / "events.jsonl").stat().st_size
         time.sleep(1)
         assert run.alive() and (run.folder / "events.jsonl").stat().st_size > size

@@ -182,7 +182,7 @@ def save_pipeline(folder: Path, unet, text_encoder, tokenizer, vae_folder: Path,
 
 def draw_sheet(folder: Path, target: Path) -> None:
     """The sixteen fixed prompts, 20 steps, guidance 4, as one picture."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     noise = [torch.Generator().manual_seed(i) for i in range(len(SHEET))]
     images = pipeline(SHEET, num_inference_steps=20, guidance_scale=4.0, generator=noise).images
