@@ -88,7 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     settings = _command(commands, "settings", settings_command, "print every setting with its default and help as TOML")
     _add_settings(settings)
 
-    demo = _command(commands, "demo", demo_command, "train the example style on the embedded base and show the difference")
+    demo = _command(
+        commands, "demo", demo_command, "train the example style on the embedded base, show before and after"
+    )
     demo.add_argument("--steps", type=int, default=0, help="other number of steps")
     demo.add_argument("--folder", type=Path, default=Path("runs"), help="where the run goes (default: runs)")
     return parser
@@ -104,9 +106,10 @@ def _command(commands, name: str, function, text: str) -> argparse.ArgumentParse
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    groups = {}
     for info in all_settings():
-        group = parser.add_argument_group(info.key.split(".")[0]) if info.key.split(".")[0] not in _titles(parser) else None
-        group = group or next(g for g in parser._action_groups if g.title == info.key.split(".")[0])
+        section = info.key.split(".")[0]
+        group = groups[section] = groups.get(section) or parser.add_argument_group(section)
         value = {
             "dest": info.key,
             "default": argparse.SUPPRESS,
@@ -122,10 +125,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             group.add_argument(f"--{info.key}", nargs="*", type=_pair, metavar="PATTERN=NUMBER", **value)
         else:
             group.add_argument(f"--{info.key}", metavar=info.type.__name__.upper(), **value)
-
-
-def _titles(parser: argparse.ArgumentParser) -> list[str]:
-    return [group.title for group in parser._action_groups]
 
 
 def _pair(text: str) -> tuple[str, str]:

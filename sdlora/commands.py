@@ -57,7 +57,7 @@ def _lora_of(path: Path) -> tuple[Path, Settings | None]:
     if not path.is_dir():
         return path, _settings_in(path)
     if not (path / "settings.toml").is_file():
-        raise UserError(f"{path} is not a run folder (no settings.toml in it).", fix="Give a LoRA file or a run folder.")
+        raise UserError(f"{path} is not a run folder (no settings.toml in it).", fix="Give a LoRA file or a run.")
     files = sorted(path.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
     if not files:
         raise UserError(f"{path.name} has no LoRA file yet.", fix=f"Write one with: sdlora export {path}")
@@ -125,6 +125,10 @@ def settings_text(settings: Settings) -> str:
             info = helps[f"{section}.{name}"]
             choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
             table.add(tomlkit.comment(info.help + choices))
-            table.add(name, tomlkit.inline_table().update(value) or tomlkit.inline_table() if info.type is dict else value)
+            if info.type is dict:
+                pairs = tomlkit.inline_table()
+                pairs.update(value)
+                value = pairs
+            table.add(name, value)
         document.add(section, table)
     return tomlkit.dumps(document)

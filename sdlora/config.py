@@ -1,7 +1,6 @@
-"""Every setting once: type, default, bounds, help. The command line, the page, the checks and the docs derive from here."""
+"""Every setting once: type, default, bounds, help. Command line, page, checks and docs derive from here."""
 
 import difflib
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,18 +38,24 @@ class Data(Section):
     trigger: str = setting("", "Trigger word, put in front of every caption that lacks it.", "basic", max_length=100)
     repeats: int = setting(1, "How often each image counts per epoch.", ge=1, le=10_000)
     resolution: int = setting(
-        0, "Training size in pixels (the area of a square of this side); 0 for the base model's own.", "basic", ge=0, le=4096
+        0,
+        "Training size in pixels: the side of a square of equal area; 0 for the base model's own.",
+        "basic",
+        ge=0,
+        le=4096,
     )
     fit: Literal["bucket", "crop", "pad"] = setting(
         "bucket", "Keep the aspect ratio in buckets, cut squares out of the middle, or pad to squares with white."
     )
-    upscale: bool = setting(False, "Enlarge images smaller than their bucket; otherwise they train at their own size.")
+    upscale: bool = setting(False, "Enlarge images smaller than their bucket; if not, they train at their own size.")
     flip: bool = setting(False, "Mirror images left to right half of the time; not for faces, text or logos.")
     shuffle_tags: bool = setting(False, "Shuffle comma-separated tags anew at every step.")
     keep_tags: int = setting(1, "How many first tags stay in front when shuffling or dropping tags.", ge=0, le=100)
     tag_dropout: float = setting(0.0, "Chance for each tag (after the kept ones) to be left out.", ge=0, le=1)
     caption_dropout: float = setting(0.0, "Chance for a whole caption to be left out.", ge=0, le=1)
-    cache: str = setting("", "Folder for cached latents and text; empty for .sdlora_cache inside data.folder.", "expert")
+    cache: str = setting(
+        "", "Folder for cached latents and text; empty for .sdlora_cache inside data.folder.", "expert"
+    )
 
 
 class Adapter(Section):
@@ -74,22 +79,28 @@ class Train(Section):
     text_encoder_lr: float = setting(
         0.0, "Learning rate of the text encoder's LoRA; 0 for half of train.lr.", ge=0, le=10
     )
-    scheduler: Literal[
-        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"
-    ] = setting("cosine", "How the learning rate changes over the run.")
+    scheduler: Literal["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"] = (
+        setting("cosine", "How the learning rate changes over the run.")
+    )
     warmup: int = setting(0, "Steps over which the learning rate rises from zero.", ge=0, le=1_000_000)
     weight_decay: float = setting(0.01, "AdamW's weight decay.", "expert", ge=0, le=1)
     max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 for never.", "expert", ge=0)
     precision: Literal["auto", "fp32", "fp16", "bf16"] = setting(
         "auto", "Precision of the arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU."
     )
-    gradient_checkpointing: bool = setting(False, "Compute activations twice instead of keeping them: less memory, slower.")
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations twice instead of keeping them: less memory, slower."
+    )
     min_snr_gamma: float = setting(
         5.0, "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none.", ge=0, le=100
     )
-    noise_offset: float = setting(0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.", ge=0, le=1)
+    noise_offset: float = setting(
+        0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.", ge=0, le=1
+    )
     seed: int = setting(0, "Same seed, same run: order, crops, noise, test pictures.", "basic", ge=0, le=2**63 - 1)
-    device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = setting("auto", "Where to train; auto takes a GPU if there is one.")
+    device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = setting(
+        "auto", "Where to train; auto takes a GPU if there is one."
+    )
 
 
 class Sample(Section):
@@ -110,7 +121,7 @@ class Save(Section):
     )
     dtype: Literal["fp16", "bf16", "fp32"] = setting("fp16", "Number format of the LoRA file.")
     metadata: Literal["full", "minimum"] = setting(
-        "full", "What the file tells about the training: everything, or without captions, prompts and settings.", "advanced"
+        "full", "What the file tells about the training: everything, or no captions, prompts and settings."
     )
 
 
@@ -172,7 +183,7 @@ def make_settings(values: dict[str, Any], source: str = "the settings") -> Setti
 
 
 def salvage(values: dict[str, Any], source: str = "the settings") -> tuple[Settings, list[Problem]]:
-    """Settings with whatever is wrong replaced by its default, and the problems: so that later checks can add theirs."""
+    """Settings with whatever is wrong replaced by its default, and the problems, so that later checks add theirs."""
     problems: list[Problem] = []
     values = merge(values, {})
     while True:

@@ -48,7 +48,9 @@ def demo(folder: Path, steps: int = 0) -> int:
     lora = run.folder / "glossy-demo.safetensors"
     error = read_back(lora, [p.name for p in after], run.folder / "samples", settings)
     print(f"The LoRA file in diffusers draws the same pictures: mean difference {error:.2f} of 255 grey levels.")
-    print(f"\nIn {time.time() - began:.0f} s:\n  LoRA file     {lora}\n  before/after  {target}\n  run folder    {run.folder}")
+    print(f"\nIn {time.time() - began:.0f} s:")
+    for label, path in (("LoRA file", lora), ("before/after", target), ("run folder", run.folder)):
+        print(f"  {label:13} {path}")
     return 0
 
 
@@ -61,7 +63,8 @@ def read_back(lora: Path, names: list[str], samples: Path, settings) -> float:
 
     from sdlora.models.families import inspect_base
 
-    pipeline = StableDiffusionPipeline.from_pretrained(inspect_base(settings.model.base).folder, dtype=torch.float32)
+    base = inspect_base(settings.model.base)
+    pipeline = StableDiffusionPipeline.from_pretrained(base.folder, dtype=torch.float32)
     pipeline.load_lora_weights(lora)
     pipeline.set_progress_bar_config(disable=True)
     differences = []

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Union
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Finished:
     file: str = ""  # the LoRA, relative to the run folder
 
 
-Event = Union[Started, Progress, StepDone, Sampled, Saved, Warned, Paused, Finished]
+Event = Started | Progress | StepDone | Sampled | Saved | Warned | Paused | Finished
 KINDS = {cls.kind: cls for cls in (Started, Progress, StepDone, Sampled, Saved, Warned, Paused, Finished)}
 
 

@@ -1,12 +1,12 @@
 """The run folder: the only thing a trainer and those who watch it share.
 
-    runs/2026-11-21_1532_cat-toy/
-      settings.toml   all settings, resolved; written before the start, never changed
-      events.jsonl    one event per line, append-only
-      log.txt         what the trainer printed
-      lock            held by the kernel for the trainer's whole life
-      control/        requests as empty files: stop, save, sample, pause
-      samples/  checkpoints/000500/  cat-toy.safetensors
+runs/2026-11-21_1532_cat-toy/
+  settings.toml   all settings, resolved; written before the start, never changed
+  events.jsonl    one event per line, append-only
+  log.txt         what the trainer printed
+  lock            held by the kernel for the trainer's whole life
+  control/        requests as empty files: stop, save, sample, pause
+  samples/  checkpoints/000500/  cat-toy.safetensors
 """
 
 import os

@@ -7,7 +7,8 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -25,23 +26,25 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
     """Train ``run`` to its end and return the exit status (0 done or stopped, 1 failed).
 
     plain: no progress bar and no copy into log.txt, for a trainer whose output already goes there.
-    Ctrl-C and SIGTERM ask the loop to stop at the next step, so that a usable LoRA is kept; a second Ctrl-C ends at once.
+    Ctrl-C and SIGTERM ask the loop to stop at the next step, so that a usable LoRA is kept; a second one ends at once.
     """
     main = _is_main_process()
     if main:
         run.open_lock()
         run.request("stop", on=False)  # a request from before this start is not for us
-    log = open(run.folder / "log.txt", "a", encoding="utf-8") if main and not plain else None
+    own_log = main and not plain
     try:
-        with _stopping_on_signals(run):
+        with _stopping_on_signals(run), _opened(run.folder / "log.txt" if own_log else None) as log:
             from sdlora.train.loop import train  # torch comes in here, after the lock
 
             return _follow(run, train(settings, run), log, plain, main)
     finally:
-        if log:
-            log.close()
         if main:
             run.close_lock()
+
+
+def _opened(path: Path | None) -> AbstractContextManager[TextIO | None]:
+    return open(path, "a", encoding="utf-8") if path else nullcontext()
 
 
 def _follow(run: Run, loop: Iterator[ev.Event], log: TextIO | None, plain: bool, main: bool) -> int:
@@ -110,8 +113,8 @@ class _Screen:
                 self.step = event.step
                 self._begin("Training", event.steps, event.step)
                 self.say(
-                    f"{event.images} images on {event.device}; {event.trainable / 1e6:.2f} M of {event.total / 1e6:.1f} M "
-                    f"parameters learn; the file will have {event.file_size / 1e6:.1f} MB."
+                    f"{event.images} images on {event.device}; {event.trainable / 1e6:.2f} M of "
+                    f"{event.total / 1e6:.1f} M parameters learn; the file will have {event.file_size / 1e6:.1f} MB."
                 )
             case ev.StepDone():
                 self._step(event)

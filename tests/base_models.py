@@ -24,9 +24,7 @@ def make_base(folder: Path, prediction: str = "epsilon") -> Path:
     source.mkdir(parents=True, exist_ok=True)
     (source / "vocab.json").write_text(json.dumps({s: i for i, s in enumerate(symbols)}))
     (source / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = CLIPTokenizer(
-        vocab=str(source / "vocab.json"), merges=str(source / "merges.txt"), model_max_length=77
-    )
+    tokenizer = CLIPTokenizer(vocab=str(source / "vocab.json"), merges=str(source / "merges.txt"), model_max_length=77)
     text = CLIPTextConfig(
         vocab_size=len(symbols), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=77, bos_token_id=len(symbols) - 2, eos_token_id=len(symbols) - 1,

@@ -58,8 +58,8 @@ class Album:
         """(thumbnail, short caption) of this page. Drawn side by side: decoding leaves the interpreter's lock."""
         with ThreadPoolExecutor(4) as pool:
             drawn = list(pool.map(lambda image: place.picture(image, THUMB), self.shown()))
-        self.unreadable.update(image for image, picture in zip(self.shown(), drawn) if picture is None)
-        return [(str(d or place.blank()), self._short(i)) for i, d in zip(self.shown(), drawn)]
+        self.unreadable.update(image for image, picture in zip(self.shown(), drawn, strict=False) if picture is None)
+        return [(str(d or place.blank()), self._short(i)) for i, d in zip(self.shown(), drawn, strict=False)]
 
     def _short(self, image: Path) -> str:
         caption = self.captions[image].text or text.NO_CAPTION

@@ -15,14 +15,14 @@ from ui.process import ROOT, Trainers  # isort: skip  (before gradio: it takes t
 import gradio as gr
 
 from sdlora.errors import Problem, UserError
-from ui import form, render, text
+from ui import render, text
 from ui.place import Place
 from ui.tabs import images, runs, settings
 from ui.theme import CSS, theme
 from ui.watch import Watch
 
 EXAMPLE = ROOT / "datasets_example" / "style"
-PRIVATE = dict(api_visibility="private")
+PRIVATE = {"api_visibility": "private"}
 
 
 def build(place: Place, trainers: Trainers) -> gr.Blocks:
@@ -56,10 +56,10 @@ def _wire_settings(
     keys, fields = list(tab.fields), list(tab.fields.values())
 
     def show_checks(*values: Any) -> str:
-        return render.checks(settings.examine(place, dict(zip(keys, values)))[1])
+        return render.checks(settings.examine(place, dict(zip(keys, values, strict=False)))[1])
 
     def start(*values: Any) -> list:
-        found, problems = settings.examine(place, dict(zip(keys, values)))
+        found, problems = settings.examine(place, dict(zip(keys, values, strict=False)))
         if found is None:
             return [render.checks(problems), render.note(text.NOT_STARTED), gr.skip(), gr.skip(), gr.skip()]
         try:
@@ -101,7 +101,7 @@ def _wire_runs(
 
     def on_click(button: gr.Button, action: Any, *more: Any) -> None:
         # Queued, as toasts need; the look of the page follows from the run folder.
-        clicked = button.click(action, [tab.runs, *more], None, show_progress="hidden", concurrency_limit=None, **PRIVATE)
+        clicked = button.click(action, [tab.runs, *more], show_progress="hidden", concurrency_limit=None, **PRIVATE)
         clicked.then(refresh, inputs, **quiet)
 
     for what in ("stop", "pause", "save", "sample"):

@@ -20,9 +20,11 @@ def basic() -> dict[str, SettingInfo]:
 def make_field(info: SettingInfo, value: Any = None) -> gr.components.Component:
     """The form field of one setting; ``value`` replaces its default."""
     value = info.default if value is None else value
-    common = dict(
-        label=text.LABELS.get(info.key, info.key), info=info.help, elem_id=f"field-{info.key.replace('.', '-')}"
-    )
+    common = {
+        "label": text.LABELS.get(info.key, info.key),
+        "info": info.help,
+        "elem_id": f"field-{info.key.replace('.', '-')}",
+    }
     if info.key in SLIDERS:
         low, high, step = SLIDERS[info.key]
         return as_typed(gr.Slider(low, high, value=value, step=step, **common))

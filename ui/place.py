@@ -39,7 +39,7 @@ class Place:
 
     def folder(self, typed: str) -> Path:
         """The existing folder that a person typed; UserError for anything else, whatever was typed."""
-        typed = typed.strip().strip("\"'")
+        typed = str(typed or "").strip().strip("\"'")
         if not typed:
             raise UserError(text.NO_FOLDER, where="data.folder")
         if len(typed) > 4096 or any(ord(c) < 32 for c in typed) or typed.startswith(("\\\\", "//")):
@@ -87,7 +87,9 @@ class Place:
         try:
             stat = source.stat()
             mark = hashlib.sha256(f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}".encode("utf-8", "replace"))
-            target = self.shown / "files" / safe_name(run) / mark.hexdigest()[:16] / f"{safe_name(source.stem)}.safetensors"
+            target = (
+                self.shown / "files" / safe_name(run) / mark.hexdigest()[:16] / f"{safe_name(source.stem)}.safetensors"
+            )
             if target.exists():
                 return target
             target.parent.mkdir(parents=True, exist_ok=True)

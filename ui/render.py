@@ -22,7 +22,9 @@ def strip(view: RunView | None, state: str) -> str:
         return _strip("", text.NOTHING_RUNNING)
     parts = [f"{view.name}: {text.STATES[state]}"]
     if view.progress:
-        parts.append(f"{text.WORK.get(view.progress.what, view.progress.what)} {view.progress.done} / {view.progress.of}")
+        parts.append(
+            f"{text.WORK.get(view.progress.what, view.progress.what)} {view.progress.done} / {view.progress.of}"
+        )
     elif view.steps:
         parts.append(f"step {text.number(view.step)} of {text.number(view.steps)}")
         if state == "running" and view.seconds_left:
@@ -109,7 +111,9 @@ def samples(view: RunView, place: Place) -> str:
         cells = "".join(
             _cell(place, prompt, steps, files, r, c) if files[c] else "<td></td>" for c in range(len(steps))
         )
-        body += f'<tr><th class="prompt" colspan="{len(steps) + 1}"><span>{escape(prompt)}</span></th></tr><tr>{cells}</tr>'
+        body += (
+            f'<tr><th class="prompt" colspan="{len(steps) + 1}"><span>{escape(prompt)}</span></th></tr><tr>{cells}</tr>'
+        )
     return (
         f'<section class="card"><h3>{text.SAMPLES}</h3><div class="samples"><table>'
         f'<thead><tr>{head}<th class="rest"></th></tr></thead><tbody>{body}</tbody></table></div></section>'
@@ -128,7 +132,8 @@ def _cell(place: Place, prompt: str, steps: list[int], files: list[Path | None],
         large = place.picture(path, LARGE)
         if large:
             figures += (
-                f'<figure><img src="{escape(place.url(large))}" alt="{escape(text.alt_text(prompt, at))}" loading="lazy">'
+                f'<figure><img src="{escape(place.url(large))}" loading="lazy"'
+                f' alt="{escape(text.alt_text(prompt, at))}">'
                 f"<figcaption>{escape(text.step_title(at))}</figcaption></figure>"
             )
     return (
@@ -148,8 +153,8 @@ def files(loras: list[tuple[int, Path, bool]], run: str, place: Place) -> str:
             rows += (
                 f'<li><span class="what">{escape(name)}<small>{kind} · {text.step_title(step)} · '
                 f"{text.size(path.stat().st_size)}</small></span>"
-                f'<a href="{escape(place.url(link))}" download="{escape(name)}" aria-label="{text.DOWNLOAD} {escape(name)}">'
-                f"{text.DOWNLOAD}</a></li>"
+                f'<a href="{escape(place.url(link))}" download="{escape(name)}"'
+                f' aria-label="{text.DOWNLOAD} {escape(name)}">{text.DOWNLOAD}</a></li>'
             )
     body = f'<ul class="files">{rows}</ul>' if rows else f'<p class="note">{text.NO_FILES}</p>'
     return f'<section class="card"><h3>{text.FILES}</h3>{body}</section>'
@@ -160,7 +165,9 @@ def checks(problems: list[Problem]) -> str:
     rows = [("", text.ALL_GOOD)] if not problems else []
     ordered = sorted(problems, key=lambda p: not p.fatal)
     for problem in ordered[:SHOWN_PROBLEMS]:
-        rows.append(("fatal", f"{text.FATAL}: {problem}") if problem.fatal else ("warning", f"{text.WARNING}: {problem}"))
+        rows.append(
+            ("fatal", f"{text.FATAL}: {problem}") if problem.fatal else ("warning", f"{text.WARNING}: {problem}")
+        )
     if len(ordered) > SHOWN_PROBLEMS:
         rows.append(("warning", text.more_problems(len(ordered) - SHOWN_PROBLEMS)))
     items = "".join(f'<li class="{kind}">{escape(words)}</li>' for kind, words in rows)

@@ -168,7 +168,9 @@ LISTEN_NEEDS_PASSWORD = (
     "--listen opens the page to your network, so it needs a password. "
     "Set the environment variable SDLORA_PASSWORD (at least 8 characters) and start again; the user name is sdlora."
 )
-PORT_TAKEN = "Port {port} is in use, perhaps by this page already. Open http://127.0.0.1:{port} or start with --port {other}."
+PORT_TAKEN = (
+    "Port {port} is in use, perhaps by this page already. Open http://127.0.0.1:{port} or start with --port {other}."
+)
 SERVING = "The page is at {url}  (Ctrl-C ends the page; a run goes on)"
 
 

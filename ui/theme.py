@@ -76,15 +76,18 @@ footer { display: none !important; }
 .strip, .pill { display: inline-flex; align-items: center; gap: 8px; color: var(--body-text-color); }
 .strip::before, .pill::before { content: ""; flex: none; width: 9px; height: 9px; border-radius: 50%;
   background: var(--neutral-400); }
-.live::before { background: var(--primary-500); box-shadow: 0 0 0 4px color-mix(in srgb, var(--primary-500) 22%, transparent); }
+.live::before { background: var(--primary-500);
+  box-shadow: 0 0 0 4px color-mix(in srgb, var(--primary-500) 22%, transparent); }
 .bad::before { background: #dc2626; border-radius: 2px; }
 .note { color: var(--body-text-color-subdued); font-size: 14px; margin: 4px 0; }
 .card { background: var(--block-background-fill); border: 1px solid var(--border-color-primary);
   border-radius: var(--block-radius); padding: 18px 20px; overflow-wrap: anywhere; }
 .card h2 { font-size: 22px; font-weight: 650; margin: 0; letter-spacing: -.01em; }
-.card h3, .section { font-size: 15px; font-weight: 600; margin: 0 0 10px; } .section { margin: 6px 2px -6px; }
+.card h3, .section { font-size: 15px; font-weight: 600; margin: 0 0 10px; }
+.section { margin: 6px 2px -6px; }
 .run-head { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; justify-content: space-between; }
-.bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; margin: 14px 0 10px; }
+.bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden;
+  margin: 14px 0 10px; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-600); transition: width .6s; }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 22px; font-variant-numeric: tabular-nums; }
 .facts span { color: var(--body-text-color-subdued); }
@@ -96,19 +99,23 @@ footer { display: none !important; }
   padding: 10px; border-radius: 8px; background: var(--background-fill-secondary); }
 .samples { display: flex; flex-direction: row-reverse; overflow-x: auto; }
 .samples table { margin-right: auto; border-collapse: separate; border-spacing: 8px 4px; margin-left: -8px; }
-.samples th { font-weight: 500; font-size: 13px; text-align: left; color: var(--body-text-color-subdued); padding: 0; }
+.samples th { font-weight: 500; font-size: 13px; text-align: left; color: var(--body-text-color-subdued);
+  padding: 0; }
 .samples th.prompt { color: var(--body-text-color); padding-top: 10px; }
 .samples .rest { width: 100%; }
 .samples th.prompt span { position: sticky; left: 0; display: inline-block; max-width: min(620px, 76vw); }
 .samples button { padding: 0; border: 0; background: none; cursor: zoom-in; border-radius: 10px; display: block; }
-.samples td img { width: clamp(104px, 10.4vw, 136px); aspect-ratio: 1; object-fit: contain; border-radius: 10px; display: block;
+.samples td img { width: clamp(104px, 10.4vw, 136px); aspect-ratio: 1; object-fit: contain; border-radius: 10px;
+  display: block;
   background: var(--background-fill-secondary); }
 .samples button:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 2px; }
-.large { border: 0; border-radius: 16px; padding: 20px; max-width: 94vw; max-height: 94vh; overflow: auto; margin: auto;
+.large { border: 0; border-radius: 16px; padding: 20px; max-width: 94vw; max-height: 94vh; overflow: auto;
+  margin: auto;
   color: var(--body-text-color); background: var(--background-fill-primary); }
 .large::backdrop { background: rgb(2 6 23 / .72); }
 .large .pair { display: flex; flex-wrap: wrap; gap: 14px; }
-.large figure { margin: 0; } .large figcaption { font-size: 13px; padding-top: 6px; }
+.large figure { margin: 0; }
+.large figcaption { font-size: 13px; padding-top: 6px; }
 .large img { width: min(512px, 41vw); min-width: min(300px, 80vw); border-radius: 10px; image-rendering: auto; }
 .files { list-style: none; padding: 0; margin: 0; }
 .files li { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; padding: 9px 0; }
@@ -116,29 +123,44 @@ footer { display: none !important; }
 .files .what { flex: 1 1 220px; }
 .files small { color: var(--body-text-color-subdued); display: block; }
 .files a { min-height: 44px; display: inline-flex; align-items: center; padding: 0 16px; border-radius: 8px;
-  font-weight: 600; text-decoration: none; color: var(--button-secondary-text-color); border: 1px solid var(--border-color-primary); }
+  font-weight: 600; text-decoration: none; color: var(--button-secondary-text-color);
+  border: 1px solid var(--border-color-primary); }
 .files li:first-child a { background: var(--primary-700); border-color: var(--primary-700); color: white; }
-.checks { list-style: none; padding: 0; margin: 0; } .checks li { padding: 8px 0 8px 28px; position: relative; }
+.checks { list-style: none; padding: 0; margin: 0; }
+.checks li { padding: 8px 0 8px 28px; position: relative; }
 .checks li::before { content: "\\2713"; position: absolute; left: 4px; font-weight: 700; color: var(--primary-600); }
-.checks li.warning::before { content: "!"; color: #b45309; left: 8px; } .dark .checks li.warning::before { color: #fbbf24; }
-.checks li.fatal::before { content: "\\2717"; color: #dc2626; } .dark .checks li.fatal::before { color: #f87171; }
+.checks li.warning::before { content: "!"; color: #b45309; left: 8px; }
+.dark .checks li.warning::before { color: #fbbf24; }
+.checks li.fatal::before { content: "\\2717"; color: #dc2626; }
+.dark .checks li.fatal::before { color: #f87171; }
 .strength { font-size: 14px; padding: 2px 4px; font-variant-numeric: tabular-nums; }
 #run-list fieldset, #run-list .wrap { display: flex; flex-direction: column; flex-wrap: nowrap; }
-#run-list .wrap { max-height: 520px; overflow-y: auto; } #run-list label { width: 100%; }
+#run-list .wrap { max-height: 520px; overflow-y: auto; }
+#run-list label { width: 100%; }
 #run-list label span { overflow-wrap: anywhere; }
 .buttons button { min-height: 44px; font-size: 15px; white-space: nowrap; }
-.picked { margin: 0; } .picked img { width: 100%; max-height: 420px; object-fit: contain; border-radius: 10px;
+.picked { margin: 0; }
+.picked img { width: 100%; max-height: 420px; object-fit: contain; border-radius: 10px;
   background: var(--background-fill-secondary); }
-.picked figcaption { font-size: 13px; color: var(--body-text-color-subdued); padding: 6px 2px 0; overflow-wrap: anywhere; }
+.picked figcaption { font-size: 13px; color: var(--body-text-color-subdued); padding: 6px 2px 0;
+  overflow-wrap: anywhere; }
 #gallery .grid-wrap { height: auto; max-height: none; padding: 0; overflow: visible; }
 #gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px; padding: 12px; }
-#gallery .thumbnail-item { aspect-ratio: auto; height: auto; display: flex; flex-direction: column; border-color: transparent; }
+#gallery .thumbnail-item { aspect-ratio: auto; height: auto; display: flex; flex-direction: column;
+  border-color: transparent; }
 #gallery .thumbnail-item img { aspect-ratio: 1; height: auto; width: 100%; }
 #gallery .thumbnail-item:is(:hover, :focus-visible) { border-color: var(--primary-500); filter: none; }
 #gallery .thumbnail-item.selected { border-color: var(--primary-600); box-shadow: 0 0 0 2px var(--primary-600); }
-#gallery .caption-label { position: static; max-width: none; width: 100%; border: 0; background: none; padding: 6px 8px 8px;
-  font-size: 12px; line-height: 1.35; text-align: left; white-space: normal; height: 46px; overflow: hidden; opacity: 1; }
+#gallery .caption-label { position: static; max-width: none; width: 100%; border: 0; background: none;
+  padding: 6px 8px 8px;
+  font-size: 12px; line-height: 1.35; text-align: left; white-space: normal; height: 46px; overflow: hidden;
+  opacity: 1; }
 #editor { position: sticky; top: 12px; align-self: flex-start; }
-@media (max-width: 640px) { #run-list .wrap { max-height: 200px; } #gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); } .card { padding: 14px; } #title, #strip { width: 100% !important; } }
+@media (max-width: 640px) {
+  #run-list .wrap { max-height: 200px; }
+  #gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); }
+  .card { padding: 14px; }
+  #title, #strip { width: 100% !important; }
+}
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """

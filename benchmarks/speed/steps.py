@@ -85,7 +85,7 @@ def measure(base: str, pixels: int, steps: int) -> dict:
         noisy, noise = (torch.randn(1, 4, size, size, generator=g) for _ in range(2))
         t, hidden = torch.tensor([500]), trainee.text_input(job.captioning.texts(job.items)[:1])
         parameters = list(trainee.adapter.parameters())
-        own = torch.optim.AdamW([p for p in parameters], lr=1e-6)
+        own = torch.optim.AdamW(parameters, lr=1e-6)
 
         def trainer() -> None:
             while not isinstance(next(events), StepDone):
@@ -165,7 +165,8 @@ def main() -> None:
             row = {}
             for part in ("measure", "peak"):
                 call = [sys.executable, __file__, "--one", part, "--base", base, "--pixels", str(pixels)]
-                done = subprocess.run([*call, "--steps", str(args.steps)], stdout=subprocess.PIPE, text=True, check=True)
+                call += ["--steps", str(args.steps)]
+                done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
                 row |= json.loads(done.stdout.splitlines()[-1])
             rows.append(row)
             print(

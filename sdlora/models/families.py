@@ -169,9 +169,9 @@ def _problems(folder: Path, base: str) -> list[Problem]:
         elif weights.stat().st_size == 0:
             wrong(f"{part}/{weights.name} is empty.", again)
     tokenizer = folder / "tokenizer"
-    if not (tokenizer / "tokenizer.json").is_file():
-        if not (tokenizer / "vocab.json").is_file() or not (tokenizer / "merges.txt").is_file():
-            wrong("tokenizer/vocab.json or tokenizer/merges.txt is missing.", again)
+    classic = (tokenizer / "vocab.json").is_file() and (tokenizer / "merges.txt").is_file()
+    if not classic and not (tokenizer / "tokenizer.json").is_file():
+        wrong("tokenizer/vocab.json or tokenizer/merges.txt is missing.", again)
     scheduler = _read(folder / "scheduler/scheduler_config.json")
     if not scheduler:
         wrong("scheduler/scheduler_config.json is missing or unreadable.", again)

@@ -46,7 +46,7 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 def load_scheduler(folder: Path, prediction: str) -> DDIMScheduler:
-    """DDIM (Song et al. 2021) with the base model's own betas: its alphas are the training's, its steps the pictures'."""
+    """DDIM (Song et al. 2021) with the base's own betas: its alphas serve the training, its steps the pictures."""
     return DDIMScheduler.from_pretrained(folder / "scheduler", prediction_type=prediction, clip_sample=False)
 
 

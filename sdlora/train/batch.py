@@ -1,4 +1,4 @@
-"""One batch as tensors: latents, noise, timesteps and text of the images a step trains on. Pure in (settings, seed, step)."""
+"""One batch as tensors: latents, noise, timesteps, texts of a step's images. Pure in (settings, seed, step)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Captioning:
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (scaled) and noise float32 (B, 4, h, w); timesteps int64 (B,); texts: B captions as this step sees them."""
+    """latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees."""
 
     latents: Tensor
     noise: Tensor
@@ -61,7 +61,7 @@ def make_batch(
     noise_offset: float,
     train_timesteps: int,
 ) -> Batch:
-    """The batch of ``items`` for one step, on the CPU. first_slot: the first image's place in the step's whole batch."""
+    """The batch of ``items`` for one step, on the CPU. first_slot: its first image's place in the whole batch."""
     latents, noise, timesteps, texts = [], [], [], []
     for slot, item in enumerate(items, first_slot):
         flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5

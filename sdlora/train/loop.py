@@ -70,7 +70,18 @@ def prepare(settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerat
             for event in cache_texts(texts, base, cache_folder, accelerator.device, dtype):
                 text = event if isinstance(event, TextCache) else (yield from _or_stop(run, event))
     trainee = load_trainee(settings, base, captioning, text, accelerator.device, dtype)
+    yield from _long_captions(trainee, dataset.items, captioning)
     return Job(settings, run, accelerator, trainee, dataset.items, latents, captioning)
+
+
+def _long_captions(trainee: Trainee, items: Sequence[Item], captioning: Captioning) -> Iterator[Event]:
+    """A warning that names the captions whose end the text encoder does not see."""
+    room = trainee.base.tokens - 2  # start and end
+    texts = [replace(captioning, caption_dropout=0.0, tag_dropout=0.0).text(item, 0, 0, 0) for item in items]
+    names = [i.name for i, t in zip(items, texts, strict=True) if len(trainee.tokenizer.tokenize(t)) > room]
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield Warned(f"Longer than {room} tokens, the end is not seen: the captions of {shown}. Shorten them.")
 
 
 def _or_stop(run: Run, event: Event) -> Iterator[Event]:
@@ -160,7 +171,7 @@ class Job:
         if not math.isfinite(total):
             raise UserError(
                 f"Training became unstable at step {step}.",
-                fix="Usually train.lr is too high, or fp16 is used where bf16 is safer; the last good checkpoint is kept.",
+                fix="Usually train.lr is too high, or fp16 is used where bf16 is safer; the last checkpoint is kept.",
             )
         if train.max_grad_norm:
             self.accelerator.clip_grad_norm_(trainee.adapter.parameters(), train.max_grad_norm)
@@ -214,9 +225,8 @@ class Job:
         look = Look(tuple(wish.prompts), wish.negative, wish.size, wish.steps, wish.guidance, wish.seed)
         files = []
         with self.accelerator.autocast():
-            pictures = draw(
-                self.trainee.base.folder, self.trainee.base.prediction, look, self.trainee.unet, self.trainee.text_encoder
-            )
+            base, unet, text_encoder = self.trainee.base, self.trainee.unet, self.trainee.text_encoder
+            pictures = draw(base.folder, base.prediction, look, unet, text_encoder)
             for number, picture in enumerate(pictures):
                 files.append(f"samples/{step:06d}_{number:02d}.png")
                 save_png(picture, self.run.folder / files[-1])

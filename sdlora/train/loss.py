@@ -14,8 +14,10 @@ def snr_of(alphas_cumprod: Tensor, timesteps: Tensor) -> Tensor:
     return alpha_bar / (1 - alpha_bar)
 
 
-def target_of(prediction: Prediction, latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor) -> Tensor:
-    """The UNet's target, (B, 4, h, w): the noise, or v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022, eq. 11)."""
+def target_of(
+    prediction: Prediction, latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor
+) -> Tensor:
+    """The UNet's target, (B, 4, h, w): the noise, or v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022)."""
     if prediction == "epsilon":
         return noise
     alpha_bar = alphas_cumprod.to(latents)[timesteps].view(-1, 1, 1, 1)

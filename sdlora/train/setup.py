@@ -1,4 +1,4 @@
-"""What a run needs before its first step: device, caches, frozen model, adapter. Each part is loaded, used and dropped."""
+"""What a run needs before its first step: device, caches, frozen model, adapter."""
 
 import json
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.errors import UserError
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
 from sdlora.run import Run
 from sdlora.train.loop import train
 
@@ -230,3 +230,10 @@ def test_two_trainers_do_not_share_a_run(make_run):
             Run(run.folder).open_lock()
     finally:
         run.close_lock()
+
+
+def test_captions_that_are_too_long_are_named(make_run, images):
+    (images / "p3.txt").write_text("zib " * 80)
+    run, settings = make_run(**{"train.steps": 1, "sample.prompts": []})
+    warned = [e.text for e in drive(run, settings) if isinstance(e, Warned)]
+    assert any("75 tokens" in text and "p3.png" in text and "p2.png" not in text for text in warned)

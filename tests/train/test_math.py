@@ -67,7 +67,9 @@ def test_noise_and_latents_have_the_stated_statistics():
     assert t.min() == 0 and t.max() == 9 and abs(t.float().mean() - 4.5) < 0.3
 
 
-@pytest.mark.parametrize("kind", ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"])
+@pytest.mark.parametrize(
+    "kind", ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"]
+)
 def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
     def fresh():
         model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})

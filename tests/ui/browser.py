@@ -28,7 +28,9 @@ def chromium_path() -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise RuntimeError("No Chromium was found. Install the package chromium (apt-get install chromium) for these tests.")
+    raise RuntimeError(
+        "No Chromium was found. Install the package chromium (apt-get install chromium) for these tests."
+    )
 
 
 @contextmanager

@@ -30,6 +30,10 @@ def make_stub_base(folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(content))
     (folder / "tokenizer/merges.txt").write_text("#version: 0.2\n")
-    for part, stem in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+    for part, stem in (
+        ("unet", "diffusion_pytorch_model"),
+        ("vae", "diffusion_pytorch_model"),
+        ("text_encoder", "model"),
+    ):
         save_file({"weight": np.zeros(4, np.float32)}, folder / part / f"{stem}.safetensors")
     return folder

@@ -10,7 +10,9 @@ from ui.tabs import settings as tab
 
 
 def typed(**changes):
-    values = {key: ("\n".join(info.default) if info.type is list else info.default) for key, info in form.basic().items()}
+    values = {
+        key: ("\n".join(info.default) if info.type is list else info.default) for key, info in form.basic().items()
+    }
     return values | {key.replace("__", "."): value for key, value in changes.items()}
 
 
@@ -59,7 +61,9 @@ def test_good_values_become_settings_with_nothing_left_open(tmp_path, base):
     from example import make_images
 
     make_images(tmp_path / "discs", 6)
-    found, problems = tab.examine(Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs")))
+    found, problems = tab.examine(
+        Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs"))
+    )
     assert [p for p in problems if p.fatal] == []
     assert found.data.resolution == 128
     assert found.run.folder == str(tmp_path / "runs")

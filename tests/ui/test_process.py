@@ -64,7 +64,9 @@ def test_a_run_from_start_to_file(settings, fast, tmp_path):
 
 
 def test_the_trainer_is_cut_off_from_the_page(settings, tmp_path, monkeypatch):
-    script = "import os, sys; print(os.getsid(0) == os.getpid(), 'SDLORA_PASSWORD' in os.environ, repr(sys.stdin.read()))"
+    script = (
+        "import os, sys; print(os.getsid(0) == os.getpid(), 'SDLORA_PASSWORD' in os.environ, repr(sys.stdin.read()))"
+    )
     monkeypatch.setenv("SDLORA_PASSWORD", "very secret")
     trainers = Trainers(train=lambda folder: [sys.executable, "-c", script])
     run = trainers.start(settings, lambda: None)
@@ -111,7 +113,9 @@ def test_a_killed_trainer_is_seen_and_resumed(settings, tmp_path, monkeypatch):
 
 
 def test_a_trainer_that_fails_at_once_says_so(settings, tmp_path):
-    watch = Watch(tmp_path / "runs", Trainers(train=lambda folder: [sys.executable, "-c", "raise SystemExit('no torch')"]))
+    watch = Watch(
+        tmp_path / "runs", Trainers(train=lambda folder: [sys.executable, "-c", "raise SystemExit('no torch')"])
+    )
     run = watch.trainers.start(settings, watch.busy)
     wait(lambda: state_of(watch, run.name) == "new")
     assert watch.get(run.name)[0].log_tail() == "no torch"

@@ -32,7 +32,9 @@ def test_buckets_hold_the_means_of_equal_stretches_of_steps(losses, limit):
     for last, mean in points:
         part = losses[last - series.width : last]
         assert mean == pytest.approx(sum(part) / len(part), abs=1e-6)
-    assert [last for last, _ in points] == list(range(series.width, len(losses) + series.width, series.width))[: len(points)]
+    assert [last for last, _ in points] == list(range(series.width, len(losses) + series.width, series.width))[
+        : len(points)
+    ]
 
 
 def test_twenty_thousand_events_are_read_once_and_shown_in_few_points(run):
@@ -58,7 +60,7 @@ def test_events_that_arrive_in_torn_pieces_give_the_same_view(tmp_path_factory, 
     cuts = sorted(random.Random(seed).randrange(len(data)) for _ in range(pieces))
     view = RunView(folder)
     with open(folder / "events.jsonl", "ab", buffering=0) as file:
-        for a, b in zip([0, *cuts], [*cuts, len(data)]):
+        for a, b in zip([0, *cuts], [*cuts, len(data)], strict=False):
             file.write(data[a:b])
             view.update()
     assert (view.step, view.version, view.samples) == (19, len(events), {19: ["samples/ä ö.png"]})
@@ -201,7 +203,7 @@ def test_smoothing_is_the_weighted_mean_of_the_past(values, factor):
     smoothed = smooth(values, factor)
     for n in (0, len(values) - 1):
         weights = [factor ** (n - i) for i in range(n + 1)]
-        expected = sum(w * v for w, v in zip(weights, values)) / sum(weights)
+        expected = sum(w * v for w, v in zip(weights, values, strict=False)) / sum(weights)
         assert smoothed[n] == pytest.approx(expected, abs=1e-9)
 
 

@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from common import BASE_STYLES, SCALING_FACTOR, make_optimizer, psnr, save_atomically, whiten
 from diffusers import AutoencoderKL
 
-
 CROP, BATCH = 96, 8
 
 

@@ -79,8 +79,10 @@ _BRING_INTO_VIEW = (
 
 
 def _wire(tab: ImagesTab, place: Place) -> None:
-    quiet = dict(show_progress="minimal", api_visibility="private")
-    show = dict(fn=lambda typed: open_folder(place, typed), inputs=tab.folder, outputs=tab.listing + tab.editor, **quiet)
+    quiet = {"show_progress": "minimal", "api_visibility": "private"}
+    show = dict(
+        fn=lambda typed: open_folder(place, typed), inputs=tab.folder, outputs=tab.listing + tab.editor, **quiet
+    )
     tab.show.click(**show)
     tab.folder.submit(**show)
     for button, by in ((tab.previous, -1), (tab.next, +1)):

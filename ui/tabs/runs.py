@@ -50,7 +50,7 @@ def build() -> RunsTab:
         with gr.Column(scale=4, min_width=320):
             card = gr.HTML(render.no_runs(), elem_id="run-card", apply_default_css=False)
             with gr.Row(elem_classes="buttons", elem_id="run-buttons"):
-                hidden = dict(visible=False, min_width=110, scale=0)
+                hidden = {"visible": False, "min_width": 110, "scale": 0}
                 stop = gr.Button(text.STOP, elem_id="stop", **hidden)
                 pause = gr.Button(text.PAUSE, elem_id="pause", **hidden)
                 save = gr.Button(text.SAVE_NOW, elem_id="save", **hidden)
@@ -60,9 +60,12 @@ def build() -> RunsTab:
             curve = gr.LinePlot(
                 None, x="step", y="loss", color="series", label=text.LEARNING_CURVE,
                 color_map={text.SERIES_RAW: MUTED, text.SERIES_SMOOTH: ACCENT}, x_title="step", y_title="loss",
-                color_title=" ", colors_in_legend=[], height=260, buttons=["fullscreen"], visible=False, elem_id="curve",
+                color_title=" ", colors_in_legend=[], height=260, buttons=["fullscreen"], visible=False,
+                elem_id="curve",
             )  # fmt: skip
-            curve_help = gr.HTML(render.note(text.CURVE_HELP), visible=False, elem_id="curve-help", apply_default_css=False)
+            curve_help = gr.HTML(
+                render.note(text.CURVE_HELP), visible=False, elem_id="curve-help", apply_default_css=False
+            )
             files = gr.HTML("", elem_id="files", apply_default_css=False)
             with gr.Row(equal_height=False, elem_classes="buttons"):
                 steps = gr.Dropdown(
@@ -74,7 +77,23 @@ def build() -> RunsTab:
                 log = gr.Textbox(
                     "", show_label=False, lines=12, max_lines=12, interactive=False, autoscroll=True, elem_id="log"
                 )
-    return RunsTab(runs, card, samples, curve, curve_help, files, steps, export, log, stop, pause, resume, save, sample, gr.State(None))
+    return RunsTab(
+        runs,
+        card,
+        samples,
+        curve,
+        curve_help,
+        files,
+        steps,
+        export,
+        log,
+        stop,
+        pause,
+        resume,
+        save,
+        sample,
+        gr.State(None),
+    )
 
 
 Part = tuple[Any, Callable[[], Any]]  # (a mark that changes when the part does, what makes the part)
@@ -138,11 +157,11 @@ def _buttons(view: RunView, state: str, name: str, live: str | None) -> dict[str
     can_resume = state in ("stopped", "failed", "interrupted")
     has_prompts = bool(view.settings.sample.prompts)
     looks = {
-        "stop": dict(visible=state in LIVE and state != "starting", interactive=running),
-        "pause": dict(visible=running, value=text.CONTINUE if paused else text.PAUSE),
-        "save": dict(visible=running, interactive=not asked["save"]),
-        "sample": dict(visible=running and has_prompts, interactive=not asked["sample"]),
-        "resume": dict(visible=can_resume, interactive=live is None),
+        "stop": {"visible": state in LIVE and state != "starting", "interactive": running},
+        "pause": {"visible": running, "value": text.CONTINUE if paused else text.PAUSE},
+        "save": {"visible": running, "interactive": not asked["save"]},
+        "sample": {"visible": running and has_prompts, "interactive": not asked["sample"]},
+        "resume": {"visible": can_resume, "interactive": live is None},
     }
     return {part: ((name, look), lambda look=look: gr.update(**look)) for part, look in looks.items()}
 
@@ -158,7 +177,7 @@ def curve(view: RunView) -> Any:
     points = view.losses.points()
     if not points:
         return gr.update(value=None, visible=False)
-    steps, losses = [list(column) for column in zip(*points)]
+    steps, losses = [list(column) for column in zip(*points, strict=False)]
     frame = pd.DataFrame(
         {
             "step": steps * 2,
