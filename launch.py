@@ -6,7 +6,7 @@
     python launch.py train ...      any command of sdlora; see also: python launch.py --help
 
 This file must parse on the old Pythons that it turns away (2.7, 3.6): no f-strings, no annotations, ASCII only.
-The work is done in launcher/.
+The work is done in tools/launcher/.
 """
 
 import os
@@ -27,7 +27,7 @@ if __name__ == "__main__":
     unusable = wrong_python(sys.version_info, 64 if sys.maxsize > 2**32 else 32)
     if unusable:
         sys.exit(unusable)
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tools"))
     from launcher.main import main
 
     sys.exit(main(sys.argv[1:]))

@@ -59,11 +59,13 @@ def read_back(lora: Path, names: list[str], samples: Path, settings) -> float:
     import numpy as np
     import torch
     from diffusers import StableDiffusionPipeline
+    from diffusers.utils.logging import disable_progress_bar
     from PIL import Image
 
     from sdlora.models.families import inspect_base
 
     base = inspect_base(settings.model.base)
+    disable_progress_bar()
     pipeline = StableDiffusionPipeline.from_pretrained(base.folder, dtype=torch.float32)
     pipeline.load_lora_weights(lora)
     pipeline.set_progress_bar_config(disable=True)

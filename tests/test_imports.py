@@ -38,9 +38,10 @@ PLAIN = ("sdlora.run.write_atomically", "sdlora.run.safe_name")
 def modules() -> dict[str, Path]:
     """Every module of the three packages by its dotted name."""
     found = {}
-    for package in ("sdlora", "ui", "launcher"):
+    for package in ("sdlora", "ui", "tools/launcher"):
+        top = (ROOT / package).parent
         for path in (ROOT / package).rglob("*.py"):
-            parts = path.relative_to(ROOT).with_suffix("").parts
+            parts = path.relative_to(top).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 

@@ -500,7 +500,7 @@ sys.exit(page.serve({python!r}, {port}, {listen}, {password!r}, {browser}))
 
 def start_serving(**values) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(**values)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", SERVE.format(**values)], cwd=ROOT / "tools", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -596,7 +596,7 @@ def test_help_on_the_real_file():
 def test_it_works_from_elsewhere(tmp_path):
     """Found by its own place, not by the folder one is in; a copy in a folder with spaces and accents too."""
     copy = tmp_path / "my sdl\u00f6ra"
-    shutil.copytree(ROOT / "launcher", copy / "launcher")
+    shutil.copytree(ROOT / "tools/launcher", copy / "tools/launcher")
     shutil.copy(ROOT / "launch.py", copy)
     command = [sys.executable, str(copy / "launch.py"), "--listen"]
     env = {key: value for key, value in os.environ.items() if key not in ("SDLORA_PASSWORD", "PYTHONPATH")}

@@ -41,7 +41,7 @@ def build(place: Place, trainers: Trainers) -> gr.Blocks:
             with gr.Tab(text.TAB_RUNS, id="runs"):
                 runs_tab = runs.build()
         timer = gr.Timer(1.0)
-        _wire_settings(settings_tab, tabs, runs_tab, place, watch, trainers)
+        _wire_settings(page, settings_tab, tabs, runs_tab, place, watch, trainers)
         _wire_runs(page, timer, strip, settings_tab, runs_tab, place, watch)
         page.load(
             lambda typed: images.open_folder(place, typed) if typed else [gr.skip()] * 9,
@@ -51,7 +51,13 @@ def build(place: Place, trainers: Trainers) -> gr.Blocks:
 
 
 def _wire_settings(
-    tab: settings.SettingsTab, tabs: gr.Tabs, runs_tab: runs.RunsTab, place: Place, watch: Watch, trainers: Trainers
+    page: gr.Blocks,
+    tab: settings.SettingsTab,
+    tabs: gr.Tabs,
+    runs_tab: runs.RunsTab,
+    place: Place,
+    watch: Watch,
+    trainers: Trainers,
 ) -> None:
     keys, fields = list(tab.fields), list(tab.fields.values())
 
@@ -74,7 +80,7 @@ def _wire_settings(
 
     changes = [getattr(f, "blur" if isinstance(f, (gr.Textbox, gr.Number)) else "release") for f in fields]
     live = dict(inputs=fields, outputs=tab.checks, show_progress="hidden", trigger_mode="always_last", **PRIVATE)
-    gr.on([*changes, tab.again.click], show_checks, **live)
+    gr.on([*changes, tab.again.click, page.load], show_checks, **live)
     tab.start.click(
         start, fields, [tab.checks, tab.reason, tabs, runs_tab.runs, runs_tab.seen],
         concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,

@@ -102,11 +102,12 @@ footer { display: none !important; }
 .samples th { font-weight: 500; font-size: 13px; text-align: left; color: var(--body-text-color-subdued);
   padding: 0; }
 .samples th.prompt { color: var(--body-text-color); padding-top: 10px; }
+.samples thead th { white-space: nowrap; }
 .samples .rest { width: 100%; }
-.samples th.prompt span { position: sticky; left: 0; display: inline-block; max-width: min(620px, 76vw); }
+.samples th.prompt span { position: sticky; left: 8px; display: inline-block; max-width: min(620px, 76vw); }
 .samples button { padding: 0; border: 0; background: none; cursor: zoom-in; border-radius: 10px; display: block; }
-.samples td img { width: clamp(104px, 10.4vw, 136px); aspect-ratio: 1; object-fit: contain; border-radius: 10px;
-  display: block;
+.samples td img { width: clamp(104px, 10.4vw, 136px); max-width: none; aspect-ratio: 1; object-fit: contain;
+  border-radius: 10px; display: block;
   background: var(--background-fill-secondary); }
 .samples button:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 2px; }
 .large { border: 0; border-radius: 16px; padding: 20px; max-width: 94vw; max-height: 94vh; overflow: auto;
@@ -133,6 +134,7 @@ footer { display: none !important; }
 .dark .checks li.warning::before { color: #fbbf24; }
 .checks li.fatal::before { content: "\\2717"; color: #dc2626; }
 .dark .checks li.fatal::before { color: #f87171; }
+.dark input[type=range] { --neutral-200: var(--neutral-700); }
 .strength { font-size: 14px; padding: 2px 4px; font-variant-numeric: tabular-nums; }
 #run-list fieldset, #run-list .wrap { display: flex; flex-direction: column; flex-wrap: nowrap; }
 #run-list .wrap { max-height: 520px; overflow-y: auto; }

@@ -8,7 +8,6 @@ from browser import Server, open_browser
 from playwright.sync_api import Browser, Page, expect
 from stub_base import make_stub_base
 
-
 PATIENCE = 60_000  # milliseconds: machines that run tests are often busy
 expect.set_options(timeout=PATIENCE)
 

@@ -1,6 +1,6 @@
 """A trainer that only writes what a real one writes: for tests of the page, fast and without torch.
 
-    python fake_trainer.py RUNFOLDER [--resume | --export STEP TARGET]
+python fake_trainer.py RUNFOLDER [--resume | --export STEP TARGET]
 """
 
 import math

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def field(page: Page, key: str):
-    return page.locator(f"#field-{key.replace('.', '-')}").locator("textarea, input[type=text], input[type=number], input:not([type])").first
+    return page.locator(f"#field-{key.replace('.', '-')}").locator("textarea, input").first
 
 
 def fill(page: Page, **values: object) -> None:
@@ -114,7 +114,9 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
 
 def test_reload_and_a_second_browser_show_the_same(page, browser, server, base, tmp_path):
     open_page(page, server)
-    start_run(page, server, base, make_images(tmp_path / "d", 6), run__name="again", train__steps=3000, sample__prompts="x")
+    start_run(
+        page, server, base, make_images(tmp_path / "d", 6), run__name="again", train__steps=3000, sample__prompts="x"
+    )
     page.reload()
     open_tab(page, "Runs")
     expect(page.locator("#run-card h2")).to_have_text("again")
@@ -138,7 +140,13 @@ def test_the_server_dies_and_the_run_goes_on(page, base, tmp_path):
     try:
         open_page(page, server)
         run = start_run(
-            page, server, base, make_images(tmp_path / "d", 6), run__name="goes on", train__steps=3000, sample__prompts="x"
+            page,
+            server,
+            base,
+            make_images(tmp_path / "d", 6),
+            run__name="goes on",
+            train__steps=3000,
+            sample__prompts="x",
         )
         expect(page.locator("#run-card .pill")).to_have_text("training")
         server.kill()
@@ -180,14 +188,18 @@ def _command_of(process: Path) -> str:
 def test_hostile_texts_are_text_everywhere(page, server, base, tmp_path):
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    folder = make_images(tmp_path / "<b>x<img src=y onerror=alert(1)>", 6, HOSTILE.replace("{", "{{").replace("}", "}}"))
+    folder = make_images(
+        tmp_path / "<b>x<img src=y onerror=alert(1)>", 6, HOSTILE.replace("{", "{{").replace("}", "}}")
+    )
     open_page(page, server)
     title = page.title()
     show_folder(page, folder)
     expect(page.locator("#gallery")).to_contain_text("<img src=x onerror")
     page.locator("#gallery .thumbnail-item").first.click()
     expect(page.locator("#caption textarea")).to_have_value(HOSTILE)
-    start_run(page, server, base, folder, run__name=HOSTILE, data__trigger="<i>", train__steps=3000, sample__prompts=HOSTILE)
+    start_run(
+        page, server, base, folder, run__name=HOSTILE, data__trigger="<i>", train__steps=3000, sample__prompts=HOSTILE
+    )
     expect(page.locator("#samples")).to_contain_text("${document.title='pwned'}")
     expect(page.locator("#samples")).to_contain_text("{{7*7}}")
     stop_run(page)
@@ -202,19 +214,21 @@ def test_everything_wrong_is_said_at_once_and_nothing_starts(page, server, tmp_p
     show_folder(page, tmp_path / "no such folder")
     expect(page.locator("#summary")).to_contain_text("There is no folder")
     open_tab(page, "Settings")
-    fill(page, model__base="no-such-base", adapter__rank=0, train__steps=0)
+    fill(page, model__base="no-such-base", train__lr=0, train__steps=0)
     page.locator("#start").click()
     expect(page.locator("#reason")).to_contain_text("Not started")
     checks = page.locator("#checks")
-    for sentence in ("adapter.rank is 0. It must be at least 1.", "train.steps is 0.", "There is no folder"):
+    for sentence in ("train.lr is 0. It must be more than 0.", "train.steps is 0.", "There is no folder"):
         expect(checks).to_contain_text(sentence)
-    fill(page, adapter__rank=4, train__steps=10)
+    fill(page, train__lr=0.001, train__steps=10)
     expect(checks).to_contain_text("no-such-base")
-    expect(checks).not_to_contain_text("adapter.rank is 0")
+    expect(checks).not_to_contain_text("train.lr is 0")
     assert len(list_runs(server.runs)) == before
 
 
-@pytest.mark.parametrize("typed", ["", "/dev/null", "../../../../etc/passwd", "x" * 5000, "\\\\server\\share", "/root\u202e/x"])
+@pytest.mark.parametrize(
+    "typed", ["", "/dev/null", "../../../../etc/passwd", "x" * 5000, "\\\\server\\share", "/root\u202e/x"]
+)
 def test_odd_paths_get_a_sentence(page, server, typed):
     open_page(page, server)
     show_folder(page, typed)
@@ -253,6 +267,7 @@ def test_every_input_has_a_name_for_screen_readers(page, server):
         nameless = page.evaluate(
             """() => [...document.querySelectorAll('input, textarea, select, button, [role=slider]')]
                 .filter(e => e.offsetParent && !e.labels?.length && !e.ariaLabel && !e.getAttribute('aria-labelledby')
-                             && !e.textContent.trim() && !e.title && !e.querySelector?.('img[alt]')).map(e => e.outerHTML)"""
+                             && !e.textContent.trim() && !e.title && !e.querySelector?.('img[alt]'))
+                .map(e => e.outerHTML)"""
         )
         assert nameless == [], tab

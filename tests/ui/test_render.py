@@ -16,8 +16,8 @@ from ui.place import Place
 from ui.view import RunView
 
 ALLOWED = {
-    "section", "h1", "h2", "h3", "div", "span", "i", "b", "p", "pre", "ul", "li", "small", "a", "table", "thead", "tbody", "tr",
-    "th", "td", "button", "img", "figure", "figcaption",
+    "section", "h1", "h2", "h3", "div", "span", "i", "b", "p", "pre", "ul", "li", "small", "a", "table", "thead",
+    "tbody", "tr", "th", "td", "button", "img", "figure", "figcaption",
 }  # fmt: skip
 
 

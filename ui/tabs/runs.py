@@ -60,7 +60,7 @@ def build() -> RunsTab:
             curve = gr.LinePlot(
                 None, x="step", y="loss", color="series", label=text.LEARNING_CURVE,
                 color_map={text.SERIES_RAW: MUTED, text.SERIES_SMOOTH: ACCENT}, x_title="step", y_title="loss",
-                color_title=" ", colors_in_legend=[], height=260, buttons=["fullscreen"], visible=False,
+                color_title=" ", colors_in_legend=[], height=280, buttons=["fullscreen"], visible=False,
                 elem_id="curve",
             )  # fmt: skip
             curve_help = gr.HTML(
