@@ -115,9 +115,9 @@ def _no_folder() -> list[Problem]:
 def _resolution(settings: Settings, info: BaseInfo) -> list[Problem]:
     problems = []
     for key, size in (("data.resolution", settings.data.resolution), ("sample.size", settings.sample.size)):
-        if size and (size % info.step or size < 2 * info.step):
-            near = max(2 * info.step, round(size / info.step) * info.step)
-            what = f"{key} is {size}, but {info.name} needs a multiple of {info.step}, at least {2 * info.step}."
+        if size and size % info.step:
+            near = max(info.step, round(size / info.step) * info.step)
+            what = f"{key} is {size}, but {info.name} needs a multiple of {info.step}."
             problems.append(Problem(what, f"Use {near}, or 0 for the model's own {info.resolution}.", key))
     return problems
 

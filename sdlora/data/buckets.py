@@ -35,10 +35,10 @@ def make_buckets(resolution: int, step: int, min_side: int = 0, max_side: int = 
 
     resolution: pixels; the area of a bucket is at most its square. step: pixels, the VAE's factor times the UNet's
     downsampling (64 for SD). Sides lie in min_side..max_side; 0 means half and twice the resolution.
-    Raises ValueError for a resolution of less than two steps.
+    Raises ValueError for a resolution of less than one step.
     """
-    if step < 1 or resolution < 2 * step:
-        raise ValueError(f"resolution {resolution} must be at least two steps of {step}")
+    if step < 1 or resolution < step:
+        raise ValueError(f"resolution {resolution} must be at least one step of {step}")
     low, high = _sides(resolution, step, min_side, max_side)
     square = _floor(resolution, step)
     found = {(square, square)}

@@ -40,10 +40,11 @@ def test_buckets_of_sd_are_kohyas() -> None:
     assert set(make_buckets(512, 64)) == {(512, 512), *halves, *((b, a) for a, b in halves)}
 
 
-def test_a_resolution_below_two_steps_is_refused() -> None:
-    for resolution, step in ((64, 64), (127, 64), (512, 0)):
-        with pytest.raises(ValueError, match="at least two steps"):
+def test_a_resolution_below_one_step_is_refused() -> None:
+    for resolution, step in ((63, 64), (0, 64), (512, 0)):
+        with pytest.raises(ValueError, match="at least one step"):
             make_buckets(resolution, step)
+    assert make_buckets(64, 64) == ((64, 64),)
 
 
 @given(SIDES, SIDES, MODEL, FITS, st.booleans())
