@@ -84,7 +84,7 @@ class Run:
     def open_lock(self) -> None:
         """Hold the lock until this process ends; UserError if another trainer holds it."""
         try:
-            self._lock.acquire()
+            self._lock.acquire(timeout=2, blocking=True)  # a reader's ``alive`` may hold it for a moment
         except Timeout:
             raise UserError(
                 f"{self.name} is being trained by another process.", fix="Wait for it, or stop it first."

@@ -18,7 +18,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-
 from launcher import Stop, Unreachable, install, page
 from launcher.build import Build, Nvidia, choose_build, reachable, read_nvidia, torch_attempts
 from launcher.install import Installer, alone
@@ -500,8 +499,8 @@ sys.exit(page.serve({python!r}, {port}, {listen}, {password!r}, {browser}))
 
 def start_serving(**values) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(**values)], cwd=ROOT / "tools", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, start_new_session=True,
+        [sys.executable, "-c", SERVE.format(**values)], cwd=ROOT / "tools", stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, start_new_session=True,
     )  # fmt: skip
 
 

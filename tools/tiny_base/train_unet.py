@@ -3,8 +3,8 @@
     python tools/tiny_base/train_unet.py DATA
 
 Needs DATA/vae (step 2). Writes DATA/unet-state.pt every few minutes and goes on
-from it when started again; every save also writes the whole diffusers folder
-DATA/tiny from the averaged weights, and a sheet of 16 fixed prompts as PNG.
+from it when started again (--start FOLDER begins with shipped weights); every
+save also writes the whole diffusers folder DATA/tiny from the averaged weights, and a sheet of 16 fixed prompts as PNG.
 """
 
 import argparse
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decay-from", type=float, default=0.6, help="share of the steps before the rate falls")
+    parser.add_argument("--start", type=Path, help="a diffusers folder to go on from, such as sdlora/models/tiny")
     parser.add_argument("--save-seconds", type=float, default=400)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
@@ -207,6 +208,11 @@ def main() -> None:
     recipe = Recipe(args.data, tokenizer, args.batch, args.device)
     modules = torch.nn.ModuleList(build(len(tokenizer))).to(args.device)
     average = torch.nn.ModuleList(build(len(tokenizer))).to(args.device).requires_grad_(False)
+    if args.start:
+        for module, cls, part in zip(
+            modules, (UNet2DConditionModel, CLIPTextModel), ("unet", "text_encoder"), strict=True
+        ):
+            module.load_state_dict(cls.from_pretrained(args.start / part, dtype=torch.float32).state_dict())
     average.load_state_dict(modules.state_dict())
     optimizer = make_optimizer(modules, "muon", args.lr)
     # The fused attention of PyTorch's CPU build is half as fast as plain products at this size.
