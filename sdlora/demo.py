@@ -14,7 +14,7 @@ SETTINGS = {
     "model": {"base": "tiny"},
     "data": {"folder": str(EXAMPLE), "trigger": "glossy"},
     "adapter": {"rank": 16, "alpha": 16.0, "targets": "attn-mlp"},
-    "train": {"steps": 150, "batch_size": 4, "lr": 1e-3, "scheduler": "cosine", "seed": 1},
+    "train": {"steps": 240, "batch_size": 4, "lr": 3e-3, "scheduler": "cosine", "seed": 1},
     "sample": {"prompts": [f"glossy emoji of {name}" for name in PROMPTS], "every": 0, "guidance": 4.0, "steps": 20},
     "save": {"every": 0},
     "run": {"name": "glossy-demo"},

@@ -111,6 +111,7 @@ class Job:
         self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
         self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
         self.device = accelerator.device
+        self.process = psutil.Process()
 
     # ---- the loop
 
@@ -294,7 +295,7 @@ class Job:
     def _memory(self) -> int:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated()
-        return psutil.Process().memory_info().rss
+        return self.process.memory_info().rss
 
 
 def _due(step: int, every: int) -> bool:

@@ -174,6 +174,8 @@ def save_pipeline(folder: Path, unet, text_encoder, tokenizer, vae_folder: Path,
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
+    config = folder / "vae" / "config.json"  # it would tell the path it was loaded from
+    config.write_text("".join(x for x in config.read_text().splitlines(True) if "_name_or_path" not in x))
     for name in ("vocab.json", "merges.txt"):  # transformers 5 writes tokenizer.json alone; older readers want these
         shutil.copyfile(vae_folder.parent / "tokenizer" / name, folder / "tokenizer" / name)
 
