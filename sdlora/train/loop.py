@@ -13,10 +13,11 @@ from accelerate.utils import broadcast_object_list
 
 from sdlora.config import Settings
 from sdlora.data.cache import LatentCache, TextCache
-from sdlora.data.dataset import Item, Plan, scan
+from sdlora.data.dataset import Item, Plan
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
 from sdlora.models.families import BaseInfo, inspect_base
+from sdlora.preflight import scan_for
 from sdlora.run import Run, safe_name
 from sdlora.sample import Look, draw, save_png
 from sdlora.train.batch import Captioning, make_batch
@@ -52,10 +53,7 @@ def train(settings: Settings, run: Run) -> Iterator[Event]:
 def prepare(settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerator) -> Generator[Event, None, "Job"]:
     """Everything before the first step, as Progress events; returns the Job. Ended by a stop request: _Stop."""
     data, dtype, cache_folder = settings.data, DTYPES[accelerator.mixed_precision], Path(settings.data.cache)
-    dataset = scan(
-        data.folder, resolution=data.resolution, step=base.step, fit=data.fit,
-        upscale=data.upscale, repeats=data.repeats, cache=cache_folder,
-    )  # fmt: skip
+    dataset = scan_for(settings, base)
     fatal = [problem for problem in dataset.problems if problem.fatal]
     if fatal:
         raise UserError(*fatal)
