@@ -12,6 +12,7 @@ from sdlora import __version__
 from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError, explain
 from sdlora.run import Run, list_runs
+from sdlora.toolbox.cli import add_commands as add_toolbox
 
 TINY_EXAMPLE = "sdlora train settings.toml --adapter.rank 8"
 
@@ -51,6 +52,11 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
     _add_settings(check)
 
+    probe = _command(commands, "probe", probe_command, "measure the time and memory of one step, without training")
+    probe.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
+    probe.add_argument("--json", action="store_true", help="print JSON")
+    _add_settings(probe)
+
     sample = _command(commands, "sample", sample_command, "draw test pictures with a LoRA at several strengths")
     sample.add_argument("lora", type=Path, help="LoRA file or run folder")
     sample.add_argument("--prompt", action="append", default=[], help="prompt (can be given several times)")
@@ -61,6 +67,16 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("--guidance", type=float, default=7.5)
     sample.add_argument("--size", type=int, default=0, help="side in pixels; the base model's own by default")
     sample.add_argument("--seed", type=int, default=42)
+    sample.add_argument("--sampler", choices=["ddim", "euler", "dpm++ 2m"], default="ddim")
+    sample.add_argument("--vae", default="", help="another VAE: a folder or a .safetensors file")
+    sample.add_argument(
+        "--clip-skip",
+        type=int,
+        default=0,
+        choices=range(1, 13),
+        metavar="N",
+        help="text encoder layer from the end; the LoRA's own by default",
+    )
     sample.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG to write (default: samples.png)")
 
     runs = _command(commands, "runs", runs_command, "list the runs and how they stand")
@@ -84,6 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="")
     export.add_argument("--metadata", choices=["full", "minimum"], default="")
     export.add_argument("--out", type=Path, help="file to write")
+
+    add_toolbox(commands, _command)
 
     settings = _command(commands, "settings", settings_command, "print every setting with its default and help as TOML")
     _add_settings(settings)
@@ -197,6 +215,14 @@ def check_command(args: argparse.Namespace) -> int:
     fatal = sum(problem.fatal for problem in problems)
     print(f"{fatal} to mend before training." if fatal else "Ready to train.")
     return 1 if fatal else 0
+
+
+def probe_command(args: argparse.Namespace) -> int:
+    from sdlora.commands import measure
+
+    settings, problems = _settings_of(args)
+    print(measure(settings, problems, as_json=args.json))
+    return 0
 
 
 def sample_command(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The work behind `sdlora sample`, `export` and `settings`."""
+"""The work behind `sdlora sample`, `probe`, `export` and `settings`."""
 
 import argparse
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 import tomlkit
 from safetensors import safe_open
 
-from sdlora.config import Settings, all_settings, load_settings
-from sdlora.errors import UserError
+from sdlora.config import Model, Settings, all_settings, load_settings
+from sdlora.errors import Problem, UserError
 from sdlora.models.families import inspect_base
 from sdlora.run import Run
 
@@ -17,20 +17,24 @@ from sdlora.run import Run
 def sample_lora(args: argparse.Namespace) -> Path:
     """Draw every prompt at every strength as one grid; same seeds in every row. Returns the PNG's path."""
     from sdlora.lora.export import load_lora
-    from sdlora.models.load import load_text_encoder, load_unet
+    from sdlora.models.load import load_text_encoders, load_unet
     from sdlora.sample import Look, draw, grid, save_png
 
     _check_sample(args)
     lora, settings = _lora_of(args.lora)
-    base = inspect_base(args.base or (settings.model.base if settings else "tiny"))
-    unet, text_encoder = load_unet(base.folder), load_text_encoder(base.folder)
-    adapter = load_lora({"unet": unet, "text_encoder": text_encoder}, lora)
+    model = settings.model if settings else Model()
+    base = inspect_base(args.base or model.base, vae=args.vae)
+    unet, encoders = load_unet(base), load_text_encoders(base)
+    adapter = load_lora({"unet": unet, **encoders}, lora)
     prompts = tuple(args.prompt) or tuple(settings.sample.prompts if settings else ()) or ("",)
-    look = Look(prompts, args.negative, args.size or base.resolution, args.steps, args.guidance, args.seed)
+    look = Look(
+        prompts, args.negative, args.size or base.resolution, args.steps, args.guidance, args.seed, args.sampler,
+        args.clip_skip or model.clip_skip,
+    )  # fmt: skip
     rows = []
     for strength in args.strength:
         adapter.scale = strength
-        rows.append((f"{strength:g}", list(draw(base.folder, base.prediction, look, unet, text_encoder))))
+        rows.append((f"{strength:g}", list(draw(base, look, unet, encoders))))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_png(grid(rows, prompts), args.out)
     return args.out
@@ -78,18 +82,40 @@ def _settings_in(path: Path) -> Settings | None:
         raise
 
 
+def measure(settings: Settings, problems: list[Problem], as_json: bool) -> str:
+    """What one step costs, in words or as JSON; UserError with all problems if the run could not start."""
+    from sdlora.preflight import check, resolve
+    from sdlora.train.probe import fits, probe
+
+    fatal = [problem for problem in (*problems, *check(settings)) if problem.fatal]
+    if fatal:
+        raise UserError(*fatal)
+    model = settings.model
+    settings = resolve(settings, inspect_base(model.base, model.revision, model.vae))
+    measured = probe(settings)
+    tight = fits(measured)
+    if as_json:
+        return json.dumps({**measured.as_dict(), "problem": str(tight.problems[0]) if tight else ""})
+    minutes = (measured.start_seconds + measured.step_seconds * settings.train.steps) / 60
+    lines = [
+        f"{measured.step_seconds:.2f} s per step on {measured.device}, first step after {measured.start_seconds:.0f} s",
+        f"{settings.train.steps} steps: about {minutes:.0f} min, test pictures not counted",
+        f"memory: {measured.peak_bytes / 1e9:.1f} GB of {measured.free_bytes / 1e9:.1f} GB free",
+        f"LoRA: {measured.trainable:,} parameters, {measured.file_bytes / 1e6:.1f} MB",
+        *([str(tight.problems[0])] if tight else []),
+    ]
+    return "\n".join(lines)
+
+
 def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     """Write the LoRA of one of the run's checkpoints; returns its path and the relative error of the check."""
-    from dataclasses import replace
-
     import torch
 
     from sdlora.preflight import scan_for
     from sdlora.run import safe_name
-    from sdlora.train.batch import Captioning
     from sdlora.train.checkpoint import STATE, WEIGHTS, read_weights
     from sdlora.train.finish import facts_of, write_lora
-    from sdlora.train.setup import load_trainee
+    from sdlora.train.setup import base_of, load_trainee
 
     settings = load_settings(run.folder / "settings.toml")
     if args.metadata:
@@ -102,9 +128,8 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
         raise UserError(
             f"{run.name} has no checkpoint of step {step}.", fix=f"There are: {', '.join(map(str, sorted(there)))}."
         )
-    base = inspect_base(settings.model.base, settings.model.revision)
-    base = replace(base, prediction=settings.model.prediction)
-    trainee = load_trainee(settings, base, Captioning(), None, torch.device("cpu"), torch.float32)
+    base = base_of(settings)
+    trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
     trainee.adapter.load_state_dict(read_weights(there[step] / WEIGHTS))
     state = json.loads((there[step] / STATE).read_text())
     items = scan_for(settings, base).items

@@ -26,10 +26,19 @@ class Section(BaseModel):
 
 
 class Model(Section):
-    base: str = setting("tiny", 'Base model: "tiny" (embedded), a diffusers folder, or a hub id.', "basic")
+    base: str = setting(
+        "tiny", 'Base model: "tiny" (embedded), a diffusers folder, a .safetensors checkpoint, or a hub id.', "basic"
+    )
     revision: str = setting("", "Commit or branch of the hub id; empty for its newest.", "expert")
     prediction: Literal["auto", "epsilon", "v_prediction"] = setting(
-        "auto", "What the base model predicts; auto reads it from the model's own scheduler.", "expert"
+        "auto", "What the base model predicts; auto reads it from the model itself.", "expert"
+    )
+    zero_snr: Literal["auto", "on", "off"] = setting(
+        "auto", "Noise schedule that ends in pure noise (zero terminal SNR); auto reads it from the model.", "expert"
+    )
+    vae: str = setting("", "Another VAE: a folder or a .safetensors file; empty for the base model's own.", "expert")
+    clip_skip: int = setting(
+        1, "Text encoder layer to read, counted from the end; many anime models want 2. SDXL has its own.", ge=1, le=12
     )
 
 
@@ -53,6 +62,12 @@ class Data(Section):
     keep_tags: int = setting(1, "How many first tags stay in front when shuffling or dropping tags.", ge=0, le=100)
     tag_dropout: float = setting(0.0, "Chance for each tag (after the kept ones) to be left out.", ge=0, le=1)
     caption_dropout: float = setting(0.0, "Chance for a whole caption to be left out.", ge=0, le=1)
+    weighted_captions: bool = setting(
+        False, "Read (word:1.2) and [word] in captions as weights; off, brackets are plain text.", "expert"
+    )
+    max_tokens: int = setting(
+        225, "Longer captions are cut after so many tokens; they are read in chunks of 75.", "expert", ge=75, le=750
+    )
     cache: str = setting(
         "", "Folder for cached latents and text; empty for .sdlora_cache inside data.folder.", "expert"
     )
@@ -64,7 +79,14 @@ class Adapter(Section):
     targets: Literal["attn", "cross-attn", "attn-mlp", "full"] = setting(
         "attn-mlp", "Which UNet layers learn: all attention, cross-attention, attention and MLP, or convolutions too."
     )
-    text_encoder: bool = setting(True, "Train the text encoder's projections as well.")
+    text_encoder: bool = setting(True, "Train the text encoder's projections as well (SDXL: both encoders').")
+    dora: bool = setting(
+        False, "DoRA: learn each weight's direction and size apart; not every tool reads such files.", "expert"
+    )
+    start_from: str = setting("", "LoRA file to go on from; it keeps its layers and ranks.", "expert")
+    stack: list[str] = setting(
+        list, "LoRA files merged into the base model before training, each as FILE or FILE=STRENGTH.", "expert"
+    )
     rank_pattern: dict[str, int] = setting(
         dict, 'Other ranks by module name pattern, such as {"*.mid_block.*" = 4}.', "expert"
     )
@@ -110,6 +132,7 @@ class Sample(Section):
     size: int = setting(0, "Side of the test pictures in pixels; 0 for the training resolution.", ge=0, le=4096)
     steps: int = setting(20, "Denoising steps of a test picture.", ge=1, le=1000)
     guidance: float = setting(7.5, "Guidance scale: how strictly the prompt is followed.", ge=1, le=100)
+    sampler: Literal["ddim", "euler", "dpm++ 2m"] = setting("ddim", "How test pictures are denoised.")
     seed: int = setting(42, "Seed of the first test picture; the next prompts count up from it.", ge=0, le=2**63 - 1)
 
 
@@ -120,6 +143,9 @@ class Save(Section):
         "kohya", "Layout of the LoRA file: kohya loads in every tool, diffusers only in diffusers."
     )
     dtype: Literal["fp16", "bf16", "fp32"] = setting("fp16", "Number format of the LoRA file.")
+    side_files: bool = setting(
+        True, "Write NAME.json and NAME.png beside the LoRA file: tools insert the trigger word and show the picture."
+    )
     metadata: Literal["full", "minimum"] = setting(
         "full", "What the file tells about the training: everything, or no captions, prompts and settings."
     )

@@ -3,17 +3,15 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
 
 from sdlora.config import Settings
 from sdlora.data.captions import read_captions, variant
 from sdlora.data.dataset import Dataset, Item, rng_for, scan
 from sdlora.data.images import CACHE_FOLDER, find_images
 from sdlora.errors import Problem, UserError
-from sdlora.models.families import BaseInfo, inspect_base
+from sdlora.models.families import BaseInfo, contradiction, inspect_base
+from sdlora.models.prompts import escape
 
 FEW_IMAGES = 5
 PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
@@ -28,6 +26,8 @@ def check(settings: Settings) -> list[Problem]:
     """
     info, problems = _base(settings)
     resolution = _resolution(settings, info) if info else []
+    problems += _model(settings, info) if info else []
+    problems += _lora_files(settings)
     dataset = scan_for(settings, None if resolution else info) if settings.data.folder else None
     problems += resolution
     problems += dataset.problems if dataset else _no_folder()
@@ -74,9 +74,15 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
     done.data.resolution = settings.data.resolution or info.resolution
     done.sample.size = settings.sample.size or done.data.resolution
     done.sample.prompts = settings.sample.prompts or _prompts(done)
+    if settings.adapter.start_from:
+        done.adapter.start_from = os.path.abspath(os.path.expanduser(settings.adapter.start_from))
+    stack = stack_of(settings.adapter.stack)
+    done.adapter.stack = [f"{os.path.abspath(os.path.expanduser(path))}={strength:g}" for path, strength in stack]
     done.train.text_encoder_lr = settings.train.text_encoder_lr or settings.train.lr / 2
     if settings.model.prediction == "auto":
         done.model.prediction = info.prediction
+    if settings.model.zero_snr == "auto":
+        done.model.zero_snr = "on" if info.zero_snr else "off"
     return done
 
 
@@ -91,6 +97,8 @@ def _prompts(settings: Settings) -> list[str]:
         text = variant(
             caption, trigger=trigger, shuffle=False, keep_tags=0, tag_dropout=0, caption_dropout=0, rng=rng_for(0)
         )
+        if not settings.data.weighted_captions:
+            text = escape(text)  # prompts do read brackets as weights
         if text and text not in found:
             found.append(text)
         if len(found) == 2:
@@ -103,9 +111,54 @@ def _prompts(settings: Settings) -> list[str]:
 
 def _base(settings: Settings) -> tuple[BaseInfo | None, list[Problem]]:
     try:
-        return inspect_base(settings.model.base, settings.model.revision), []
+        return inspect_base(settings.model.base, settings.model.revision, settings.model.vae), []
     except UserError as error:
         return None, list(error.problems)
+
+
+def _model(settings: Settings, info: BaseInfo) -> list[Problem]:
+    """Wishes that this base model can't fulfil."""
+    model = settings.model
+    problems = contradiction(info, model.prediction, model.zero_snr)
+    prediction = info.prediction if model.prediction == "auto" else model.prediction
+    if (info.zero_snr if model.zero_snr == "auto" else model.zero_snr == "on") and prediction == "epsilon":
+        what = "Zero terminal SNR leaves nothing to learn from in epsilon prediction."
+        problems.append(Problem(what, 'Set model.zero_snr to "off", or choose a v-prediction model.', "model.zero_snr"))
+    if info.family == "sdxl" and model.clip_skip != 1:
+        what = f"model.clip_skip is {model.clip_skip}, but SDXL always reads its second to last layer."
+        problems.append(Problem(what, "Set it to 1.", "model.clip_skip"))
+    layers = min(info.config(root).get("num_hidden_layers", 12) for root in info.text_encoders)
+    if info.family != "sdxl" and model.clip_skip > layers:
+        what = f"model.clip_skip is {model.clip_skip}, but the text encoder has {layers} layers."
+        problems.append(Problem(what, f"Use 1 to {layers}.", "model.clip_skip"))
+    return problems
+
+
+def _lora_files(settings: Settings) -> list[Problem]:
+    """The LoRA files to start from and to stack: are they there? What is in them is told when they are loaded."""
+    adapter, problems = settings.adapter, []
+    for key, path in [
+        ("adapter.start_from", adapter.start_from),
+        *(("adapter.stack", p) for p, _ in stack_of(adapter.stack)),
+    ]:
+        if path and not Path(os.path.expanduser(path)).is_file():
+            problems.append(Problem(f"There is no LoRA file {path}.", f"Check {key}.", key))
+    if adapter.start_from and adapter.dora:
+        what = "adapter.dora can't be added to the LoRA in adapter.start_from."
+        problems.append(Problem(what, "Turn one of them off.", "adapter.dora"))
+    return problems
+
+
+def stack_of(entries: list[str]) -> list[tuple[str, float]]:
+    """adapter.stack as (file, strength): "FILE=0.7" means strength 0.7, "FILE" strength 1."""
+    found = []
+    for entry in entries:
+        path, _, strength = entry.rpartition("=")
+        try:
+            found.append((path or entry, float(strength) if path else 1.0))
+        except ValueError:  # the sign is a part of the name
+            found.append((entry, 1.0))
+    return found
 
 
 def _no_folder() -> list[Problem]:
@@ -209,25 +262,14 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
     count = 1 + (train.steps // save.every if save.every else 0)
     if save.keep:
         count = min(count, save.keep) + 1  # a new one is written before the oldest goes
-    parts = ("unet", "text_encoder") if settings.adapter.text_encoder else ("unet",)
+    parts = ("unet", *(info.text_encoders if settings.adapter.text_encoder else ()))
     per_rank = sum(
         shape[0] + shape[1]
-        for file in info.weight_files
-        if file and file.parent.name in parts
-        for name, shape in _shapes(file)
+        for part in parts
+        for name, shape in info.shapes(part).items()
         if len(shape) >= 2 and "embedding" not in name
     )
     return (count + 1) * per_rank * settings.adapter.rank * 3 * 4
-
-
-def _shapes(file: Path) -> Iterator[tuple[str, list[int]]]:
-    try:
-        with safe_open(file, framework="np") as weights:
-            names = weights.keys()
-            for name in names:
-                yield name, weights.get_slice(name).get_shape()
-    except (OSError, SafetensorError):
-        return  # a damaged file is told of when it is loaded; here it only adds nothing to the estimate
 
 
 def _existing(folder: Path) -> Path:

@@ -1,22 +1,44 @@
-"""Test pictures: stock StableDiffusionPipeline around the live model, fixed seeds; and grids of them."""
+"""Test pictures: stock diffusers pipelines around the live model, fixed seeds; and grids of them."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLInpaintPipeline,
+    StableDiffusionXLPipeline,
+)
 from PIL import Image, ImageDraw
+from torch import nn
 
 from sdlora.errors import UserError
-from sdlora.models.load import load_scheduler, load_text_encoder, load_tokenizer, load_vae
+from sdlora.lora.read import merge_into_modules
+from sdlora.models.families import BaseInfo
+from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
+from sdlora.models.text import TextEncoding, TextReader, on_off
 from sdlora.run import write_atomically
+
+PIPELINES = {  # (SDXL, inpainting)
+    (False, False): StableDiffusionPipeline,
+    (False, True): StableDiffusionInpaintPipeline,
+    (True, False): StableDiffusionXLPipeline,
+    (True, True): StableDiffusionXLInpaintPipeline,
+}
 
 
 @dataclass(frozen=True)
 class Look:
-    """How test pictures are drawn. size: side in pixels. seed: the first picture's; the next ones count up."""
+    """How test pictures are drawn. size: side in pixels. seed: the first picture's; the next ones count up.
+
+    sampler: "ddim", "euler" or "dpm++ 2m" (with Karras sigmas), as A1111 and ComfyUI run them. clip_skip: 1 is the
+    last layer, as they count.
+    """
 
     prompts: tuple[str, ...]
     negative: str = ""
@@ -24,33 +46,56 @@ class Look:
     steps: int = 20
     guidance: float = 7.5
     seed: int = 42
+    sampler: str = "ddim"
+    clip_skip: int = 1
+
+    @classmethod
+    def of(cls, settings) -> "Look":
+        """The look that a run's settings (resolved) ask for."""
+        wish = settings.sample
+        return cls(
+            tuple(wish.prompts), wish.negative, wish.size, wish.steps, wish.guidance, wish.seed, wish.sampler,
+            settings.model.clip_skip,
+        )  # fmt: skip
 
 
 @torch.no_grad()
-def draw(folder: Path, prediction: str, look: Look, unet, text_encoder=None) -> Iterator[Image.Image]:
-    """One picture per prompt, drawn with the UNet (and text encoder) as they are: a LoRA attached to them acts.
+def draw(
+    base: BaseInfo,
+    look: Look,
+    unet: nn.Module,
+    text_encoders: Mapping[str, nn.Module] | None = None,
+    stack: Sequence[tuple[str, float]] = (),
+) -> Iterator[Image.Image]:
+    """One picture per prompt, drawn with the UNet (and text encoders) as they are: a LoRA attached to them acts.
 
-    The VAE, and a text encoder that is not given, are loaded from ``folder`` for the while and dropped again, so
-    that training does not hold them. Every picture has its own seed: adding a prompt changes no other picture.
+    The VAE, and text encoders that are not given, are loaded for the while and dropped again, so that training does
+    not hold them; ``stack``: LoRA files merged into text encoders loaded here. Every picture has its own seed, drawn on
+    the CPU: adding a prompt changes no other picture, and another device gives the same noise.
     """
-    device, dtype = unet.device, unet.dtype
-    vae = load_vae(folder, torch.float32).to(device)  # some VAEs overflow in fp16
-    text_encoder = text_encoder if text_encoder is not None else load_text_encoder(folder, dtype).to(device)
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=load_tokenizer(folder),
-        unet=unet,
-        scheduler=load_scheduler(folder, prediction),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+    device = unet.device
+    encodings = list(_encode(base, look, unet, text_encoders, stack))
+    vae = load_vae(base, torch.float32).to(device)  # some VAEs overflow in fp16
+    sdxl = base.family == "sdxl"
+    more = {} if sdxl else {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    more |= {"text_encoder_2": None, "tokenizer_2": None} if sdxl else {}
+    pipeline = PIPELINES[sdxl, base.inpainting](
+        vae=vae, text_encoder=None, tokenizer=None, unet=unet, scheduler=make_sampler(base, look.sampler), **more
     )
     pipeline.set_progress_bar_config(disable=True)
-    for number, prompt in enumerate(look.prompts):
+    empty = Image.new("RGB", (look.size, look.size), (128, 128, 128))
+    everything = Image.new("L", (look.size, look.size), 255)
+    inpaint = {"image": empty, "mask_image": everything, "strength": 1.0} if base.inpainting else {}
+    for number, (prompt, (positive, negative)) in enumerate(zip(look.prompts, encodings, strict=True)):
         latents = pipeline(
-            prompt,
-            negative_prompt=look.negative,
+            prompt_embeds=positive.hidden,
+            negative_prompt_embeds=negative.hidden,
+            **(
+                {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": negative.pooled}
+                if sdxl
+                else {}
+            ),
+            **inpaint,
             height=look.size,
             width=look.size,
             num_inference_steps=look.steps,
@@ -65,6 +110,42 @@ def draw(folder: Path, prediction: str, look: Look, unet, text_encoder=None) -> 
             )
         decoded = vae.decode(latents.float() / vae.config.scaling_factor).sample[0]
         yield to_image(decoded)
+
+
+def _pooled(positive: TextEncoding, negative: TextEncoding) -> dict[str, torch.Tensor]:
+    if positive.pooled is None:
+        return {}
+    return {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": negative.pooled}
+
+
+def make_sampler(base: BaseInfo, name: str):
+    """diffusers' scheduler of that name, with the base's noise schedule and prediction."""
+    ddim = load_scheduler(base)
+    # k-diffusion's samplers, which the tools run, space their steps evenly from the last timestep to the first.
+    spacing = {"timestep_spacing": "trailing" if base.zero_snr else "linspace", "steps_offset": 0}
+    if name == "euler":
+        return EulerDiscreteScheduler.from_config(ddim.config, **spacing)
+    if name == "dpm++ 2m":
+        karras = {"use_karras_sigmas": not base.zero_snr, "algorithm_type": "dpmsolver++", "solver_order": 2}
+        return DPMSolverMultistepScheduler.from_config(ddim.config, **spacing, **karras)
+    return ddim
+
+
+def _encode(base, look, unet, text_encoders, stack) -> Iterator[tuple[TextEncoding, TextEncoding]]:
+    """(prompt, negative prompt) for each prompt. What is loaded here is dropped before the VAE comes."""
+    if not text_encoders:
+        text_encoders = {k: m.to(unet.device) for k, m in load_text_encoders(base, unet.dtype).items()}
+        for path, strength in stack:
+            merge_into_modules(text_encoders, path, strength)
+    reader = TextReader(tuple(load_tokenizers(base).values()), look.clip_skip, max_chunks=100)
+
+    def encode(text: str) -> TextEncoding:
+        return reader.encode(list(text_encoders.values()), reader.tokens([text]).to(unet.device))
+
+    empty, negative = encode(""), encode(look.negative)
+    for prompt in look.prompts:
+        pair = on_off(encode(prompt), negative, empty)
+        yield tuple(part.to(unet.dtype) for part in pair)
 
 
 def to_image(decoded: torch.Tensor) -> Image.Image:

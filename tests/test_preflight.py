@@ -32,7 +32,7 @@ def base(tmp_path: Path) -> Path:
     """A diffusers folder whose weights nobody loads: factor 8, steps of 16 pixels, 64 pixels by default."""
     folder = tmp_path / "base"
     configs = {
-        "model_index.json": {},
+        "model_index.json": {"unet": ["diffusers", "UNet2DConditionModel"]},
         "unet/config.json": {"block_out_channels": [32, 64], "sample_size": 8, "in_channels": 4},
         "vae/config.json": {"block_out_channels": [8, 8, 8, 8]},
         "text_encoder/config.json": {"max_position_embeddings": 77},
@@ -219,6 +219,7 @@ def test_resolve_leaves_nothing_open(settings: Settings, base: Path, images: Pat
 def test_resolve_keeps_what_is_set(settings: Settings, base: Path) -> None:
     settings.data.resolution, settings.sample.size, settings.sample.prompts = 96, 32, ["mine"]
     settings.train.text_encoder_lr, settings.data.cache, settings.model.prediction = 1e-5, "/c", "epsilon"
+    settings.model.zero_snr = "off"
     done = resolve(settings, inspect_base(str(base)))
     assert done == settings
 

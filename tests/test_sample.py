@@ -8,19 +8,20 @@ from PIL import Image
 
 from sdlora.lora.inject import inject
 from sdlora.lora.targets import target_patterns
-from sdlora.models.load import load_text_encoder, load_unet
+from sdlora.models.families import inspect_base
+from sdlora.models.load import load_text_encoders, load_unet
 from sdlora.sample import Look, draw, grid, save_png
 
 LOOK = Look(("red apple", "a bus, blue"), "grey", size=32, steps=3, guidance=4.0, seed=11)
 
 
-def pictures(folder, unet, text_encoder=None, look=LOOK):
-    return [np.asarray(i) for i in draw(folder, "epsilon", look, unet, text_encoder)]
+def pictures(folder, unet, text_encoders=None, look=LOOK):
+    return [np.asarray(i) for i in draw(inspect_base(str(folder)), look, unet, text_encoders)]
 
 
 @pytest.fixture
 def unet(base_folder):
-    return load_unet(base_folder)
+    return load_unet(inspect_base(str(base_folder)))
 
 
 def test_they_are_those_of_the_stock_pipeline(base_folder, unet):
@@ -35,14 +36,14 @@ def test_they_are_those_of_the_stock_pipeline(base_folder, unet):
 
 
 def test_strength_zero_is_the_base_bit_for_bit(base_folder, unet):
-    text_encoder = load_text_encoder(base_folder)
-    before = pictures(base_folder, unet, text_encoder)
-    adapter = inject({"unet": unet, "text_encoder": text_encoder}, target_patterns("full", True), rank=4, alpha=4)
+    encoders = load_text_encoders(inspect_base(str(base_folder)))
+    before = pictures(base_folder, unet, encoders)
+    adapter = inject({"unet": unet, **encoders}, target_patterns("full", True), rank=4, alpha=4)
     for layer in adapter.layers.values():
         torch.nn.init.normal_(layer.up.weight)
-    assert any((a != b).any() for a, b in zip(before, pictures(base_folder, unet, text_encoder), strict=True))
+    assert any((a != b).any() for a, b in zip(before, pictures(base_folder, unet, encoders), strict=True))
     adapter.scale = 0.0
-    assert all((a == b).all() for a, b in zip(before, pictures(base_folder, unet, text_encoder), strict=True))
+    assert all((a == b).all() for a, b in zip(before, pictures(base_folder, unet, encoders), strict=True))
 
 
 def test_a_prompt_more_changes_no_other_picture(base_folder, unet):

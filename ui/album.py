@@ -1,85 +1,280 @@
-"""A folder of captioned images as the Images tab shows it: pages of thumbnails, notes, one caption at a time."""
+"""A folder of captioned images as the Images tab shows it: what each image has, filters, pages, changes on disk."""
 
+import os
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from sdlora.data.captions import Caption, read_caption, read_captions, write_caption
-from sdlora.data.images import find_images
+from sdlora.data.captions import read_caption, read_captions, read_metadata, split_tags
+from sdlora.data.edit import Edit, changes, tag_counts
+from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.data.index import Seen, inspect_files
 from sdlora.errors import Problem, UserError
-from ui import text
+from ui import text, tokens
+from ui.history import History
 from ui.place import Place
 from ui.render import THUMB
 
 PAGE = 60
 SHORT = 90  # characters of a caption under its thumbnail
+FILTERS = ("all", "bare", "problem")
+ASIDE = ".aside"  # hidden, so that no scan finds it
+PROBLEMS = ("unreadable", "small", "shared", "long")  # those that are worth a look, apart from a missing caption
 
 
 @dataclass
+class Entry:
+    """One image. caption: as a step would see it without the trigger word. size: (0, 0) until it was looked at."""
+
+    path: Path
+    name: str  # relative to the folder, with forward slashes: what the page calls it by
+    caption: str
+    source: str  # of the caption, as ``Caption.source``
+    shared: bool = False  # another image has the same name but for its ending, and so the same caption file
+    tokens: int = 0
+    size: tuple[int, int] = (0, 0)
+    broken: str = ""  # the sentence, where it can't be read
+
+    @property
+    def bare(self) -> bool:
+        """Has nobody written a caption?"""
+        return self.source == "name" or not self.caption
+
+    def problems(self, resolution: int) -> list[str]:
+        """Keys of ``PROBLEMS``. small: less than half as wide and high (by area) as the training size."""
+        small = self.size != (0, 0) and self.size[0] * self.size[1] * 4 < resolution * resolution
+        found = {"unreadable": self.broken, "small": small, "shared": self.shared, "long": self.tokens > tokens.LIMIT}
+        return [kind for kind in PROBLEMS if found[kind]]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What of the album is shown: of FILTERS, with every one of the tags, with ``search`` in caption or name."""
+
+    show: str = "all"
+    search: str = ""
+    tags: tuple[str, ...] = ()
+
+
 class Album:
-    """The images of one folder (``Place.folder`` has allowed it), their captions, and where the visitor is."""
+    """The images of one folder (``Place.folder`` has allowed it). Thread-safe; shared by all pages that show it."""
 
-    folder: Path
-    images: list[Path]
-    captions: dict[Path, Caption]
-    notes: list[Problem]
-    page: int = 0
-    chosen: int | None = None  # index into images
-    unreadable: set[Path] = field(default_factory=set)
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.history = History(folder)
+        self.notes: list[Problem] = []
+        self.looked = 0  # images whose file was opened
+        self._entries: dict[str, Entry] = {}
+        self._lock = threading.RLock()
+        self._looking: threading.Thread | None = None
 
-    @classmethod
-    def open(cls, folder: Path) -> "Album":
-        """Names and captions of every image; no image is decoded yet."""
-        images = find_images(folder)
-        captions, notes = read_captions(images, folder)
-        return cls(folder, images, captions, notes)
+    # ---- reading
 
-    @property
-    def pages(self) -> int:
-        return max(1, -(-len(self.images) // PAGE))
+    def read(self) -> None:
+        """Names and captions of every image, from the disk; then ``look`` at the files."""
+        images = find_images(self.folder)
+        captions, notes = read_captions(images, self.folder)
+        stems: dict[Path, int] = {}
+        for image in images:
+            stems[image.with_suffix("")] = stems.get(image.with_suffix(""), 0) + 1
+        counts = tokens.count(captions[image].text for image in images)
+        with self._lock:
+            old, self._entries, self.notes, self.looked = self._entries, {}, notes, 0
+            for image, amount in zip(images, counts, strict=True):
+                name, found = image.relative_to(self.folder).as_posix(), captions[image]
+                known = old.get(name)
+                size, broken = (known.size, known.broken) if known else ((0, 0), "")
+                shared = stems[image.with_suffix("")] > 1
+                self._entries[name] = Entry(image, name, found.text, found.source, shared, amount, size, broken)
+            self._look()
 
-    @property
-    def summary(self) -> str:
-        captioned = sum(bool(c.text) and c.source != "name" for c in self.captions.values())
-        return text.images_found(len(self.images), captioned, len(self.all_notes()))
+    def _look(self) -> None:
+        names = {entry.path: name for name, entry in self._entries.items()}
+        done = [0]
 
-    def all_notes(self) -> list[Problem]:
-        """Unreadable images in one sentence, then what the captions have."""
-        lost = [path.name for path in self.images if path in self.unreadable]
-        return [*([Problem(text.unreadable(lost), fatal=False)] if lost else []), *self.notes]
+        def tell(name: str, seen: Seen) -> None:
+            done[0] += 1
+            with self._lock:
+                entry = self._entries.get(name)
+                if entry and self._looking is thread:
+                    entry.size, entry.broken = seen.size, seen.problem
+                    self.looked = done[0]
 
-    def turn(self, by: int) -> None:
-        self.page = min(max(self.page + by, 0), self.pages - 1)
+        thread = threading.Thread(
+            target=inspect_files, args=(names, self.folder / CACHE_FOLDER / "index.json", tell), daemon=True
+        )
+        self._looking = thread
+        thread.start()
 
-    def shown(self) -> list[Path]:
-        return self.images[self.page * PAGE : (self.page + 1) * PAGE]
+    def wait(self, seconds: float) -> bool:
+        """Have all files been looked at, after at most this time?"""
+        thread = self._looking
+        if thread:
+            thread.join(seconds)
+        return not (thread and thread.is_alive())
 
-    def thumbnails(self, place: Place) -> list[tuple[str, str]]:
-        """(thumbnail, short caption) of this page. Drawn side by side: decoding leaves the interpreter's lock."""
+    def refresh(self, images: list[Path]) -> None:
+        """Read the captions of these images again."""
+        with self._lock:
+            metadata: dict[Path, str] = {}
+            for folder in sorted({image.parent for image in images} | {self.folder}):
+                metadata |= read_metadata(folder)[0]
+            for image in images:
+                entry = self._entries.get(image.relative_to(self.folder).as_posix())
+                if entry:
+                    found = read_caption(image, metadata, self.folder)
+                    entry.caption, entry.source = found.text, found.source
+                    entry.tokens = tokens.count([found.text])[0]
+
+    # ---- what is shown
+
+    def entry(self, name: str) -> Entry | None:
+        return self._entries.get(name)
+
+    def entries(self, wanted: Filter, resolution: int) -> list[Entry]:
+        """What the filter lets through, in natural order of the names."""
+        search, tags = wanted.search.casefold().strip(), {tag.casefold() for tag in wanted.tags}
+        with self._lock:
+            found = list(self._entries.values())
+        if wanted.show == "bare":
+            found = [e for e in found if e.bare]
+        elif wanted.show == "problem":
+            found = [e for e in found if e.problems(resolution)]
+        if tags:
+            found = [e for e in found if tags <= {tag.casefold() for tag in split_tags(e.caption)}]
+        if search:
+            found = [e for e in found if search in e.caption.casefold() or search in e.name.casefold()]
+        return found
+
+    def counts(self, resolution: int) -> dict[str, int]:
+        """How many images there are, how many each filter shows, how many have each problem."""
+        entries = self.entries(Filter(), resolution)
+        kinds = [kind for entry in entries for kind in entry.problems(resolution)]
+        return {
+            "all": len(entries),
+            "bare": sum(e.bare for e in entries),
+            "problem": sum(bool(e.problems(resolution)) for e in entries),
+            **{kind: kinds.count(kind) for kind in PROBLEMS},
+        }
+
+    def tags(self, wanted: Filter, resolution: int) -> list[tuple[str, int]]:
+        """(tag, count) among what is shown, for captions that people wrote; only tags that several captions have."""
+        shown = self.entries(wanted, resolution)
+        return [(tag, n) for tag, n in tag_counts(e.caption for e in shown if not e.bare) if n > 1]
+
+    def thumbnails(self, place: Place, entries: list[Entry], resolution: int) -> list[tuple[str, str]]:
+        """(thumbnail, short caption) of these. Drawn side by side: decoding leaves the interpreter's lock."""
         with ThreadPoolExecutor(4) as pool:
-            drawn = list(pool.map(lambda image: place.picture(image, THUMB), self.shown()))
-        self.unreadable.update(image for image, picture in zip(self.shown(), drawn, strict=False) if picture is None)
-        return [(str(d or place.blank()), self._short(i)) for i, d in zip(self.shown(), drawn, strict=False)]
+            drawn = list(pool.map(lambda entry: place.picture(entry.path, THUMB), entries))
+        for entry, picture in zip(entries, drawn, strict=True):
+            if picture is None and not entry.broken:
+                entry.broken = text.unreadable([entry.name])
+        pairs = zip(entries, drawn, strict=True)
+        return [(str(picture or place.blank()), _short(entry, resolution)) for entry, picture in pairs]
 
-    def _short(self, image: Path) -> str:
-        caption = self.captions[image].text or text.NO_CAPTION
-        return caption if len(caption) <= SHORT else caption[: SHORT - 1] + "…"
+    # ---- changes, on disk at once
 
-    def choose(self, index_on_page: int) -> None:
-        index = self.page * PAGE + index_on_page
-        self.chosen = index if 0 <= index < len(self.images) else None
-
-    @property
-    def image(self) -> Path | None:
-        return None if self.chosen is None else self.images[self.chosen]
-
-    def save(self, caption: str) -> bool:
-        """Write the chosen image's caption to disk; False if it was that already. UserError if it can't be written."""
-        image = self.image
-        if image is None or self.captions[image].text == caption.strip():
+    def save(self, name: str, caption: str) -> bool:
+        """Write an image's caption; False if it is that already. UserError if it can't be written."""
+        entry = self._entries.get(name)
+        if entry is None:
             return False
-        if not image.exists():
+        if not entry.path.exists():
             raise UserError(text.GONE)
-        write_caption(image, caption)
-        self.captions[image] = read_caption(image)
+        if entry.caption == " ".join(caption.split()) and entry.source != "name":
+            return False
+        if entry.source == "name" and entry.caption == " ".join(caption.split()):
+            return False  # only looked at: the name goes on being the caption
+        self.history.write({entry.path: caption}, "one", entry.name)
+        self.refresh([entry.path])
         return True
+
+    def preview(self, wanted: Filter, resolution: int, edit: Edit) -> dict[Path, tuple[str, str]]:
+        """(before, after) of each shown caption that the edit changes."""
+        return changes({e.path: e.caption for e in self.entries(wanted, resolution)}, edit)
+
+    def apply(self, wanted: Filter, resolution: int, edit: Edit) -> int:
+        """Do it to what is shown; how many captions changed."""
+        found = self.preview(wanted, resolution, edit)
+        if found:
+            words = f"{edit.what} → {edit.by}" if edit.kind == "replace" else edit.what
+            self.write({image: after for image, (_, after) in found.items()}, edit.kind, words)
+        return len(found)
+
+    def write(self, captions: Mapping[Path, str], kind: str, words: str) -> None:
+        """Write captions as one change that can be undone."""
+        try:
+            self.history.write(captions, kind, words)
+        finally:
+            self.refresh(list(captions))
+
+    def undo(self) -> tuple[int, int]:
+        """Take the last change back: (captions restored, captions that changed again since and stay)."""
+        restored, changed = self.history.undo()
+        self.refresh(restored)
+        return len(restored), changed
+
+    def put_aside(self, names: list[str]) -> list[str]:
+        """Move images and their captions into the hidden folder ``.aside``; the names of those that moved."""
+        moved = []
+        with self._lock:
+            for name in names:
+                entry = self._entries.get(name)
+                if entry is None:
+                    continue
+                try:
+                    target = _free(self.folder / ASIDE / name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(entry.path, target)
+                    if not entry.shared and entry.path.with_suffix(".txt").exists():
+                        shutil.move(entry.path.with_suffix(".txt"), target.with_suffix(".txt"))
+                except OSError as error:
+                    raise UserError(text.NOT_MOVED.format(name=name, reason=error.strerror or str(error))) from error
+                del self._entries[name]
+                moved.append(name)
+        return moved
+
+
+def _free(path: Path) -> Path:
+    attempt, target = 1, path
+    while os.path.lexists(target):
+        attempt += 1
+        target = path.with_name(f"{path.stem}-{attempt}{path.suffix}")
+    return target
+
+
+def _short(entry: Entry, resolution: int) -> str:
+    caption = text.NO_CAPTION if entry.bare and not entry.caption else entry.caption
+    kinds = entry.problems(resolution)
+    if kinds:
+        caption = f"▲ {text.PROBLEM_SHORT[kinds[0]]} · {caption}"
+    elif entry.bare and entry.caption:
+        caption = f"{text.NO_CAPTION} · {caption}"
+    return caption if len(caption) <= SHORT else caption[: SHORT - 1] + "…"
+
+
+class Albums:
+    """Albums by folder: kept while pages come and go, the least used dropped, read anew when asked or old."""
+
+    def __init__(self, size: int = 8, fresh: float = 300):
+        self._size, self._fresh = size, fresh
+        self._albums: OrderedDict[Path, tuple[Album, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, folder: Path, anew: bool = False) -> Album:
+        """The album of a folder that ``Place.folder`` has allowed."""
+        with self._lock:
+            album, read = self._albums.get(folder) or (Album(folder), -1e9)
+            if anew or time.monotonic() - read > self._fresh:
+                album.read()
+                read = time.monotonic()
+            self._albums[folder] = (album, read)
+            self._albums.move_to_end(folder)
+            while len(self._albums) > self._size:
+                self._albums.popitem(last=False)
+            return album

@@ -29,13 +29,14 @@ def build(place: Place, trainers: Trainers) -> gr.Blocks:
     """The whole page. Every event reads or writes run folders; nothing of a run lives here."""
     watch = Watch(place.runs, trainers)
     first_folder = str(EXAMPLE) if EXAMPLE.is_dir() and place.data_root is None else ""
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    frame = gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
+    with text.building(), frame as page:
         with gr.Row(elem_id="top"):
             gr.HTML(render.header(), elem_id="title", apply_default_css=False)
             strip = gr.HTML(render.strip(None, ""), elem_id="strip", apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.TAB_IMAGES, id="images"):
-                images_tab = images.build(place, first_folder)
+                images_tab = images.build(first_folder)
             with gr.Tab(text.TAB_SETTINGS, id="settings"):
                 settings_tab = settings.build(images_tab.folder)
             with gr.Tab(text.TAB_RUNS, id="runs"):
@@ -43,10 +44,7 @@ def build(place: Place, trainers: Trainers) -> gr.Blocks:
         timer = gr.Timer(1.0)
         _wire_settings(page, settings_tab, tabs, runs_tab, place, watch, trainers)
         _wire_runs(page, timer, strip, settings_tab, runs_tab, place, watch)
-        page.load(
-            lambda typed: images.open_folder(place, typed) if typed else [gr.skip()] * 9,
-            images_tab.folder, images_tab.listing + images_tab.editor, show_progress="hidden", **PRIVATE,
-        )  # fmt: skip
+        images.wire(images_tab, page, place, settings_tab.fields)
     return page
 
 
@@ -143,7 +141,7 @@ def serve(place: Place, trainers: Trainers, port: int, listen: bool, password: s
         share=False,
         strict_cors=True,
         show_error=False,
-        max_file_size="64mb",
+        max_file_size="4gb",
         allowed_paths=[str(place.shown)],
         footer_links=[],
         run_history=False,
@@ -154,6 +152,7 @@ def serve(place: Place, trainers: Trainers, port: int, listen: bool, password: s
         quiet=True,
         theme=theme(),
         css=CSS,
+        i18n=text.i18n(),
         prevent_thread_lock=True,
     )
     print(text.SERVING.format(url=url), flush=True)

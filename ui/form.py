@@ -22,7 +22,7 @@ def make_field(info: SettingInfo, value: Any = None) -> gr.components.Component:
     value = info.default if value is None else value
     common = {
         "label": text.LABELS.get(info.key, info.key),
-        "info": info.help,
+        "info": text.help_of(info),
         "elem_id": f"field-{info.key.replace('.', '-')}",
     }
     if info.key in SLIDERS:
@@ -36,7 +36,6 @@ def make_field(info: SettingInfo, value: Any = None) -> gr.components.Component:
         return gr.Number(value=value, precision=0 if info.type is int else None, **common)
     hint = text.HINTS.get(info.key, "")
     if info.type is list:
-        common["info"] = f"{info.help} {text.ONE_PER_LINE}"
         return gr.Textbox(value="\n".join(value), lines=4, placeholder=hint, **common)
     return gr.Textbox(value=value, max_lines=1, placeholder=hint, **common)
 

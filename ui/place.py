@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from sdlora.data.buckets import Placement, apply
 from sdlora.data.images import load_image
 from sdlora.errors import UserError
 from sdlora.run import safe_name
@@ -34,7 +35,7 @@ class Place:
             self.shown.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"The runs folder {self.runs} can't be written ({error.strerror}).", fix="Choose another with --runs."
+                text.RUNS_NOT_WRITABLE.format(path=self.runs, reason=error.strerror), fix=text.RUNS_NOT_WRITABLE_FIX
             ) from error
 
     def folder(self, typed: str) -> Path:
@@ -56,14 +57,26 @@ class Place:
             raise UserError(sentence.format(path=typed), where="data.folder")
         return path
 
-    def picture(self, source: Path, side: int) -> Path | None:
-        """``source`` drawn anew as WebP of at most ``side`` pixels; None if it can't be read. Drawn once, then kept."""
+    @property
+    def uploads(self) -> Path:
+        """The folder in which dropped pictures get a folder of their own."""
+        return self.data_root or self.runs.parent / "datasets"
+
+    def picture(self, source: Path, side: int, crop: Placement | None = None) -> Path | None:
+        """``source`` drawn anew as WebP of at most ``side`` pixels; None if it can't be read. Drawn once, then kept.
+
+        crop: draw what training makes of it instead.
+        """
         try:
             stat = source.stat()
-            mark = hashlib.sha256(f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}\0{side}".encode("utf-8", "replace"))
+            mark = hashlib.sha256(
+                f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}\0{side}\0{crop}".encode("utf-8", "replace")
+            )
             target = self.shown / "pictures" / f"{mark.hexdigest()[:32]}.webp"
             if not target.exists():
                 image = load_image(source)
+                if crop:
+                    image = apply(image, crop)
                 image.thumbnail((side, side))
                 target.parent.mkdir(exist_ok=True)
                 temporary = target.with_name(f"{target.stem}.{os.getpid()}.{id(image)}.tmp")

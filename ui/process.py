@@ -10,13 +10,10 @@ from pathlib import Path
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import UserError
 from sdlora.run import Run, safe_name
+from ui import OFFLINE_BY_PAGE, text
 from ui.view import strip_time
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# The page itself never goes to the model hub (a check must not begin a download of gigabytes); trainers may.
-OFFLINE_BY_PAGE = "HF_HUB_OFFLINE" not in os.environ
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def train_command(folder: Path) -> list[str]:
@@ -86,7 +83,7 @@ class Trainers:
 
     def _refuse_if(self, busy: str | None) -> None:
         if busy:
-            raise UserError(f"{busy} is training.", fix="Stop it or wait for its end.")
+            raise UserError(text.IS_TRAINING.format(name=busy), fix=text.IS_TRAINING_FIX)
 
     def _spawn(self, command: list[str], run: Run) -> subprocess.Popen:
         environment = {

@@ -1,6 +1,6 @@
 """The page's HTML. Whatever a person, a file or a run can have put into a text goes through ``html.escape``."""
 
-from html import escape
+import html
 from pathlib import Path
 
 from sdlora.errors import Problem
@@ -10,6 +10,11 @@ from ui.view import RunView
 
 THUMB, LARGE = 256, 1024  # pixels
 SHOWN_PROBLEMS = 12
+
+
+def escape(words: str) -> str:
+    """Text for HTML; the mark of a sentence of our own stays one, for the browser to put the sentence in."""
+    return words if text.MARK.fullmatch(words) else html.escape(words)
 
 
 def header() -> str:
@@ -26,7 +31,7 @@ def strip(view: RunView | None, state: str) -> str:
             f"{text.WORK.get(view.progress.what, view.progress.what)} {view.progress.done} / {view.progress.of}"
         )
     elif view.steps:
-        parts.append(f"step {text.number(view.step)} of {text.number(view.steps)}")
+        parts.append(text.STEP_OF.format(step=text.number(view.step), steps=text.number(view.steps)))
         if state == "running" and view.seconds_left:
             parts.append(text.time_left(view.seconds_left))
     return _strip("live", " · ".join(parts))
@@ -46,7 +51,7 @@ def run_card(view: RunView, state: str) -> str:
         f'<div class="run-head"><h2>{escape(view.name)}</h2>'
         f'<span class="pill {kind}">{escape(text.STATES[state])}</span></div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}"'
-        f' aria-label="{text.TAB_RUNS[3:]}"><i style="width:{share:.2f}%"></i></div>'
+        f' aria-label="{text.PROGRESS}"><i style="width:{share:.2f}%"></i></div>'
         f'<div class="facts">{_facts(view, state)}</div>{_said(view, state, live)}</section>'
     )
 
@@ -57,17 +62,17 @@ def _facts(view: RunView, state: str) -> str:
         what = text.WORK.get(view.progress.what, view.progress.what)
         facts.append((what, f"{text.number(view.progress.done)} / {text.number(view.progress.of)}"))
     if view.steps:
-        facts.append(("step", f"{text.number(view.step)} / {text.number(view.steps)}"))
+        facts.append((text.FACT_STEP, f"{text.number(view.step)} / {text.number(view.steps)}"))
     if view.seconds_per_step:
         facts.append(("", text.pace(view.seconds_per_step)))
         if state == "running" and view.step < view.steps:
             facts.append(("", text.time_left(view.seconds_left)))
     if view.loss == view.loss:
-        facts.append(("loss", f"{view.loss:.4f}"))
+        facts.append((text.FACT_LOSS, f"{view.loss:.4f}"))
     if view.memory:
-        facts.append(("memory", text.size(view.memory)))
+        facts.append((text.FACT_MEMORY, text.size(view.memory)))
     if view.images:
-        facts.append(("images", text.number(view.images)))
+        facts.append((text.FACT_IMAGES, text.number(view.images)))
     return "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
 
 
@@ -186,17 +191,6 @@ def notes(problems: list[Problem]) -> str:
     if len(problems) > SHOWN_PROBLEMS:
         rows.append(text.more_problems(len(problems) - SHOWN_PROBLEMS))
     return '<ul class="checks">' + "".join(f'<li class="warning">{escape(row)}</li>' for row in rows) + "</ul>"
-
-
-def image(place: Place, path: Path, side: int, caption: str) -> str:
-    """One image with its file name; its caption is the alternative text."""
-    drawn = place.picture(path, side)
-    if drawn is None:
-        return note(f"{path.name} {text.NOT_READABLE}.")
-    return (
-        f'<figure class="picked"><img src="{escape(place.url(drawn))}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(path.name)}</figcaption></figure>"
-    )
 
 
 def unchecked() -> str:

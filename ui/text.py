@@ -1,177 +1,152 @@
-"""Every sentence of the page, and how numbers, durations and sizes are written."""
+"""The page's sentences in the visitor's language: ``text.NAME`` is the sentence NAME of ``ui.words``.
 
-TITLE = "SD LoRA Trainer"
-SUBTITLE = "Teach Stable Diffusion a style or a subject from a folder of captioned images."
+How the language is chosen: the browser decides, as Gradio's I18n does. Handlers answer a request, and its
+Accept-Language names the browser's language first; Gradio keeps the request of the running handler, so nothing has to
+be passed along. Components are made once for all visitors: in ``with building():`` every name is a mark that Gradio
+puts the sentence in for, in the browser (``i18n`` gives it all sentences). Anywhere else (a terminal) it is English.
 
-TAB_IMAGES = "1  Images"
-TAB_SETTINGS = "2  Settings"
-TAB_RUNS = "3  Runs"
+What follows: in ``build`` use names as they are, without ``.format`` and one a string; no name at import time (module
+constants, default arguments). A mark may stand in ``gr.HTML``, through ``ui.render.escape`` too. Numbers, times and
+sizes are written by the functions below. Sentences that come from ``sdlora`` (what is wrong with a setting or a file)
+stay as the command line says them.
+"""
 
-# ---- labels of the basic fields, by setting; the help line under each is the setting's own
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
 
-LABELS = {
-    "model.base": "Base model",
-    "data.folder": "Image folder",
-    "data.trigger": "Trigger word",
-    "data.resolution": "Resolution",
-    "adapter.rank": "Rank",
-    "adapter.alpha": "Alpha",
-    "train.steps": "Steps",
-    "train.lr": "Learning rate",
-    "train.seed": "Seed",
-    "sample.prompts": "Test prompts",
-    "run.name": "Name",
-}
-HINTS = {
-    "data.folder": "/home/me/pictures/cat-toy",
-    "data.trigger": "for example: ohwx",
-    "sample.prompts": "one prompt a line, for example:\na watercolour of a lighthouse",
-}
-ONE_PER_LINE = "One per line."
+import gradio as gr
+from gradio.context import LocalContext
 
-# ---- images
+from sdlora.config import SettingInfo, all_settings
+from ui.words import en, zh
 
-SHOW = "Show images"
-FOLDER_HELP = "Images with a caption in a .txt file of the same name beside each."
-NO_FOLDER = "Type the folder that holds your images, then press Show images."
-NO_IMAGES = "There is no image in this folder."
-PREVIOUS, NEXT = "Previous", "Next"
-GALLERY = "Images"
-CAPTION = "Caption"
-CAPTION_HELP = "Saved to the .txt file when you leave the box."
-PICK = "Choose an image to read and change its caption."
-SAVED = "Saved."
-GONE = "This image is not there any more. Press Show images again."
-NO_CAPTION = "no caption"
-NOT_READABLE = "can't be read"
-NOT_LOADED = "Press Show images first."
+WORDS: dict[str, ModuleType] = {"en": en, "zh": zh}
+# The browser's languages that Gradio knows by these names; any other is English, here as there.
+LOCALES = {"en": "en", "zh-CN": "zh", "zh-TW": "zh"}
+MARK = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "[A-Za-z0-9_/-]+"\}')
+
+_building: ContextVar[bool] = ContextVar("building", default=False)
 
 
-def images_found(count: int, captioned: int, problems: int) -> str:
-    parts = [f"{number(count)} {'image' if count == 1 else 'images'}", f"{number(captioned)} with a caption"]
-    if problems:
-        parts.append(f"{number(problems)} {'note' if problems == 1 else 'notes'} below")
-    return " · ".join(parts)
+def __getattr__(name: str) -> Any:
+    if not name.isupper() or not hasattr(en, name):
+        raise AttributeError(f"no sentence is named {name}")
+    return _say(name)
+
+
+def _say(name: str) -> Any:
+    if not _building.get():
+        return getattr(WORDS[language()], name)
+    english = getattr(en, name)
+    return {key: mark(name, key) for key in english} if isinstance(english, dict) else mark(name)
+
+
+def language() -> str:
+    """ "en" or "zh": of the browser whose request is being answered; "en" where there is none."""
+    request = LocalContext.request.get(None)
+    headers = getattr(request, "headers", None) or {}
+    return of_header(headers.get("accept-language", ""))
+
+
+def of_header(accepted: str) -> str:
+    """The language for an Accept-Language header; its first entry is the browser's own language."""
+    return LOCALES.get(accepted.split(",")[0].split(";")[0].strip(), "en")
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """In here names are marks: for making components, which all visitors share."""
+    token = _building.set(True)
+    try:
+        yield
+    finally:
+        _building.reset(token)
+
+
+def mark(*path: str) -> str:
+    """What Gradio's page puts the sentence in for; the same text as ``str(gr.I18nData(key))``."""
+    return f"__i18n__{json.dumps({'__type__': 'translation_metadata', 'key': _key(*path)})}"
+
+
+def _key(*path: str) -> str:
+    return "/".join(path).replace(".", "-")  # a dot would mean a table within a table
+
+
+def i18n() -> gr.I18n:
+    """Every sentence by its key and language, for ``launch(i18n=...)``."""
+    return gr.I18n(**{locale: _sentences(WORDS[name]) for locale, name in LOCALES.items()})
+
+
+def _sentences(words: ModuleType) -> dict[str, str]:
+    found = {}
+    for name, value in vars(words).items():
+        if isinstance(value, str) and name.isupper():
+            found[_key(name)] = value
+        elif isinstance(value, dict) and name.isupper():
+            found |= {_key(name, key): sentence for key, sentence in value.items()}
+    return found | {_key("HELP", info.key): _help(words, info) for info in all_settings()}
+
+
+def _help(words: ModuleType, info: SettingInfo) -> str:
+    sentence = words.HELP.get(info.key, info.help)
+    return f"{sentence} {words.ONE_PER_LINE}" if info.type is list else sentence
+
+
+def help_of(info: SettingInfo) -> str:
+    """The help sentence of a setting; English is ``sdlora.config``'s own."""
+    return mark("HELP", info.key) if _building.get() else _help(WORDS[language()], info)
+
+
+def every(name: str) -> list[str]:
+    """The sentence in each language, for what is made once and must fit all visitors (colours by name)."""
+    return [getattr(words, name) for words in WORDS.values()]
+
+
+def count(name: str, value: int, **more: object) -> str:
+    """NAME_ONE or NAME_MANY with the number in it."""
+    return _say(f"{name}_ONE" if value == 1 else f"{name}_MANY").format(count=number(value), **more)
+
+
+# ---- sentences with parts
+
+
+def listed(names: list[str], limit: int = 5) -> str:
+    """ "a.png, b.png and 3 more"."""
+    shown = _say("COMMA").join(names[:limit])
+    if len(names) <= limit:
+        return shown
+    return _say("AND_OTHERS").format(names=shown, count=number(len(names) - limit))
 
 
 def unreadable(names: list[str]) -> str:
     if len(names) == 1:
-        return f"{names[0]} {NOT_READABLE} and is left out."
-    more = f" and {number(len(names) - 5)} more" if len(names) > 5 else ""
-    return f"{number(len(names))} images {NOT_READABLE} and are left out: {', '.join(names[:5])}{more}."
+        return _say("UNREADABLE").format(name=names[0])
+    return _say("UNREADABLES").format(count=number(len(names)), names=listed(names))
 
 
-def page_of(first: int, last: int, count: int) -> str:
-    return f"{number(first)} to {number(last)} of {number(count)}"
+def page_of(first: int, last: int, of: int) -> str:
+    return _say("PAGE_OF").format(first=number(first), last=number(last), count=number(of))
 
 
-def more_problems(count: int) -> str:
-    return f"and {number(count)} more."
-
-
-# ---- folders that a person types
-
-FOLDER_MISSING = "There is no folder {path}. Check the spelling."
-FOLDER_IS_FILE = "{path} is a file. Type the folder that holds it."
-FOLDER_ODD = "This is not a folder's path. Type a path such as /home/me/pictures."
-FOLDER_OUTSIDE = "This page may only read folders inside {root}. Put the images there."
-
-# ---- settings
-
-GROUP_WHAT = "What"
-GROUP_ADAPTER = "Adapter"
-GROUP_TRAINING = "Training"
-GROUP_TEST = "Test pictures"
-STRENGTH = "Strength alpha / rank = "
-CHECKS = "Checks"
-ALL_GOOD = "Everything is in order."
-CHECKED_AT_START = "The checks appear here as you fill in the form."
-CHECK_AGAIN = "Check again"
-START = "Start training"
-CLOSE_ANYTIME = "You can close this page; training goes on."
-BUSY = "{name} is training. Stop it or wait for its end to start another run."
-NOT_HERE_YET = "The base model {base} is not on this computer yet."
-NOT_HERE_FIX = "Download it once with: hf download {base}"
-NOT_STARTED = "Not started: mend what the checks list."
-FATAL, WARNING = "Problem", "Note"
-
-# ---- runs
-
-NOTHING_RUNNING = "Nothing is running."
-NO_RUNS = "No runs yet. Choose your images, look over the settings and press Start training."
-RUN_LIST = "Runs"
-STOP, PAUSE, CONTINUE, RESUME = "Stop", "Pause", "Continue", "Resume"
-SAVE_NOW, SAMPLE_NOW = "Save now", "Test picture now"
-SAMPLES = "Test pictures"
-NO_SAMPLES = "The first test pictures appear before step 1."
-NO_PROMPTS = "This run has no test prompts."
-LEARNING_CURVE = "Learning curve"
-CURVE_HELP = "Judge by the test pictures: the grey line is mostly noise, the coloured line is its running average."
-SERIES_RAW, SERIES_SMOOTH = "each step", "smoothed"
-FILES = "Files"
-NO_FILES = "The LoRA file appears here at the end, also when you stop early."
-FINAL_FILE, CHECKPOINT_FILE = "LoRA of the whole run", "LoRA of a checkpoint"
-CHECKPOINTS = "Checkpoints"
-CHECKPOINTS_HELP = "Choose a step to get its LoRA as a file."
-MAKE_FILE, MAKING_FILE = "Make the LoRA file", "Making the file…"
-LOG = "Log"
-DOWNLOAD = "Download"
-LAST_LINES = "The last lines of the log:"
-BEFORE = "before"
-
-STATES = {
-    "starting": "starting",
-    "running": "training",
-    "pausing": "pausing",
-    "paused": "paused",
-    "stopping": "stopping",
-    "done": "finished",
-    "stopped": "stopped",
-    "failed": "failed",
-    "interrupted": "stopped unexpectedly",
-    "new": "did not start",
-}
-WORK = {"latents": "Preparing images", "text": "Reading captions", "samples": "Making test pictures"}
-ASKED = {
-    "stop": "Stopping after this step. The LoRA so far is kept.",
-    "pause": "Pausing after this step.",
-    "continue": "Going on.",
-    "save": "A checkpoint is saved after this step.",
-    "sample": "Test pictures are made after this step.",
-}
-NOT_RUNNING = "This run is not training at the moment."
-UNKNOWN_CHECKPOINT = "There is no such checkpoint any more."
-UNKNOWN_RUN = "There is no such run any more."
-FINISHED_IN = "Finished in {time}."
-STOPPED_AT = "Stopped at step {step}. The LoRA so far is kept; Resume goes on from here."
-FAILED_AT = "Failed at step {step}. {text}"
-INTERRUPTED_AT = "{name} stopped unexpectedly at step {step}. Resume goes on from the last checkpoint."
-NEVER_STARTED = "The trainer ended before it said a word."
-STARTING = "The trainer is starting; this takes a few seconds."
+def more_problems(more: int) -> str:
+    return _say("AND_MORE").format(count=number(more))
 
 
 def run_label(name: str, when: str, state: str) -> str:
-    return " · ".join(part for part in (name, when, STATES[state]) if part)
+    return " · ".join(part for part in (name, when, _say("STATES")[state]) if part)
 
 
 def step_title(step: int) -> str:
-    return BEFORE if step == 0 else f"step {number(step)}"
+    return _say("BEFORE") if step == 0 else _say("AT_STEP").format(step=number(step))
 
 
 def alt_text(prompt: str, step: int) -> str:
-    return f"Test picture, {step_title(step)}, {prompt}"
-
-
-# ---- the server
-
-LISTEN_NEEDS_PASSWORD = (
-    "--listen opens the page to your network, so it needs a password. "
-    "Set the environment variable SDLORA_PASSWORD (at least 8 characters) and start again; the user name is sdlora."
-)
-PORT_TAKEN = (
-    "Port {port} is in use, perhaps by this page already. Open http://127.0.0.1:{port} or start with --port {other}."
-)
-SERVING = "The page is at {url}  (Ctrl-C ends the page; a run goes on)"
+    return _say("PICTURE_ALT").format(step=step_title(step), prompt=prompt)
 
 
 # ---- numbers
@@ -189,28 +164,30 @@ def compact(value: float) -> str:
 def duration(seconds: float) -> str:
     """Rounded as people say it: "40 s", "15 min", "3 h 20 min"."""
     if seconds < 1:
-        return "under 1 s"
+        return _say("UNDER_A_SECOND")
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return _say("SECONDS").format(seconds=f"{seconds:.0f}")
     minutes = round(seconds / 60)
     if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return _say("MINUTES").format(minutes=minutes)
+    return _say("HOURS").format(hours=minutes // 60, minutes=minutes % 60)
 
 
 def time_left(seconds: float) -> str:
-    return f"about {duration(seconds)} left"
+    return _say("TIME_LEFT").format(time=duration(seconds))
 
 
 def pace(seconds: float) -> str:
     """Time per step, or steps per second where that is the larger number."""
-    return f"{seconds:.1f} s per step" if seconds >= 1 else f"{1 / seconds:.1f} steps per second"
+    if seconds >= 1:
+        return _say("PACE_SLOW").format(seconds=f"{seconds:.1f}")
+    return _say("PACE_FAST").format(steps=f"{1 / seconds:.1f}")
 
 
-def size(count: int) -> str:
+def size(amount: int) -> str:
     """Bytes in the unit that reads well; decimal units, as file managers show them."""
     for unit, limit in (("kB", 1e6), ("MB", 1e9), ("GB", float("inf"))):
-        if count < limit:
-            value = count / (limit / 1000 if limit != float("inf") else 1e9)
+        if amount < limit:
+            value = amount / (limit / 1000 if limit != float("inf") else 1e9)
             return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
     raise AssertionError("unreachable")

@@ -2,6 +2,8 @@
 
 import gradio as gr
 
+from ui import theme_images
+
 ACCENT = "#0d9488"  # teal 600: 3.7:1 on white, 4.8:1 on slate 900; lines and dots, never small text
 MUTED = "rgba(148, 163, 184, 0.5)"
 
@@ -65,7 +67,9 @@ def theme() -> gr.themes.Base:
     )
 
 
-CSS = """
+CSS = (
+    theme_images.CSS
+    + """
 .gradio-container { max-width: 1320px !important; width: 100% !important; margin: 0 auto !important; }
 footer { display: none !important; }
 .dark { --color-accent: var(--primary-400); }
@@ -166,3 +170,4 @@ footer { display: none !important; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """
+)

@@ -37,7 +37,7 @@ def growth(count: int) -> dict:
 
     from sdlora.data.dataset import scan
     from sdlora.models.families import inspect_base
-    from sdlora.train.setup import cache_latents
+    from sdlora.train.caching import cache_latents
 
     base = inspect_base("tiny")
     with tempfile.TemporaryDirectory() as temporary:
@@ -60,7 +60,7 @@ def start(count: int) -> dict:
     from sdlora.data.cache import LatentCache, vae_identity
     from sdlora.data.dataset import scan
     from sdlora.models.families import inspect_base
-    from sdlora.train.setup import cache_latents
+    from sdlora.train.caching import cache_latents
 
     base = inspect_base("tiny")
     with tempfile.TemporaryDirectory() as temporary:
@@ -72,7 +72,7 @@ def start(count: int) -> dict:
         first = time.perf_counter() - began
         for _ in cache_latents(data.items[:1], base, store, False, "cpu"):
             pass
-        cache = LatentCache(store, vae_identity(base.folder / "vae", store) + "-fp32")
+        cache = LatentCache(store, vae_identity(base, store) + "-fp32")
         model = cache.path(data.items[0], False)
         for item in data.items[1:]:
             shutil.copyfile(model, cache.path(item, False))

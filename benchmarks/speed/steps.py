@@ -83,7 +83,7 @@ def measure(base: str, pixels: int, steps: int) -> dict:
         size = pixels // trainee.base.factor
         g = torch.Generator().manual_seed(0)
         noisy, noise = (torch.randn(1, 4, size, size, generator=g) for _ in range(2))
-        t, hidden = torch.tensor([500]), trainee.text_input(job.captioning.texts(job.items)[:1])
+        t, hidden = torch.tensor([500]), trainee.text_input(job.captioning.texts(job.items)[:1]).hidden
         parameters = list(trainee.adapter.parameters())
         own = torch.optim.AdamW(parameters, lr=1e-6)
 

@@ -28,10 +28,15 @@ from sdlora.data.buckets import apply
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash, load_image
 from sdlora.errors import UserError
+from sdlora.models.checkpoint import names_of
+from sdlora.models.families import BaseInfo
+from sdlora.models.folder import vae_folder
+from sdlora.models.header import read_header
 from sdlora.run import write_atomically
 
 VERSION = 1  # of the keys: raised when the same inputs give other pixels
 AHEAD = 2  # images decoded while the VAE works
+PIECE = 1 << 22  # bytes read at once
 IDENTITY_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
 
 EncodeFn = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -123,36 +128,65 @@ class TextCache:
         return self.folder / _key("text", text, self.encoder_id)
 
 
-def vae_identity(folder: Path | str, memo: Path | str | None = None) -> str:
-    """A hash of a model folder's configuration and weights (hexadecimal), without loading them.
+def vae_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
+    """A hash of a base model's VAE (hexadecimal): configuration and weights, without loading them.
 
-    ``memo``: a cache folder in which the hashes of files are remembered by path, size and time. UserError for a folder
-    with no such files.
+    Of a single file only the VAE's own bytes count, so two checkpoints with the same VAE share their latents.
+    ``memo``: a cache folder in which hashes are remembered by path, size and time. UserError for a folder with no such
+    files.
     """
-    return _identity([Path(folder)], memo)
+    if base.vae:
+        return _identity([vae_folder(base.vae)] if base.vae.is_dir() else [(base.vae, None)], memo)
+    return _identity([(base.source, "vae") if base.single_file else base.source / "vae"], memo)
 
 
-def encoder_identity(*folders: Path | str, memo: Path | str | None = None) -> str:
-    """The same for a text encoder's folder and its tokenizer's together."""
-    return _identity([Path(folder) for folder in folders], memo)
+def encoder_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
+    """The same for all its text encoders and their tokenizers together."""
+    if base.single_file:
+        return _identity([(base.source, part) for part in base.text_encoders], memo)
+    names = [name for part in base.text_encoders for name in (part, part.replace("text_encoder", "tokenizer"))]
+    return _identity([base.source / name for name in names], memo)
 
 
-def _identity(folders: Sequence[Path], memo: Path | str | None) -> str:
+def _identity(sources: Sequence[Path | tuple[Path, str | None]], memo: Path | str | None) -> str:
+    """sources: a folder, all of whose model files count, or (single file, part of it; None for the whole)."""
     memo = Path(memo) / "identities.json" if memo else None
     known = _load_memo(memo) if memo else {}
     digest, used = hashlib.sha256(), dict(known)
-    for folder in folders:
-        files = sorted(p for p in folder.glob("*") if p.suffix in IDENTITY_FILES) if folder.is_dir() else []
-        if not files:
-            raise UserError(f"There are no model files in {folder}.", fix="Check model.base.", where="model.base")
-        for file in files:
+    for source in sources:
+        for file, part in _identity_files(source) if isinstance(source, Path) else [source]:
             stat = file.stat()
             key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
-            used[key] = used.get(key) or content_hash(file)
-            digest.update(f"{file.name} {used[key]}\n".encode())
+            key += f"|{part}" if part else ""
+            used[key] = used.get(key) or (part_hash(file, part) if part else content_hash(file))
+            digest.update(f"{part or file.name} {used[key]}\n".encode())
     if memo and used != known:
         memo.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(memo, json.dumps(used))
+    return digest.hexdigest()
+
+
+def _identity_files(folder: Path) -> list[tuple[Path, None]]:
+    files = sorted(p for p in folder.glob("*") if p.suffix in IDENTITY_FILES) if folder.is_dir() else []
+    if not files:
+        raise UserError(f"There are no model files in {folder}.", fix="Check model.base.", where="model.base")
+    return [(file, None) for file in files]
+
+
+def part_hash(file: Path, part: str) -> str:
+    """SHA-256 of one part of a single-file checkpoint: names, dtypes, shapes and bytes, read in pieces."""
+    header, digest = read_header(file), hashlib.sha256()
+    with open(file, "rb") as content:
+        for name in sorted(names_of(header.tensors, part)):
+            start, end = header.places[name]
+            digest.update(f"{name} {header.tensors[name]}\n".encode())
+            content.seek(start)
+            while start < end:
+                piece = content.read(min(PIECE, end - start))
+                if not piece:
+                    break  # cut off since its header was checked
+                digest.update(piece)
+                start += len(piece)
     return digest.hexdigest()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,19 +26,28 @@ class Seen:
     problem: str = ""
 
 
-def inspect_files(names: dict[Path, str], index: Path) -> tuple[dict[str, Seen], list[Problem]]:
+def inspect_files(
+    names: dict[Path, str], index: Path, on_file: Callable[[str, "Seen"], None] | None = None
+) -> tuple[dict[str, "Seen"], list[Problem]]:
     """What each file is, by name, and what is wrong with the index itself.
 
     names: the names to report and remember, by path. index: the JSON file that remembers. A file is opened only if it
     is not in the index with the stat it has now; files changed in the last two seconds are never remembered.
+    on_file: hears of every file as soon as it is known, those that are remembered first.
     """
     began = time.time_ns()
     known = _load_index(index)
     stats = {name: _stat(path) for path, name in names.items()}
     new = [path for path, name in names.items() if name not in known or known[name].stat != stats[name]]
+    tell = on_file or (lambda name, seen: None)
+    fresh: dict[str, Seen] = {}
+    for name in set(names.values()) - {names[path] for path in new}:
+        tell(name, known[name])
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # Pillow and hashlib work outside Python's lock
-        fresh = pool.map(lambda path: _inspect(path, names[path], stats[names[path]]), new)
-        fresh = dict(zip([names[path] for path in new], fresh, strict=True))
+        inspected = pool.map(lambda path: _inspect(path, names[path], stats[names[path]]), new)
+        for path, found in zip(new, inspected, strict=True):
+            fresh[names[path]] = found
+            tell(names[path], found)
     seen = {name: fresh.get(name) or known[name] for name in names.values()}
     # kept: files that have rested for a while, and those that could be looked into at all (a missing right may come)
     keep = {name: s for name, s in seen.items() if began - max(s.stat[1:]) > SETTLED and s.hash}

@@ -45,7 +45,7 @@ class Adapter(nn.Module):
             if not self.enabled or self.scale == 0 or self._originals:
                 return None  # torch then hands on the base's own output
             x = args[0] if args else kwargs["input"]
-            return output + layer(x, self.scale).to(output.dtype)
+            return output + layer(x, self.scale, module).to(output.dtype)
 
         return add_change
 
@@ -73,7 +73,7 @@ class Adapter(nn.Module):
             for name, layer in self.layers.items():
                 weight = self._bases[name].weight
                 precise = torch.promote_types(weight.dtype, torch.float32)
-                delta = layer.delta_weight().to(weight.device, precise)
+                delta = layer.delta_weight(weight).to(weight.device, precise)
                 merged = weight.data.to(precise).add(delta, alpha=self.scale).to(weight.dtype)
                 self._originals[name], weight.data = weight.data, merged
         except BaseException:  # such as no memory left halfway
@@ -88,6 +88,20 @@ class Adapter(nn.Module):
 
     # ---- parameters and state
 
+    @property
+    def dora(self) -> bool:
+        """Do its layers learn magnitudes too?"""
+        return any(layer.magnitude is not None for layer in self.layers.values())
+
+    @torch.no_grad()
+    def delta_weight(self, name: str) -> Tensor:
+        """The change of one base weight at scale 1, merged or not: float32, in its shape."""
+        return self.layers[name].delta_weight(self.base_weight(name))
+
+    def base_weight(self, name: str) -> Tensor:
+        """The base's own weight under a layer, also while merged."""
+        return self._originals.get(name, self._bases[name].weight).detach()
+
     def parameters_of(self, root: str) -> list[nn.Parameter]:
         """The parameters under one root name, such as "unet" or "text_encoder"; empty if none learn there."""
         return [p for name, layer in self.layers.items() if name.split(".")[0] == root for p in layer.parameters()]
@@ -99,15 +113,16 @@ class Adapter(nn.Module):
         return self.trainable * BYTES[dtype] + alphas + header
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """ "<module name>.down" and ".up" -> float32 factors, sharing memory with the adapter.
+        """ "<module name>.down", ".up", and ".magnitude" of DoRA -> float32, sharing memory with the adapter.
 
         Names are the model's, not numbers; torch's own arguments (destination, prefix) are not used.
         """
-        return {
-            f"{name}.{part}": getattr(layer, part).weight.detach()
-            for name, layer in self.layers.items()
-            for part in ("down", "up")
-        }
+        state = {}
+        for name, layer in self.layers.items():
+            state |= {f"{name}.down": layer.down.weight.detach(), f"{name}.up": layer.up.weight.detach()}
+            if layer.magnitude is not None:
+                state[f"{name}.magnitude"] = layer.magnitude.detach()
+        return state
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> None:
@@ -138,7 +153,7 @@ def _of_other_shape(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> l
     for key in wrong[:_SHOWN]:
         side = 0 if key.endswith(".down") else 1
         here, there = own[key].shape, state[key].shape
-        if len(there) == len(here) and here[side] != there[side]:
+        if len(there) == len(here) and here[side] != there[side] and not key.endswith(".magnitude"):
             what, fix = (
                 f"{key} has rank {there[side]} in the saved LoRA and rank {here[side]} here.",
                 "Set the same rank.",

@@ -14,8 +14,9 @@ from sdlora.errors import Problem, UserError, explain
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.formats import canonical, file_names
 from sdlora.lora.layer import LoRALayer
-from sdlora.lora.metadata import add_hashes
+from sdlora.lora.metadata import complete_metadata
 from sdlora.lora.read import load_into, load_lora, read_lora
+from sdlora.lora.tools import DORA_TOOLS, TOOLS, check_tools
 from sdlora.lora.verify import verify_with_diffusers
 from sdlora.run import write_atomically
 
@@ -28,31 +29,35 @@ _LOST = 0.01  # share of the whole change that a cast may lose; rounding alone s
 
 @dataclass
 class Factors:
-    """One layer as the file has it: float32 on the CPU until the cast."""
+    """One layer as the file has it: float32 on the CPU until the cast; the magnitude stays float32."""
 
     down: Tensor  # (rank, in) or (rank, in, k, k)
     up: Tensor  # (out, rank) or (out, rank, 1, 1)
     alpha: float | None = None
+    magnitude: Tensor | None = None  # DoRA's, (1, in) or (1, in, 1, 1)
 
 
 def export_lora(
     adapter: Adapter,
     path: Path | str,
     *,
-    unet_config: Any,
-    text_config: Any = None,
+    configs: Mapping[str, Any],
     family: str,
     container: str = "kohya",
     dtype: str = "fp16",
     metadata: Mapping[str, str] | None = None,
+    cover: bytes | None = None,
 ) -> Path:
     """Write the adapter, at scale 1, to ``path`` as safetensors; atomically: the old file, the new or none.
 
-    unet_config, text_config: configurations of the base's UNet2DConditionModel and CLIPTextModel, for the names.
+    configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of the base's model; the UNet's, and of
+        every text encoder that learns. family: "sd1", "sd2" or "sdxl".
     container: "kohya" (every tool) or "diffusers" (only diffusers). dtype: of the factors, "fp16", "bf16", "fp32".
-    metadata: from ``build_metadata``; the hashes are added here.
+    metadata: from ``build_metadata``; the hashes are added here. cover: a picture for the tools' model cards.
+    DoRA: only the tools in ``tools.DORA_TOOLS`` read its magnitudes; the others see a plain LoRA.
     The base's dtype, training and the adapter are left as they are. Raises UserError: a layer that files have no name
-    for, half a text encoder, values that are not finite or out of range, a disk that is full or can't be written.
+    for, half a text encoder, values that are not finite or out of range, a key that a tool would drop, a disk that is
+    full or can't be written.
     """
     if container not in ("kohya", "diffusers"):
         raise UserError(
@@ -60,17 +65,25 @@ def export_lora(
         )
     if dtype not in DTYPES:
         raise UserError(f"save.dtype is {dtype!r}.", fix=f"It must be one of {', '.join(DTYPES)}.", where="save.dtype")
-    names = file_names(family, unet_config, text_config)
+    if adapter.dora and container == "diffusers":
+        raise UserError(
+            "diffusers has no DoRA with magnitudes per input channel.",
+            fix="Set save.container to kohya, or merge the DoRA to a plain LoRA.",
+            where="save.container",
+        )
+    names = file_names(family, configs)
     layers = {canonical(name): layer for name, layer in adapter.layers.items()}
     _check_names(layers, names)
     _check_finite(layers)
     fold = _for_kohya if container == "kohya" else _for_peft
     tensors = _tensors(_cast(_balanced(fold(layers)), dtype), names, container)
+    readers = DORA_TOOLS if adapter.dora else TOOLS
+    if problems := check_tools(tensors, family, configs, readers if container == "kohya" else ("diffusers",)):
+        raise UserError(*problems)
     # lora_adapter_metadata is peft's own key and would be believed in place of the folded strength.
     kept = {key: value for key, value in (metadata or {}).items() if key != "lora_adapter_metadata"}
-    data = safetensors.torch.save(
-        tensors, add_hashes(tensors, kept) | ({"format": "pt"} if container == "diffusers" else {})
-    )
+    kept = complete_metadata(tensors, kept | ({"format": "pt"} if container == "diffusers" else {}), cover)
+    data = safetensors.torch.save(tensors, kept)
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,15 +104,16 @@ def _check_names(layers: Mapping[str, LoRALayer], names: Mapping[str, str]) -> N
     ]
     if len(nameless) > 5:
         problems.append(Problem(f"So it is with {len(nameless) - 5} more."))
-    text = [name for name in names if name.startswith("text_encoder.")]
-    missing = [name for name in text if name not in layers]
-    if missing and len(missing) < len(text):
-        problems.append(
-            Problem(
-                f"The LoRA has only a part of the text encoder ({missing[0]} is missing), which tools don't load.",
-                "Train all of its layers or none.",
+    for root in ("text_encoder", "text_encoder_2"):
+        text = [name for name in names if name.startswith(f"{root}.")]
+        missing = [name for name in text if name not in layers]
+        if missing and len(missing) < len(text):
+            problems.append(
+                Problem(
+                    f"The LoRA has only a part of {root} ({missing[0]} is missing), which tools don't load.",
+                    "Train all of its layers or none.",
+                )
             )
-        )
     if problems:
         raise UserError(*problems)
 
@@ -132,7 +146,9 @@ def _for_kohya(layers: Mapping[str, LoRALayer]) -> dict[str, Factors]:
         if layer.rank == 1:
             down = torch.cat([down, torch.zeros_like(down)], dim=0)
             up = torch.cat([up, torch.zeros_like(up)], dim=1)
-        folded[name] = Factors(down, up * (layer.scale * down.shape[0] / alpha), alpha)
+        # In fp16 a magnitude would lose more than the change is: it is as large as the weights themselves.
+        magnitude = None if layer.magnitude is None else layer.magnitude.detach().to("cpu", torch.float32, copy=True)
+        folded[name] = Factors(down, up * (layer.scale * down.shape[0] / alpha), alpha, magnitude)
     return folded
 
 
@@ -167,7 +183,7 @@ def _cast(modules: Mapping[str, Factors], dtype: str) -> dict[str, Factors]:
         size = float(factors.down.norm() * factors.up.norm())
         whole += size**2
         lost += (size * (_relative(down, factors.down) + _relative(up, factors.up))) ** 2
-        cast[name] = Factors(down.contiguous(), up.contiguous(), factors.alpha)
+        cast[name] = Factors(down.contiguous(), up.contiguous(), factors.alpha, factors.magnitude)
     if large:
         raise UserError(
             f"The numbers of {large[0]} are too large for the LoRA file ({len(large)} such layers).",
@@ -201,4 +217,6 @@ def _tensors(modules: Mapping[str, Factors], names: Mapping[str, str], container
             tensors[f"{names[name]}.lora_down.weight"] = factors.down
             tensors[f"{names[name]}.lora_up.weight"] = factors.up
             tensors[f"{names[name]}.alpha"] = torch.tensor(factors.alpha, dtype=torch.float32)
+            if factors.magnitude is not None:
+                tensors[f"{names[name]}.dora_scale"] = factors.magnitude.contiguous()
     return tensors

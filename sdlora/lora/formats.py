@@ -4,7 +4,9 @@ Three spellings of one layer:
     canonical, as diffusers' and peft's files say it   unet.mid_block.attentions.0.proj_in
                                                        text_encoder.text_model.encoder.layers.0.mlp.fc1
     kohya's, read by every tool                        lora_unet_mid_block_attentions_0_proj_in
+       SDXL: the original code's block names           lora_unet_middle_block_1_proj_in
                                                        lora_te_text_model_encoder_layers_0_mlp_fc1
+       SDXL: two text encoders                         lora_te1_text_model_…, lora_te2_text_model_…
     of the live model, in the adapter                  canonical, but "text_model." may be absent
 
 The tables come from the models' configurations and never from ``named_modules()``: transformers 5.6 dropped
@@ -17,35 +19,52 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdlora.errors import UserError
+from sdlora.lora.unet_paths import RESNET, get, unet_paths
 
 
 @dataclass(frozen=True)
 class Family:
-    """kohya's prefixes by root. SD1 and SD2 keep diffusers' block names below them."""
+    """What kohya's names of one family look like.
+
+    prefixes: by root, in the order of the file. original_blocks: the UNet's blocks are named as in the original code.
+    text_layers: the most layers of a text encoder that tools have.
+    """
 
     prefixes: Mapping[str, str]
+    original_blocks: bool = False
+    text_layers: int = 32
 
 
-_SD = Family({"unet": "lora_unet_", "text_encoder": "lora_te_"})
-FAMILIES: dict[str, Family] = {"sd1": _SD, "sd2": _SD}
+_SD = {"unet": "lora_unet_", "text_encoder": "lora_te_"}
+_SDXL = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
+FAMILIES: dict[str, Family] = {
+    "sd1": Family(_SD),
+    "sd2": Family(_SD, text_layers=23),  # the 24th of OpenCLIP-H is never run, and unknown to kohya's tools
+    "sdxl": Family(_SDXL, original_blocks=True),
+}
 
 
-def file_names(family: str, unet_config: Any, text_config: Any = None) -> dict[str, str]:
+def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
     """Canonical name -> kohya name of every layer that a portable LoRA file can hold.
 
-    family: "sd1" or "sd2". unet_config: of a UNet2DConditionModel; text_config: of its CLIPTextModel or None. Both
-    as an object or a mapping, with any number of blocks and layers.
-    Raises UserError for another family or unknown kinds of blocks.
+    family: "sd1", "sd2" or "sdxl". configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of its
+    UNet2DConditionModel or CLIPTextModel, as an object or a mapping, with any number of blocks and layers.
+    Raises UserError for another family, a root that the family has not, or unknown kinds of blocks.
     """
     if family not in FAMILIES:
         raise UserError(
             f"No LoRA file names are known for the family {family!r}.", fix=f"Known: {', '.join(FAMILIES)}."
         )
-    prefixes = FAMILIES[family].prefixes
-    names = {f"unet.{path}": prefixes["unet"] + path.replace(".", "_") for path in _unet_paths(unet_config)}
-    if text_config is not None:
-        for path in _text_paths(text_config):
-            names[f"text_encoder.{path}"] = prefixes["text_encoder"] + path.replace(".", "_")
+    known = FAMILIES[family]
+    if odd := [root for root in configs if root not in known.prefixes]:
+        raise UserError(f"A LoRA of the family {family} has no {odd[0]}.", fix=f"It has {', '.join(known.prefixes)}.")
+    names = {}
+    for root, prefix in known.prefixes.items():
+        if configs.get(root) is None:
+            continue
+        pairs = unet_paths(configs[root]) if root == "unet" else _text_paths(configs[root], known.text_layers)
+        for path, original in pairs:
+            names[f"{root}.{path}"] = prefix + (original if known.original_blocks else path).replace(".", "_")
     return names
 
 
@@ -57,120 +76,86 @@ def canonical(name: str) -> str:
     return name
 
 
+_TEXT_LAYER = ("self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2")
+
+
+def _text_paths(config: Any, most: int) -> Iterator[tuple[str, str]]:
+    for n in range(min(get(config, "num_hidden_layers"), most)):
+        for part in _TEXT_LAYER:
+            path = f"text_model.encoder.layers.{n}.{part}"
+            yield path, path
+
+
+# ---- the other way
+
+# prefix -> root: what files use, and which other trainers used. lora_te1_ is wrong in SD1 files, and they exist.
+_PREFIXES = {
+    "lora_unet_": "unet",
+    "lycoris_": "unet",
+    "lora_te_": "text_encoder",
+    "lora_te1_": "text_encoder",
+    "lora_te2_": "text_encoder_2",
+}
 # A kohya name is one of these words or a number, again and again. A word comes before its own beginning.
 _WORDS = (
     r"down_blocks|up_blocks|mid_block|attentions|resnets|downsamplers|upsamplers|transformer_blocks|attn1|attn2"
-    r"|to_q|to_k|to_v|to_out|ff|net|proj_in|proj_out|proj|conv_shortcut|conv1|conv2|conv|time_emb_proj"
+    r"|to_q|to_k|to_v|to_out|ff|net|proj_in|proj_out|proj|conv_shortcut|conv_in|conv_out|conv1|conv2|conv|time_emb_proj"
+    r"|time_embedding|add_embedding|linear_1|linear_2"
     r"|text_model|encoder|layers|self_attn|q_proj|k_proj|v_proj|out_proj|mlp|fc1|fc2"
 )
 _WORD = re.compile(rf"_(\d+|{_WORDS})(?=_|$)", flags=re.ASCII)
+_OUTSIDE = {  # original code -> diffusers, outside of the blocks
+    "input_blocks_0_0": "conv_in",
+    "out_2": "conv_out",
+    "time_embed_0": "time_embedding_linear_1",
+    "time_embed_2": "time_embedding_linear_2",
+    "label_emb_0_0": "add_embedding_linear_1",
+    "label_emb_0_2": "add_embedding_linear_2",
+}
+_RESNET = {ldm.replace(".", "_"): name for name, ldm in RESNET.items()}
 
 
-def from_kohya(name: str) -> str:
-    """The canonical name of an SD1/SD2 kohya name; UserError if it is none."""
-    for root, prefix in _SD.prefixes.items():
-        if name.startswith(prefix):
-            rest, words = name[len(prefix) - 1 :], []
-            while rest and (found := _WORD.match(rest)):
-                words.append(found[1])
-                rest = rest[found.end() :]
-            if words and not rest:
-                return ".".join([root, *words])
-    raise UserError(f"{name[:120]} is no layer name of a Stable Diffusion 1 or 2 LoRA.")
+def from_kohya(name: str, family: str | None = None) -> str:
+    """The canonical name of a kohya name; UserError if it is none.
+
+    Takes every spelling that files use: diffusers' block names and the original code's, whatever the family;
+    ``lora_te_`` and ``lora_te1_`` for the first text encoder; ``lycoris_`` for the UNet. The original block names are
+    counted for three layers a block, as all Stable Diffusion UNets have them.
+    family: "sd1" and "sd2" have no second text encoder; None takes any name.
+    """
+    prefix = next((p for p in _PREFIXES if name.startswith(p)), None)
+    root = _PREFIXES.get(prefix or "", "")
+    if prefix and (family is None or root in FAMILIES[family].prefixes):
+        path = name[len(prefix) :]
+        words = _words(_diffusers_blocks(path) if root == "unet" else path)
+        if words and (words[0] == "text_model") == (root != "unet"):
+            return ".".join([root, *words])
+    raise UserError(f"{name[:120]} is no layer name of a Stable Diffusion LoRA.")
 
 
-# ---- UNet2DConditionModel
+def _words(path: str) -> list[str]:
+    """The parts of an underscored path; empty if it has any other."""
+    rest, words = "_" + path, []
+    while rest and (found := _WORD.match(rest)):
+        words.append(found[1])
+        rest = rest[found.end() :]
+    return [] if rest else words
 
 
-def _unet_paths(config: Any) -> Iterator[str]:
-    channels = list(_get(config, "block_out_channels"))
-    count = len(channels)
-    layers = _per_block(_get(config, "layers_per_block"), count)
-    depths = _per_block(_get(config, "transformer_layers_per_block", 1), count)
-    up_depths = _get(config, "reverse_transformer_layers_per_block", None) or depths[::-1]
-
-    before = channels[0]
-    for i, kind in enumerate(_get(config, "down_block_types")):
-        shortcuts = [before != channels[i]] + [False] * (layers[i] - 1)
-        yield from _block(f"down_blocks.{i}", kind, "Down", shortcuts, depths[i])
-        if i < count - 1:
-            yield f"down_blocks.{i}.downsamplers.0.conv"
-        before = channels[i]
-
-    if (kind := _get(config, "mid_block_type", "UNetMidBlock2DCrossAttn")) is not None:
-        if kind != "UNetMidBlock2DCrossAttn":
-            raise _unknown(kind)
-        yield from _resnet("mid_block.resnets.0", False)
-        yield from _transformer("mid_block.attentions.0", depths[-1])
-        yield from _resnet("mid_block.resnets.1", False)
-
-    up = channels[::-1]
-    before = up[0]
-    for i, kind in enumerate(_get(config, "up_block_types")):
-        number = layers[::-1][i] + 1
-        skips = [up[i]] * (number - 1) + [up[min(i + 1, count - 1)]]  # the last skip comes from the block below
-        inputs = [before] + [up[i]] * (number - 1)
-        shortcuts = [a + b != up[i] for a, b in zip(inputs, skips, strict=True)]
-        yield from _block(f"up_blocks.{i}", kind, "Up", shortcuts, up_depths[i])
-        if i < count - 1:
-            yield f"up_blocks.{i}.upsamplers.0.conv"
-        before = up[i]
-
-
-def _block(path: str, kind: str, way: str, shortcuts: list[bool], depth: int) -> Iterator[str]:
-    if kind not in (f"{way}Block2D", f"CrossAttn{way}Block2D"):
-        raise _unknown(kind)
-    for j, shortcut in enumerate(shortcuts):
-        yield from _resnet(f"{path}.resnets.{j}", shortcut)
-        if kind.startswith("CrossAttn"):
-            yield from _transformer(f"{path}.attentions.{j}", depth)
-
-
-def _resnet(path: str, shortcut: bool) -> Iterator[str]:
-    for name in ("conv1", "time_emb_proj", "conv2", *(["conv_shortcut"] if shortcut else [])):
-        yield f"{path}.{name}"
-
-
-def _transformer(path: str, depth: int) -> Iterator[str]:
-    yield f"{path}.proj_in"
-    for n in range(depth):
-        for attention in ("attn1", "attn2"):
-            for name in ("to_q", "to_k", "to_v", "to_out.0"):
-                yield f"{path}.transformer_blocks.{n}.{attention}.{name}"
-        yield f"{path}.transformer_blocks.{n}.ff.net.0.proj"
-        yield f"{path}.transformer_blocks.{n}.ff.net.2"
-    yield f"{path}.proj_out"
-
-
-def _unknown(kind: str) -> UserError:
-    return UserError(f"The UNet has a block of the kind {kind}, which LoRA files have no names for.")
-
-
-# ---- CLIPTextModel
-
-
-def _text_paths(config: Any) -> Iterator[str]:
-    for n in range(_get(config, "num_hidden_layers")):
-        for name in (
-            "self_attn.k_proj",
-            "self_attn.v_proj",
-            "self_attn.q_proj",
-            "self_attn.out_proj",
-            "mlp.fc1",
-            "mlp.fc2",
-        ):
-            yield f"text_model.encoder.layers.{n}.{name}"
-
-
-_REQUIRED = object()
-
-
-def _get(config: Any, key: str, default: Any = _REQUIRED) -> Any:
-    value = config.get(key, default) if isinstance(config, Mapping) else getattr(config, key, default)
-    if value is _REQUIRED:
-        raise UserError(f"The base model's configuration lacks {key}.", fix="Check its config.json.")
-    return value
-
-
-def _per_block(value: Any, count: int) -> list:
-    return [value] * count if isinstance(value, int) else list(value)
+def _diffusers_blocks(path: str) -> str:
+    """A UNet path with diffusers' block names, underscored; unchanged if it has none of the original code's."""
+    if path in _OUTSIDE:
+        return _OUTSIDE[path]
+    if found := re.fullmatch(r"middle_block_([012])_(\w+)", path, flags=re.ASCII):
+        block = {"0": "resnets_0", "1": "attentions_0", "2": "resnets_1"}[found[1]]
+        return f"mid_block_{block}_{_RESNET.get(found[2], found[2])}"
+    if not (found := re.fullmatch(r"(in|out)put_blocks_(\d+)_([012])_(\w+)", path, flags=re.ASCII)):
+        return path
+    way, index, part, rest = found[1], int(found[2]), found[3], found[4]
+    if (way, rest) == ("out", "conv"):
+        return f"up_blocks_{index // 3}_upsamplers_0_conv"
+    if (way, part, rest) == ("in", "0", "op"):
+        return f"down_blocks_{index // 3 - 1}_downsamplers_0_conv"
+    block, layer = divmod(index - (way == "in"), 3)  # conv_in is the first input block
+    kind = {"0": "resnets", "1": "attentions"}.get(part, "")
+    return f"{'down' if way == 'in' else 'up'}_blocks_{block}_{kind}_{layer}_{_RESNET.get(rest, rest)}"

@@ -10,6 +10,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from sdlora.errors import Problem, UserError
 from sdlora.lora.adapter import Adapter
+from sdlora.lora.dora import DoRALayer
 from sdlora.lora.layer import LoRALayer, why_not
 from sdlora.lora.targets import target_patterns
 
@@ -24,6 +25,7 @@ def inject(
     rank_pattern: Mapping[str, int] | None = None,
     alpha_pattern: Mapping[str, float] | None = None,
     seed: int = 0,
+    dora: bool = False,
 ) -> Adapter:
     """Freeze ``modules`` and attach a LoRA layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
 
@@ -32,6 +34,7 @@ def inject(
     targets: the name of a set in ``sdlora.lora.targets`` or patterns (fnmatch, on the full name).
     rank, alpha: the LoRA acts with strength alpha / rank.
     rank_pattern, alpha_pattern: other values by pattern; the first that fits counts.
+    dora: learn the size of each input channel's weights apart from their direction (``sdlora.lora.dora``).
     seed: of the Gaussian factors; same seed, same names, same ranks: same numbers on every device.
     Raises UserError, with all problems at once: nothing fits, unknown set, a pattern that fits nothing, rank or alpha
     out of range, grouped convolutions.
@@ -51,7 +54,8 @@ def inject(
         raise UserError(*problems)
 
     generator = torch.Generator().manual_seed(seed)
-    layers = {name: LoRALayer(base, *plan[name], generator, name) for name, base in bases.items()}
+    kind = DoRALayer if dora else LoRALayer
+    layers = {name: kind(base, *plan[name], generator, name) for name, base in bases.items()}
     return Adapter(layers, bases, list(roots.values()))
 
 

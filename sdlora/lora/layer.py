@@ -30,6 +30,7 @@ class LoRALayer(nn.Module):
         name: str = "the layer",
     ):
         super().__init__()
+        self.magnitude: nn.Parameter | None = None  # DoRA's
         if problem := why_not(base, rank, alpha, name):
             raise UserError(problem)
         self.rank, self.alpha, self.scale = rank, float(alpha), alpha / rank
@@ -43,8 +44,11 @@ class LoRALayer(nn.Module):
         self.down.weight = nn.Parameter(down.to(device))
         self.up.weight = nn.Parameter(torch.zeros(self.up.weight.shape, device=device))
 
-    def forward(self, x: Tensor, multiplier: float = 1.0) -> Tensor:
-        """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's."""
+    def forward(self, x: Tensor, multiplier: float = 1.0, base: nn.Module | None = None) -> Tensor:
+        """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's.
+
+        base: the module that the layer changes; a plain LoRA does without.
+        """
         dtype = x.dtype
         scale = self.scale * multiplier
         if torch.is_autocast_enabled(x.device.type):
@@ -52,8 +56,12 @@ class LoRALayer(nn.Module):
         # Scaling between the factors touches rank features per position instead of all of them.
         return self.up(self.down(x.to(self.down.weight.dtype)) * scale).to(dtype)
 
-    def delta_weight(self) -> Tensor:
-        """The change of the base's weight, (alpha/rank) · B·A: float32, in the base weight's shape."""
+    def delta_weight(self, weight: Tensor | None = None) -> Tensor:
+        """The change of the base's weight: float32, in its shape. weight: the base's; a plain LoRA does without."""
+        return self.low_rank()
+
+    def low_rank(self) -> Tensor:
+        """(alpha/rank) · B·A: float32, in the base weight's shape."""
         down, up = self.down.weight.float(), self.up.weight.float()
         return (up.flatten(1) @ down.flatten(1) * self.scale).view(self.shape)
 

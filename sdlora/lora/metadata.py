@@ -1,7 +1,7 @@
 """What a LoRA file tells about itself: kohya's ``ss_*`` keys, ``modelspec.*`` 1.0.1, hashes, our settings.
 
 A1111, Forge, ComfyUI, SwarmUI, InvokeAI and Civitai read parts of it; every value is text. No private path gets in:
-folders and files are reduced to their base name.
+folders and files are reduced to their base name. The whole header stays below 1 MB, where ComfyUI stops reading.
 """
 
 import hashlib
@@ -16,9 +16,20 @@ import tomlkit
 from torch import Tensor
 
 from sdlora.errors import UserError
+from sdlora.lora.cover import cover_metadata
 
-PRIVATE_PATHS = ("model.base", "data.folder", "data.cache", "run.folder")  # settings that hold paths
-_TAGS_BYTES = 300_000  # ComfyUI refuses headers above 1 MB; 600 keys take 90 kB
+# Settings that hold a path, or a list of them
+PRIVATE_PATHS = (
+    "model.base",
+    "model.vae",
+    "data.folder",
+    "data.cache",
+    "adapter.start_from",
+    "adapter.stack",
+    "run.folder",
+)
+_HEADER_BYTES = 1_000_000  # ComfyUI refuses headers above 1024 · 1024
+_TAGS_BYTES = 300_000
 _SETTINGS_BYTES = 300_000
 
 # family, predicts v -> (ss_base_model_version, ss_v2, modelspec.architecture), as kohya names them
@@ -27,7 +38,11 @@ _BASES = {
     ("sd1", True): ("sd_v1_v", "False", "stable-diffusion-v1/lora"),
     ("sd2", False): ("sd_v2", "True", "stable-diffusion-v2-512/lora"),
     ("sd2", True): ("sd_v2_v", "True", "stable-diffusion-v2-768-v/lora"),
+    ("sdxl", False): ("sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora"),
+    ("sdxl", True): ("sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora"),
 }
+# Whose code the file's names follow, as kohya says it
+_IMPLEMENTATION = {"sdxl": "https://github.com/Stability-AI/generative-models"}
 
 
 def build_metadata(
@@ -42,11 +57,17 @@ def build_metadata(
     settings_toml: str = "",
     trigger: str = "",
     base_name: str = "",
+    base_hash: str = "",
+    base_short_hash: str = "",
+    vae_name: str = "",
+    inpainting: bool = False,
+    description: str = "",
     tag_frequency: Mapping[str, Mapping[str, int]] | None = None,
     folders: Mapping[str, Mapping[str, int]] | None = None,
     buckets: Mapping[tuple[int, int], int] | None = None,
     conv_rank: int | None = None,
     conv_alpha: float | None = None,
+    dora: bool = False,
     clip_skip: int = 1,
     started: float | None = None,
     finished: float | None = None,
@@ -54,13 +75,18 @@ def build_metadata(
 ) -> dict[str, str]:
     """The metadata of one LoRA file, without the hashes (``add_hashes`` is last, over the final tensors).
 
-    family: "sd1" or "sd2"; prediction: "epsilon" or "v_prediction"; resolution: pixels, one side or (width, height).
-    name: the LoRA's, its title and A1111's alias. base_name: the base model's.
+    family: "sd1", "sd2" or "sdxl"; prediction: "epsilon" or "v_prediction".
+    resolution: pixels, one side or (width, height).
+    name: the LoRA's, its title and A1111's alias. base_name, vae_name: the base model's and another VAE's.
+    base_hash: SHA-256 of the base's file, 64 hexadecimal digits; base_short_hash: A1111's old one, 8 digits.
+    inpainting: the base fills holes; said in the hint, for no tool has another architecture for such a LoRA.
+    description: one paragraph for the model card.
     mode: "full", or "minimum": only what the tools need to sort the file: no captions, trigger word, prompts,
         settings, names of folders or times of day.
     settings_toml: all settings; their paths are reduced here.
     tag_frequency: folder -> tag -> count (``count_tags``); folders: folder -> {"n_repeats", "img_count"}.
     buckets: (width, height) -> images. conv_rank, conv_alpha: if convolutions learn.
+    dora: said as LyCORIS says it, with the axis of the magnitudes.
     started, finished: unix seconds.
     training: further ``ss_*`` values by their name without "ss_", as kohya calls them: "steps", "epoch", "num_epochs",
         "num_train_images", "learning_rate", "unet_lr", "text_encoder_lr", "lr_scheduler", "optimizer", "seed",
@@ -71,20 +97,23 @@ def build_metadata(
         raise UserError(f"save.metadata is {mode!r}.", fix="It must be full or minimum.", where="save.metadata")
     predicts_v = prediction.startswith("v")
     if (family, predicts_v) not in _BASES:
-        raise UserError(f"No metadata is known for the family {family!r}.", fix="Known: sd1, sd2.")
+        raise UserError(f"No metadata is known for the family {family!r}.", fix="Known: sd1, sd2, sdxl.")
     version, v2, architecture = _BASES[family, predicts_v]
     width, height = (resolution, resolution) if isinstance(resolution, int) else resolution
-    conv = {} if conv_rank is None else {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
+    arguments = {}
+    if conv_rank is not None:
+        arguments |= {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
+    arguments |= {"dora_wd": "True", "wd_on_output": "False"} if dora else {}
     values: dict[str, object] = {
         "ss_base_model_version": version,
         "ss_v2": v2,
         "ss_network_module": "networks.lora",
         "ss_network_dim": rank,
         "ss_network_alpha": _number(alpha),
-        "ss_network_args": json.dumps(conv),
+        "ss_network_args": json.dumps(arguments),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": architecture,
-        "modelspec.implementation": "diffusers",
+        "modelspec.implementation": _IMPLEMENTATION.get(family, "diffusers"),
         "modelspec.title": base_of(name),
         "modelspec.resolution": f"{width}x{height}",
         "modelspec.prediction_type": "v" if predicts_v else "epsilon",
@@ -95,17 +124,42 @@ def build_metadata(
         values |= {
             "ss_output_name": base_of(name).lstrip("{"),  # A1111 takes "{" for JSON
             "ss_sd_model_name": base_of(base_name),
+            "ss_new_sd_model_hash": base_hash or None,
+            "ss_sd_model_hash": base_short_hash or None,
+            "ss_vae_name": base_of(vae_name) or None,
             "ss_clip_skip": clip_skip,
             "ss_resolution": f"({width}, {height})",
             "ss_training_started_at": started,
             "ss_training_finished_at": finished,
             "modelspec.date": datetime.fromtimestamp(finished, timezone.utc).isoformat() if finished else None,
             "modelspec.trigger_phrase": trigger or None,
-            "modelspec.usage_hint": f"Put {trigger} into the prompt." if trigger else None,
+            "modelspec.usage_hint": _hint(trigger, inpainting) or None,
+            "modelspec.description": description or None,
             "modelspec.encoder_layer": clip_skip,
             "sdlora_settings": _without_paths(settings_toml) or None,
         }
     return {key: _text(value) for key, value in values.items() if value is not None}
+
+
+def complete_metadata(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], cover: bytes | None = None
+) -> dict[str, str]:
+    """The metadata as the file has it: small enough for every reader, with the cover picture and the hashes.
+
+    Where the header would grow too large, rare tags go first, then all tags, then our settings; the cover takes the
+    room that is left. cover: a picture in any format that Pillow reads; UserError if it is none.
+    """
+    made = dict(metadata)
+    room = _HEADER_BYTES - sum(len(key.encode()) + 110 for key in tensors) - 500  # 500: the hashes
+    if "ss_tag_frequency" in made:
+        others = {key: value for key, value in made.items() if key != "ss_tag_frequency"}
+        made["ss_tag_frequency"] = _fewer_tags(made["ss_tag_frequency"], room - _size(others))
+    for key in ("ss_tag_frequency", "sdlora_settings"):
+        if _size(made) > room:
+            made.pop(key, None)
+    if cover:
+        made |= cover_metadata(cover, room - _size(made))
+    return add_hashes(tensors, made)
 
 
 def add_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -146,11 +200,26 @@ def _of_the_data(
     }
 
 
-def _tags_json(tags: Mapping[str, Mapping[str, int]]) -> str:
-    """The tags with the most frequent first, cut where the header would grow too large."""
+def _size(metadata: Mapping[str, str]) -> int:
+    """Bytes in the header."""
+    return len(json.dumps(dict(metadata), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _fewer_tags(text: str, room: int) -> str:
+    """As many of the most frequent tags as fit into ``room`` bytes of the header, where quotes are escaped."""
+    size = _size({"ss_tag_frequency": text})
+    return text if size <= room else _tags_json(json.loads(text), max(0, int(room * len(text) / size) - 1000))
+
+
+def _hint(trigger: str, inpainting: bool) -> str:
+    hints = [f"Put {trigger} into the prompt." if trigger else "", "For inpainting models." if inpainting else ""]
+    return " ".join(filter(None, hints))
+
+
+def _tags_json(tags: Mapping[str, Mapping[str, int]], room: int = _TAGS_BYTES) -> str:
+    """The tags with the most frequent first, cut at about ``room`` bytes."""
     kept: dict[str, dict[str, int]] = {base_of(folder): {} for folder in tags}
     counted = [(count, base_of(folder), tag) for folder, own in tags.items() for tag, count in own.items()]
-    room = _TAGS_BYTES
     for count, folder, tag in sorted(counted, key=lambda entry: -entry[0]):
         room -= len(json.dumps(tag)) + 10
         if room < 0:
@@ -165,8 +234,11 @@ def _without_paths(settings_toml: str) -> str:
     settings = tomlkit.parse(settings_toml)
     for key in PRIVATE_PATHS:
         section, name = key.split(".")
-        if isinstance(value := settings.get(section, {}).get(name), str):
+        value = settings.get(section, {}).get(name)
+        if isinstance(value, str):
             settings[section][name] = base_of(value)
+        elif isinstance(value, list):  # FILE or FILE=STRENGTH
+            settings[section][name] = [base_of(entry) for entry in value]
     return tomlkit.dumps(settings)
 
 

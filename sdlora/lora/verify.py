@@ -1,46 +1,49 @@
 """Read a LoRA file back through diffusers' public loader and compare what it does with what the adapter does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
-from sdlora.lora.formats import canonical
+from sdlora.lora.formats import canonical, from_kohya
 
 _NAME = "sdlora_check"
 _ROUNDING = {torch.float16: 2**-11, torch.bfloat16: 2**-8, torch.float32: 2**-24}  # largest relative error of a cast
 
 
 @torch.no_grad()
-def verify_with_diffusers(
-    path: Path | str, adapter: Adapter, unet: nn.Module, text_encoder: nn.Module | None = None
-) -> float:
+def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[str, nn.Module]) -> float:
     """Check that diffusers does with the file at ``path`` what ``adapter`` does at scale 1; returns the relative error.
 
     The same live models are used, with peft's layers put in for the moment and taken out again: no second copy.
     Compared are (1) every layer's change of the weights, and (2) the effect, that is outputs with the LoRA minus
-    outputs without, of the UNet and of the text encoder on fixed random inputs.
+    outputs without, of the UNet and of each text encoder on fixed random inputs.
 
-    unet: diffusers' UNet2DConditionModel; text_encoder: transformers' CLIPTextModel, needed if it learns.
+    models: root -> live model: "unet" (UNet2DConditionModel), "text_encoder" (CLIPTextModel), "text_encoder_2"
+        (CLIPTextModelWithProjection); at least those that learn. With SDXL's models its own loader is used.
     Afterwards models and adapter are as before, also if this raises. The adapter must not be merged.
+    Of a DoRA diffusers reads no magnitudes: there the weights are compared that A1111 and its kind make of the file.
     Raises UserError if diffusers can't load the file or the difference is more than rounding.
     """
     path = Path(path)
     if adapter.merged:
         raise ValueError("unmerge() the adapter before verifying its file")
-    models = {"unet": unet, "text_encoder": text_encoder}
+    if adapter.dora:
+        return _verify_dora(path, adapter)
+    loader = _loader(models)
     models = {root: model for root, model in models.items() if model is not None and adapter.parameters_of(root)}
-    with _undisturbed(adapter, models):
+    with _undisturbed(adapter, models, loader):
         without = {root: _output(root, model) for root, model in models.items()}
         adapter.enabled = True
         ours = {root: _output(root, model) - without[root] for root, model in models.items()}
         adapter.enabled = False
         try:
-            file_dtype = _load(path, models)
+            file_dtype = _load(path, models, loader)
         except Exception as error:  # the loader raises KeyError, IndexError, ValueError, RuntimeError and others
             reason = " ".join(str(error).split())[:200]
             raise UserError(
@@ -59,7 +62,7 @@ def verify_with_diffusers(
 
 
 @contextmanager
-def _undisturbed(adapter: Adapter, models: dict[str, nn.Module]) -> Iterator[None]:
+def _undisturbed(adapter: Adapter, models: dict[str, nn.Module], loader: type) -> Iterator[None]:
     """Adapter off and at scale 1, models in eval mode; afterwards all is as before and peft's layers are gone."""
     scale, enabled = adapter.scale, adapter.enabled
     modes = [(m, m.training) for model in models.values() for m in model.modules()]
@@ -71,7 +74,7 @@ def _undisturbed(adapter: Adapter, models: dict[str, nn.Module]) -> Iterator[Non
     try:
         yield
     finally:
-        _unload(models)
+        _unload(models, loader)
         adapter.scale, adapter.enabled = scale, enabled
         for module, mode in modes:
             module.training = mode
@@ -82,19 +85,29 @@ def _undisturbed(adapter: Adapter, models: dict[str, nn.Module]) -> Iterator[Non
             own.update(before)
 
 
-def _load(path: Path, models: dict[str, nn.Module]) -> torch.dtype:
-    """Put the file into the models as any user of diffusers would; returns the dtype of its factors."""
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin as Loader
+def _loader(models: Mapping[str, nn.Module]) -> type:
+    """The loader of the pipeline that has such models: SDXL's or Stable Diffusion's."""
+    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
 
-    state, alphas = Loader.lora_state_dict(str(path), use_safetensors=True)
+    unet = models.get("unet")
+    sdxl = "text_encoder_2" in models or getattr(unet, "config", {}).get("addition_embed_type") == "text_time"
+    return StableDiffusionXLLoraLoaderMixin if sdxl else StableDiffusionLoraLoaderMixin
+
+
+def _load(path: Path, models: dict[str, nn.Module], loader: type) -> torch.dtype:
+    """Put the file into the models as any user of diffusers would; returns the dtype of its factors."""
+    # diffusers counts the original code's blocks with the UNet's configuration
+    config = {"unet_config": models["unet"].config} if "unet" in models else {}
+    state, alphas = loader.lora_state_dict(str(path), use_safetensors=True, **config)
     if foreign := sorted({key.split(".")[0] for key in state} - set(models)):
         raise ValueError(f"it has layers for {', '.join(foreign)}, which the adapter has not")
-    if "unet" in models:
-        Loader.load_lora_into_unet(state, network_alphas=alphas, unet=models["unet"], adapter_name=_NAME)
-    if "text_encoder" in models:
+    for root, model in models.items():
+        if root == "unet":
+            loader.load_lora_into_unet(state, network_alphas=alphas, unet=model, adapter_name=_NAME)
+            continue
         with _quiet():
-            Loader.load_lora_into_text_encoder(
-                state, network_alphas=alphas, text_encoder=models["text_encoder"], adapter_name=_NAME
+            loader.load_lora_into_text_encoder(
+                state, network_alphas=alphas, text_encoder=model, prefix=root, adapter_name=_NAME
             )
     return next(iter(state.values())).dtype
 
@@ -113,14 +126,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _unload(models: dict[str, nn.Module]) -> None:
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin
-
-    class Pipeline(StableDiffusionLoraLoaderMixin):  # the loader asks a pipeline for its models; this is one
-        unet = models.get("unet")
-        text_encoder = models.get("text_encoder")
-
-    Pipeline().unload_lora_weights()
+def _unload(models: dict[str, nn.Module], loader: type) -> None:
+    """The loader asks a pipeline for its models; a class with them is one."""
+    own = {root: models.get(root) for root in ("unet", "text_encoder", "text_encoder_2")}
+    type("Pipeline", (loader,), own)().unload_lora_weights()
 
 
 def _output(root: str, model: nn.Module) -> Tensor:
@@ -129,7 +138,7 @@ def _output(root: str, model: nn.Module) -> Tensor:
     device = next(model.parameters()).device
     dtype = next(model.parameters()).dtype
     with torch.autocast(device.type, enabled=False):
-        if root == "text_encoder":
+        if root != "unet":
             length = min(16, model.config.max_position_embeddings)
             ids = torch.randint(0, model.config.vocab_size, (1, length), generator=draw)
             return model(ids.to(device)).last_hidden_state.float().cpu()
@@ -138,7 +147,18 @@ def _output(root: str, model: nn.Module) -> Tensor:
         latents = torch.randn(1, config.in_channels, side, side, generator=draw)
         text = torch.randn(1, 8, config.cross_attention_dim, generator=draw)
         time = torch.tensor([500], device=device)
-        return model(latents.to(device, dtype), time, text.to(device, dtype)).sample.float().cpu()
+        sdxl = config.get("addition_embed_type") == "text_time"
+        more = _size_conditions(config, draw, device, dtype) if sdxl else None
+        output = model(latents.to(device, dtype), time, text.to(device, dtype), added_cond_kwargs=more).sample
+        return output.float().cpu()
+
+
+def _size_conditions(config: Mapping, draw: torch.Generator, device: torch.device, dtype: torch.dtype) -> dict:
+    """SDXL's: the second encoder's pooled output (1, d), and sizes and crop (1, 6) in pixels."""
+    width = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
+    pooled = torch.randn(1, width, generator=draw).to(device, dtype)
+    sizes = torch.tensor([[1024, 1024, 0, 0, 1024, 1024]], device=device, dtype=dtype)
+    return {"text_embeds": pooled, "time_ids": sizes}
 
 
 # ---- comparison
@@ -169,7 +189,7 @@ def _compare_weights(path: Path, adapter: Adapter, models: dict[str, nn.Module],
     floor = 1e-4 * max(sizes.values())
     for name, layer in own.items():
         theirs = loaded[name].get_delta_weight(_NAME).float()
-        error = float((theirs - layer.delta_weight()).norm())
+        error = float((theirs - layer.low_rank()).norm())
         if not error <= 4 * rounding * (sizes[name] + floor):
             raise _mismatch(path, f"{name} differs by {error / (sizes[name] or 1):.2g} of its strength")
 
@@ -207,3 +227,31 @@ def _mismatch(path: Path, what: str) -> UserError:
         fix="Don't use this file; please report it.",
         where=str(path),
     )
+
+
+# ---- DoRA
+
+
+def _verify_dora(path: Path, adapter: Adapter) -> float:
+    """The same check by the formula of the tools that read dora_scale: m · (W + dW) / ||W + dW|| in float64."""
+    tensors = load_file(path)
+    live = {canonical(name): name for name in adapter.layers}
+    stems = {from_kohya(key.partition(".")[0]): key.partition(".")[0] for key in tensors}
+    if odd := sorted(set(stems) ^ set(live)):
+        raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in live else 'unknown'} ({len(odd)} such layers)")
+    lost = whole = 0.0
+    for name, stem in stems.items():
+        layer, weight = adapter.layers[live[name]], adapter.base_weight(live[name]).double().cpu()
+        down, up = (tensors[f"{stem}.lora_{part}.weight"] for part in ("down", "up"))
+        low_rank = tensors[f"{stem}.alpha"].item() / down.shape[0] * up.double().flatten(1) @ down.double().flatten(1)
+        changed = weight + low_rank.view(weight.shape)
+        norm = changed.transpose(0, 1).flatten(1).norm(dim=1).view(tensors[f"{stem}.dora_scale"].shape)
+        theirs = changed * (tensors[f"{stem}.dora_scale"].double() / norm.clamp_min(1e-12)) - weight
+        ours = adapter.delta_weight(live[name]).double().cpu()
+        size = layer.scale * float(layer.up.weight.norm() * layer.down.weight.norm())
+        error = float((theirs - ours).norm())
+        # twice the plain LoRA's: the change enters the norm too; and float32's rounding of the whole weight
+        if not error <= 8 * _ROUNDING[down.dtype] * size + 16 * 2**-24 * float(changed.norm()):
+            raise _mismatch(path, f"{name} differs by {error / (float(ours.norm()) or 1):.2g} of its strength")
+        lost, whole = lost + error**2, whole + float(ours.norm()) ** 2
+    return (lost / whole) ** 0.5 if whole else 0.0

@@ -1,184 +1,247 @@
-"""What a base model is, told from its configuration files alone: no torch, no weights read."""
+"""What a base model is, told from its configuration files and headers alone: no torch, no weights read."""
 
-import json
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from sdlora.errors import Problem, UserError
+from sdlora.models import checkpoint, folder
+from sdlora.models.header import quantised, read_header
+from sdlora.models.locate import find_weights, locate
 
-TINY = Path(__file__).with_name("tiny")
-PARTS = ("unet", "vae", "text_encoder")
-# Only what training reads: a hub repository often holds three copies of the weights.
-HUB_FILES = [
-    "model_index.json",
-    "scheduler/scheduler_config.json",
-    "tokenizer/*",
-    "text_encoder/config.json",
-    "text_encoder/model.safetensors",
-    *(f"{part}/{name}" for part in ("unet", "vae") for name in ("config.json", "diffusion_pytorch_model.safetensors")),
-]
+Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "scheduler"]
+VAE_FIX = "Choose a VAE made for SD 1.x, 2.x or SDXL."
+TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL"}
 
 
 @dataclass(frozen=True)
 class BaseInfo:
     """A base model on disk.
 
-    folder: the diffusers folder. family: "sd1" or "sd2". prediction: what its UNet predicts.
+    source: the diffusers folder, or one .safetensors checkpoint in the original (LDM) layout.
+    prediction: what its UNet predicts. zero_snr: its noise schedule ends in pure noise (Lin et al. 2023,
+    "Common Diffusion Noise Schedules and Sample Steps are Flawed").
+    inpainting: its UNet takes 9 channels: latents, mask, masked image's latents.
     resolution: side in pixels it was trained at. factor: pixels per latent.
     step: sizes in pixels are multiples of it (factor x the UNet's own downsampling).
     tokens: prompt length in tokens, start and end included. name: what to call it, never a path.
+    vae: another VAE (diffusers folder or single file) in place of its own.
+    precision: how the UNet is stored, "fp16" for example.
+    evidence: what ``prediction`` and ``zero_snr`` were read from; empty if nothing says so and they are assumed.
     """
 
-    folder: Path
-    family: Literal["sd1", "sd2"]
+    source: Path
+    family: Literal["sd1", "sd2", "sdxl"]
     prediction: Literal["epsilon", "v_prediction"]
+    zero_snr: bool
+    inpainting: bool
     resolution: int
     factor: int
     step: int
     tokens: int
     name: str
+    vae: Path | None = None
+    precision: str = ""
+    evidence: str = ""
+
+    @property
+    def single_file(self) -> bool:
+        return not self.source.is_dir()
+
+    @property
+    def folder(self) -> Path:
+        """The diffusers folder; of a single file there is none, so use ``config`` and the loaders."""
+        return self.source
+
+    @property
+    def text_encoders(self) -> tuple[str, ...]:
+        return ("text_encoder", "text_encoder_2") if self.family == "sdxl" else ("text_encoder",)
 
     @property
     def weight_files(self) -> list[Path]:
-        return [find_weights(self.folder / part) for part in PARTS]
+        """All files that weights are read from."""
+        parts = ("unet", "vae", *self.text_encoders)
+        return list(dict.fromkeys(file for part in parts for file in self.files(part)))
+
+    def files(self, part: Part) -> list[Path]:
+        """The weight files of one part ("unet", "vae", "text_encoder", "text_encoder_2")."""
+        if part == "vae" and self.vae:
+            return find_weights(folder.vae_folder(self.vae)) if self.vae.is_dir() else [self.vae]
+        return [self.source] if self.single_file else find_weights(self.source / part)
+
+    def config(self, part: Part) -> dict:
+        """The part's configuration as diffusers or transformers write it."""
+        if part == "vae" and self.vae:
+            if self.vae.is_dir():
+                return folder.read_json(folder.vae_folder(self.vae) / "config.json")
+            return checkpoint.vae_config(read_header(self.vae), self.family)
+        if not self.single_file:
+            return folder.read_config(self.source, part)
+        return checkpoint.config(read_header(self.source), self.family, part, self.prediction, self.zero_snr)
+
+    def shapes(self, part: Part) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every tensor of a part, by its name in the file, from the headers alone."""
+        names: dict[str, tuple[int, ...]] = {}
+        for file in self.files(part):
+            tensors = read_header(file).tensors
+            chosen = checkpoint.names_of(tensors, part) if file == self.source else tensors
+            names |= {name: tensors[name][1] for name in chosen}
+        return names
+
+    @property
+    def described(self) -> str:
+        """One line for people, such as "SDXL, epsilon, 1024 px, fp16, single file"."""
+        words = [
+            TITLES[self.family] + (" inpainting" if self.inpainting else ""),
+            ("epsilon" if self.prediction == "epsilon" else "v-prediction") + ("" if self.evidence else " (assumed)"),
+            "zero terminal SNR" if self.zero_snr else "",
+            f"{self.resolution} px",
+            self.precision,
+            "single file" if self.single_file else "",
+            f"VAE {self.vae.stem}" if self.vae else "",
+        ]
+        return ", ".join(word for word in words if word)
 
 
-def inspect_base(base: str, revision: str = "") -> BaseInfo:
-    """What ``base`` ("tiny", a diffusers folder or a hub id) is.
+def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
+    """What ``base`` ("tiny", a diffusers folder, a .safetensors checkpoint or a hub id) is.
 
-    A hub id is downloaded (or found in the hub's own cache) first. Raises UserError
-    with every problem: missing folder or files, pickled weights, another kind of model.
+    A hub id is downloaded (or found in the hub's own cache) first. ``vae``: another VAE, a diffusers folder, a
+    .safetensors file or a hub id. Raises UserError with every problem: missing folder or files, pickled weights,
+    damaged files, another kind of model.
     """
-    folder, name = locate(base, revision)
-    problems = _problems(folder, base)
+    problems: list[Problem] = []
+    info, other = None, None
+    try:
+        source, name = locate(base, revision)
+        info = _folder(source, name) if source.is_dir() else _single(source, name)
+    except UserError as error:
+        problems += error.problems
+    if vae:
+        try:
+            other = _other_vae(vae)
+        except UserError as error:
+            problems += error.problems
     if problems:
         raise UserError(*problems)
-    unet = _read(folder / "unet/config.json")
-    vae = _read(folder / "vae/config.json")
-    scheduler = _read(folder / "scheduler/scheduler_config.json")
+    if info.single_file and not other and not checkpoint.names_of(read_header(info.source).tensors, "vae"):
+        raise UserError(
+            f"{info.source.name} holds no VAE.", fix="Choose one with model.vae: a folder or a file.", where="model.vae"
+        )
+    return replace(info, vae=other)
+
+
+def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Problem]:
+    """What the user set against what the model itself says; and a warning where both only assume.
+
+    prediction: "auto", "epsilon" or "v_prediction". zero_snr: "auto", "on" or "off". ``base`` as ``inspect_base``
+    gave it.
+    """
+    found = []
+    if base.evidence:
+        if prediction not in ("auto", base.prediction):
+            found.append(
+                Problem(
+                    f"model.prediction is {prediction}, but {base.name} predicts {base.prediction}: "
+                    f"{base.evidence} says so.",
+                    'Set it to "auto"; if the model is mislabelled, correct that in the model.',
+                    "model.prediction",
+                )
+            )
+        if zero_snr not in ("auto", "on" if base.zero_snr else "off"):
+            has = "has zero terminal SNR" if base.zero_snr else "has no zero terminal SNR"
+            what = f"model.zero_snr is {zero_snr}, but {base.name} {has}: {base.evidence} says so."
+            # v-prediction models are often made without a word on their schedule, so only one direction is certain.
+            found.append(Problem(what, 'Set it to "auto".', "model.zero_snr", fatal=base.zero_snr))
+    elif prediction == "auto" and base.family == "sd2":
+        found.append(
+            Problem(
+                f"{base.name} does not say what it predicts; {base.prediction} is assumed.",
+                "If test pictures come out as noise or grey, set model.prediction to the other one.",
+                "model.prediction",
+                fatal=False,
+            )
+        )
+    return found
+
+
+def _folder(source: Path, name: str) -> BaseInfo:
+    problems = folder.problems(source)
+    if problems:
+        raise UserError(*problems)
+    unet, vae, scheduler, text = (
+        folder.read_config(source, part) for part in ("unet", "vae", "scheduler", "text_encoder")
+    )
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     size = unet.get("sample_size") or 64
     return BaseInfo(
-        folder=folder,
-        # SD 2.x is told by its linear projections and OpenCLIP-H width (the SD 2 config files).
-        family="sd2" if unet.get("use_linear_projection") or unet.get("cross_attention_dim") == 1024 else "sd1",
+        source=source,
+        family=folder.family_of(unet),
         prediction=scheduler.get("prediction_type", "epsilon"),
+        zero_snr=bool(scheduler.get("rescale_betas_zero_snr", False)),
+        inpainting=unet.get("in_channels", 4) == 9,
         resolution=(size if isinstance(size, int) else size[0]) * factor,
         factor=factor,
         step=factor * 2 ** (len(unet["block_out_channels"]) - 1),
-        tokens=_read(folder / "text_encoder/config.json").get("max_position_embeddings", 77),
+        tokens=text.get("max_position_embeddings", 77),
         name=name,
+        precision=folder.precision(source),
+        evidence="scheduler_config.json" if "prediction_type" in scheduler else "",
     )
 
 
-def locate(base: str, revision: str = "") -> tuple[Path, str]:
-    """(folder, name) of a base model; downloads a hub id. UserError if there is none."""
-    if base == "tiny":
-        return TINY, "tiny"
-    path = Path(os.path.expanduser(base))
-    if base and "\0" not in base and path.is_dir():
-        return path, path.resolve().name
-    if path.suffix in (".ckpt", ".pt", ".pth", ".bin"):
+def _single(source: Path, name: str) -> BaseInfo:
+    header = read_header(source)
+    problems = checkpoint.problems(header, source.name)
+    if problems:
+        raise UserError(*problems)
+    facts = checkpoint.facts(source, header)
+    unet = checkpoint.config(header, facts.family, "unet", facts.prediction, facts.zero_snr)
+    factor = checkpoint.factor(header)
+    return BaseInfo(
+        source=source,
+        family=facts.family,
+        prediction=facts.prediction,
+        zero_snr=facts.zero_snr,
+        inpainting=unet["in_channels"] == 9,
+        resolution=facts.resolution,
+        factor=factor,
+        step=factor * 2 ** (len(unet["block_out_channels"]) - 1),
+        tokens=77,
+        name=name,
+        precision=facts.precision,
+        evidence=facts.evidence,
+    )
+
+
+def _other_vae(vae: str) -> Path:
+    """The path of another VAE that fits: a folder or file with 4 latent channels. UserError otherwise."""
+    path, name = locate(vae, where="model.vae")
+    say = {"where": "model.vae"}
+    if path.is_dir():
+        own = folder.vae_folder(path)
+        wrong = folder.part_problems(own, name)
+        if wrong:
+            raise UserError(*(Problem(f"The VAE {what}", folder.AGAIN, "model.vae") for what in wrong))
+        config = folder.read_json(own / "config.json")
+        if config.get("_class_name", "AutoencoderKL") != "AutoencoderKL" or "block_out_channels" not in config:
+            raise UserError(f"{name} is no VAE of Stable Diffusion ({config.get('_class_name')}).", fix=VAE_FIX, **say)
+        channels = config.get("latent_channels", 4)
+    else:
+        header = read_header(path, "model.vae")
+        if not checkpoint.is_vae(header.tensors):
+            raise UserError(f"{path.name} holds no VAE.", fix=VAE_FIX, **say)
+        if kind := quantised(header):
+            raise UserError(f"{path.name} holds {kind} weights, which can't be used.", fix=VAE_FIX, **say)
+        try:
+            channels = checkpoint.vae_config(header, "sd1")["latent_channels"]
+        except (KeyError, IndexError):
+            raise UserError(f"{path.name} is no VAE of Stable Diffusion.", fix=VAE_FIX, **say) from None
+    if channels != 4:
         raise UserError(
-            f"{path.name} is a pickled checkpoint, which can run code when opened.",
-            fix="Convert it to a diffusers folder with safetensors weights first.",
-            where="model.base",
-        )
-    if "\0" not in base and path.is_file():
-        raise UserError(
-            f"{path.name} is a single file; a base model is a diffusers folder.",
-            fix="Convert it with diffusers' from_single_file(...).save_pretrained(folder).",
-            where="model.base",
-        )
-    if base.count("/") != 1 or base.startswith((".", "/", "~")) or "\\" in base:
-        raise UserError(
-            f"There is no base model {base!r}.",
-            fix='Use "tiny", the path of a diffusers folder, or a hub id such as "organisation/model".',
-            where="model.base",
-        )
-    return _download(base, revision), base.split("/")[1]
-
-
-def find_weights(folder: Path) -> Path | None:
-    """The safetensors file of one part; the fp32 one before the fp16 variant."""
-    stem = "model" if folder.name.startswith("text_encoder") else "diffusion_pytorch_model"
-    for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-        if (folder / name).is_file():
-            return folder / name
-    return None
-
-
-def _download(base: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-
-    say = {"where": "model.base"}
-    try:
-        return Path(snapshot_download(base, revision=revision or None, allow_patterns=HUB_FILES))
-    except GatedRepoError:
-        fix = "Accept its licence on its page and run `hf auth login`, or choose a local folder."
-        raise UserError(f"The base model {base} is access-restricted.", fix=fix, **say) from None
-    except RevisionNotFoundError:
-        raise UserError(f"{base} has no revision {revision!r}.", fix="Check model.revision.", **say) from None
-    except RepositoryNotFoundError:
-        raise UserError(f"The hub has no base model {base}.", fix="Check the spelling.", **say) from None
-    except (OSError, ValueError) as error:  # no network, not cached, proxy refused, a malformed id
-        raise UserError(
-            f"The base model {base} could not be downloaded ({type(error).__name__}).",
-            fix='Check the connection, or use a local diffusers folder or the embedded base "tiny".',
+            f"The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); this model needs 4.",
+            fix=VAE_FIX,
             **say,
-        ) from None
-
-
-def _read(path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _problems(folder: Path, base: str) -> list[Problem]:
-    found = []
-
-    def wrong(what: str, fix: str) -> None:
-        found.append(Problem(f"The base model {folder.name}: {what}", fix, where="model.base"))
-
-    again = "Download or convert the model again."
-    if not (folder / "model_index.json").is_file():
-        wrong("there is no model_index.json in it.", "Choose a diffusers folder.")
-        return found
-    if (folder / "text_encoder_2").exists():
-        wrong("it has two text encoders (SDXL), which this version can't train.", "Choose an SD 1.x or 2.x model.")
-        return found
-    for part in PARTS:
-        config = folder / part / "config.json"
-        if not _read(config):
-            wrong(f"{part}/config.json is missing or unreadable.", again)
-        weights = find_weights(folder / part)
-        if weights is None:
-            pickled = any((folder / part).glob("*.bin"))
-            wrong(
-                f"{part} has only pickled weights (.bin), which can run code when opened."
-                if pickled
-                else f"{part} has no safetensors weights.",
-                "Convert it with diffusers' save_pretrained(folder)." if pickled else again,
-            )
-        elif weights.stat().st_size == 0:
-            wrong(f"{part}/{weights.name} is empty.", again)
-    tokenizer = folder / "tokenizer"
-    classic = (tokenizer / "vocab.json").is_file() and (tokenizer / "merges.txt").is_file()
-    if not classic and not (tokenizer / "tokenizer.json").is_file():
-        wrong("tokenizer/vocab.json or tokenizer/merges.txt is missing.", again)
-    scheduler = _read(folder / "scheduler/scheduler_config.json")
-    if not scheduler:
-        wrong("scheduler/scheduler_config.json is missing or unreadable.", again)
-    unet = _read(folder / "unet/config.json")
-    if unet and unet.get("in_channels", 4) != 4:
-        wrong(f"its UNet takes {unet['in_channels']} channels (an inpainting model).", "Choose a text-to-image model.")
-    prediction = scheduler.get("prediction_type", "epsilon")
-    if prediction not in ("epsilon", "v_prediction"):
-        wrong(f"it predicts {prediction!r}, not epsilon or v_prediction.", "Choose another model.")
-    return found
+        )
+    return path

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sdlora.data.cache import LatentCache
 from sdlora.data.captions import variant
 from sdlora.data.dataset import Item, rng_for
+from sdlora.models.text import time_ids
+from sdlora.train.caching import Latents
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
 
 
@@ -40,17 +41,22 @@ class Captioning:
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees."""
+    """latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees.
+
+    sizes: float32 (B, 6), SDXL's size and crop numbers. masked: float32 (B, 5, h, w) for inpainting models, else None.
+    """
 
     latents: Tensor
     noise: Tensor
     timesteps: Tensor
     texts: list[str]
+    sizes: Tensor
+    masked: Tensor | None
 
 
 def make_batch(
     items: Sequence[Item],
-    cache: LatentCache,
+    cache: Latents,
     captioning: Captioning,
     *,
     seed: int,
@@ -60,9 +66,10 @@ def make_batch(
     scaling_factor: float,
     noise_offset: float,
     train_timesteps: int,
+    inpainting: bool = False,
 ) -> Batch:
     """The batch of ``items`` for one step, on the CPU. first_slot: its first image's place in the whole batch."""
-    latents, noise, timesteps, texts = [], [], [], []
+    latents, noise, timesteps, texts, sizes = [], [], [], [], []
     for slot, item in enumerate(items, first_slot):
         flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5
         dice = generator_for(seed, step, slot)
@@ -71,4 +78,15 @@ def make_batch(
         noise.append(draw_noise(x.shape, noise_offset, dice))
         timesteps.append(draw_timestep(train_timesteps, dice))
         texts.append(captioning.text(item, seed, step, slot))
-    return Batch(torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts)
+        sizes.append(_sizes(item, flipped))
+    masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
+    parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
+    return Batch(*parts)
+
+
+def _sizes(item: Item, flipped: bool) -> list[float]:
+    """SDXL's numbers of an image; a mirrored one is cut from the other side (kohya's convention)."""
+    place = item.placement
+    left = place.resized[0] - place.crop[2] if flipped else place.crop[0]
+    corner = (max(0, left), max(0, place.crop[1]))
+    return [float(n) for n in time_ids(item.size, corner, place.bucket)]

@@ -6,32 +6,45 @@ from collections import Counter
 from pathlib import Path
 
 from sdlora.config import Settings, dump_settings
+from sdlora.lora.adapter import Adapter
 from sdlora.lora.export import export_lora, verify_with_diffusers
 from sdlora.lora.metadata import build_metadata, count_tags
 from sdlora.train.batch import Captioning
 from sdlora.train.setup import Trainee
 
 
-def write_lora(path: Path, settings: Settings, trainee: Trainee, facts: dict, *, container: str, dtype: str) -> float:
+def write_lora(
+    path: Path,
+    settings: Settings,
+    trainee: Trainee,
+    facts: dict,
+    *,
+    container: str,
+    dtype: str,
+    cover: bytes | None = None,
+) -> float:
     """Export to ``path``, read back through diffusers, and only then put it in place; returns the relative error.
 
-    facts: as ``facts_of`` gives them. Raises UserError if the file does not do what the adapter does; an older
-    file of that name then stays.
+    facts: as ``facts_of`` gives them. cover: a picture for the tools' cards. Raises UserError if the file does not do
+    what the adapter does; an older file of that name then stays.
     """
-    chosen = settings.adapter
+    linear, convolutions = _ranks(trainee.adapter)
     metadata = build_metadata(
         family=trainee.base.family,
         name=path.stem.strip("."),
-        rank=chosen.rank,
-        alpha=chosen.alpha,
+        rank=linear[0],
+        alpha=linear[1],
         resolution=settings.data.resolution,
         prediction=trainee.base.prediction,
         mode=settings.save.metadata,
         settings_toml=dump_settings(settings),
         trigger=settings.data.trigger,
         base_name=trainee.base.name,
-        conv_rank=chosen.rank if chosen.targets == "full" else None,
-        conv_alpha=chosen.alpha if chosen.targets == "full" else None,
+        vae_name=settings.model.vae,
+        inpainting=trainee.base.inpainting,
+        clip_skip=settings.model.clip_skip,
+        conv_rank=convolutions and convolutions[0],
+        conv_alpha=convolutions and convolutions[1],
         finished=time.time(),
         **facts,
     )
@@ -40,19 +53,26 @@ def write_lora(path: Path, settings: Settings, trainee: Trainee, facts: dict, *,
         export_lora(
             trainee.adapter,
             candidate,
-            unet_config=trainee.configs["unet"],
-            text_config=trainee.configs["text_encoder"] if chosen.text_encoder else None,
+            configs=trainee.configs,
             family=trainee.base.family,
             container=container,
             dtype=dtype,
             metadata=metadata,
+            cover=cover if settings.save.metadata == "full" else None,
         )
-        encoder = trainee.text_encoder if chosen.text_encoder else None
-        error = verify_with_diffusers(candidate, trainee.adapter, trainee.unet, encoder)
+        error = verify_with_diffusers(candidate, trainee.adapter, trainee.models)
         os.replace(candidate, path)
     finally:
         candidate.unlink(missing_ok=True)
     return error
+
+
+def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | None]:
+    """The commonest (rank, alpha) of all layers, and of the k x k convolutions if any learn."""
+    pairs = [(layer.rank, layer.alpha, layer.down.weight.shape[2:].numel() > 1) for layer in adapter.layers.values()]
+    both = Counter((rank, alpha) for rank, alpha, _ in pairs)
+    convolutions = Counter((rank, alpha) for rank, alpha, wide in pairs if wide)
+    return both.most_common(1)[0][0], convolutions.most_common(1)[0][0] if convolutions else None
 
 
 def facts_of(settings: Settings, items, step: int, epoch: float, precision: str, started: float | None) -> dict:

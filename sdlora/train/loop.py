@@ -12,20 +12,21 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from sdlora.config import Settings
-from sdlora.data.cache import LatentCache, TextCache
 from sdlora.data.dataset import Item, Plan
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
-from sdlora.models.families import BaseInfo, inspect_base
-from sdlora.preflight import scan_for
+from sdlora.lora.sidecar import write_sidecars
+from sdlora.models.families import BaseInfo
+from sdlora.preflight import scan_for, stack_of
 from sdlora.run import Run, safe_name
 from sdlora.sample import Look, draw, save_png
 from sdlora.train.batch import Captioning, make_batch
+from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.loss import target_of, weight_of
 from sdlora.train.optim import make_optimizer, make_scheduler
-from sdlora.train.setup import DTYPES, Trainee, cache_latents, cache_texts, load_trainee, make_accelerator
+from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, reader_of
 
 
 class _Stop(Exception):
@@ -39,21 +40,24 @@ def train(settings: Settings, run: Run) -> Iterator[Event]:
     can mend. The run's lock is the caller's business, and so is writing the events down.
     """
     accelerator = make_accelerator(settings.train.device, settings.train.precision)
-    base = inspect_base(settings.model.base, settings.model.revision)
-    if settings.model.prediction != "auto":
-        base = replace(base, prediction=settings.model.prediction)
     try:
-        job = yield from prepare(settings, run, base, accelerator)
+        job = yield from prepare(settings, run, base_of(settings), accelerator)
     except _Stop:
         yield Finished(0, "stopped", "Stopped before the first step.")
         return
     yield from job.steps()
 
 
-def prepare(settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerator) -> Generator[Event, None, "Job"]:
-    """Everything before the first step, as Progress events; returns the Job. Ended by a stop request: _Stop."""
+def prepare(
+    settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerator, only: int = 0
+) -> Generator[Event, None, "Job"]:
+    """Everything before the first step, as Progress events; returns the Job. Ended by a stop request: _Stop.
+
+    only: how many of the images to take, from the first; 0 for all.
+    """
     data, dtype, cache_folder = settings.data, DTYPES[accelerator.mixed_precision], Path(settings.data.cache)
     dataset = scan_for(settings, base)
+    items = dataset.items[: only or None]
     fatal = [problem for problem in dataset.problems if problem.fatal]
     if fatal:
         raise UserError(*fatal)
@@ -61,24 +65,26 @@ def prepare(settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerat
     captioning = Captioning(data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout)
     latents = text = None
     with accelerator.main_process_first():  # the others then find everything cached
-        for event in cache_latents(dataset.items, base, cache_folder, data.flip, accelerator.device):
-            latents = event if isinstance(event, LatentCache) else (yield from _or_stop(run, event))
+        for event in cache_latents(items, base, cache_folder, data.flip, accelerator.device):
+            latents = event if isinstance(event, Latents) else (yield from _or_stop(run, event))
         if not settings.adapter.text_encoder and not captioning.varies:
-            texts = captioning.texts(dataset.items)
-            for event in cache_texts(texts, base, cache_folder, accelerator.device, dtype):
-                text = event if isinstance(event, TextCache) else (yield from _or_stop(run, event))
-    trainee = load_trainee(settings, base, captioning, text, accelerator.device, dtype)
-    yield from _long_captions(trainee, dataset.items, captioning)
-    return Job(settings, run, accelerator, trainee, dataset.items, latents, captioning)
+            texts, reader = captioning.texts(items), reader_of(settings, base, data.weighted_captions)
+            stack = stack_of(settings.adapter.stack)
+            for event in cache_texts(texts, base, reader, stack, cache_folder, accelerator.device, dtype):
+                text = event if isinstance(event, TextStore) else (yield from _or_stop(run, event))
+    trainee = load_trainee(settings, base, text, accelerator.device, dtype)
+    yield from _long_captions(trainee, items, captioning)
+    return Job(settings, run, accelerator, trainee, items, latents, captioning)
 
 
 def _long_captions(trainee: Trainee, items: Sequence[Item], captioning: Captioning) -> Iterator[Event]:
     """A warning that names the captions whose end the text encoder does not see."""
-    room = trainee.base.tokens - 2  # start and end
+    most = trainee.reader.max_chunks
     texts = [replace(captioning, caption_dropout=0.0, tag_dropout=0.0).text(item, 0, 0, 0) for item in items]
-    names = [i.name for i, t in zip(items, texts, strict=True) if len(trainee.tokenizer.tokenize(t)) > room]
+    names = [i.name for i, t in zip(items, texts, strict=True) if len(trainee.reader.chunks(t)) > most]
     if names:
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        room = most * trainee.reader.room
         yield Warned(f"Longer than {room} tokens, the end is not seen: the captions of {shown}. Shorten them.")
 
 
@@ -99,13 +105,13 @@ class Job:
         accelerator: Accelerator,
         trainee: Trainee,
         items: Sequence[Item],
-        latents: LatentCache,
+        latents: Latents,
         captioning: Captioning,
     ):
         self.settings, self.run, self.accelerator = settings, run, accelerator
         self.trainee, self.items, self.latents, self.captioning = trainee, items, latents, captioning
         chosen, train = trainee.adapter, settings.train
-        rates = {"unet": train.lr, "text_encoder": train.text_encoder_lr}
+        rates = {"unet": train.lr, **dict.fromkeys(trainee.base.text_encoders, train.text_encoder_lr)}
         self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
         self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
         self.device = accelerator.device
@@ -134,7 +140,7 @@ class Job:
             began = time.perf_counter()
             lr = scheduler.get_last_lr()[0] if step > done + 1 else self.optimizer.param_groups[0]["lr"]
             # ------------------------------------------------ one step
-            loss = self._step(step)
+            loss = self.take(step)
             scheduler.step()
             # ---------------------------------------------------------
             done = step
@@ -146,7 +152,7 @@ class Job:
                     yield from self.sample(step)
         yield from self._finish(done, why)
 
-    def _step(self, step: int) -> float:
+    def take(self, step: int) -> float:
         """Forward, backward and update; returns the mean loss over the images, before weighting."""
         train, trainee, total = self.settings.train, self.trainee, 0.0
         batches = self.plan.at(step, self.accelerator.process_index)
@@ -156,7 +162,7 @@ class Job:
                 [self.items[n] for n in numbers], self.latents, self.captioning,
                 seed=train.seed, step=step, first_slot=slot, flip=self.settings.data.flip,
                 scaling_factor=trainee.scaling_factor, noise_offset=train.noise_offset,
-                train_timesteps=len(trainee.alphas_cumprod),
+                train_timesteps=len(trainee.alphas_cumprod), inpainting=trainee.base.inpainting,
             )  # fmt: skip
             loss, plain = self._loss(batch)
             if turn + 1 < len(batches):
@@ -186,7 +192,8 @@ class Job:
         alpha_bar = alphas.to(self.device)[t].view(-1, 1, 1, 1)
         noisy = alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise  # Ho et al. 2020, eq. 4
         text = trainee.text_input(batch.texts).to(self.device)
-        predicted = self.module(trainee.predict, noisy.to(trainee.unet.dtype), t, text).float()
+        sizes, masked = batch.sizes.to(self.device), None if batch.masked is None else batch.masked.to(self.device)
+        predicted = self.module(trainee.predict, noisy.to(trainee.unet.dtype), t, text, sizes, masked).float()
         error = (predicted - target_of(prediction, latents, noise, alphas, t)).pow(2).mean((1, 2, 3))
         return (error * weight_of(prediction, gamma, alphas, t)).mean(), error.mean().item()
 
@@ -221,11 +228,13 @@ class Job:
         wish = self.settings.sample
         if not wish.prompts or not self.accelerator.is_main_process:
             return
-        look = Look(tuple(wish.prompts), wish.negative, wish.size, wish.steps, wish.guidance, wish.seed)
+        look = Look.of(self.settings)
         files = []
         with self.accelerator.autocast():
-            base, unet, text_encoder = self.trainee.base, self.trainee.unet, self.trainee.text_encoder
-            pictures = draw(base.folder, base.prediction, look, unet, text_encoder)
+            trainee = self.trainee
+            pictures = draw(
+                trainee.base, look, trainee.unet, trainee.text_encoders, stack_of(self.settings.adapter.stack)
+            )
             for number, picture in enumerate(pictures):
                 files.append(f"samples/{step:06d}_{number:02d}.png")
                 save_png(picture, self.run.folder / files[-1])
@@ -265,7 +274,9 @@ class Job:
         yield from self.sample(step)
         file = f"{safe_name(self.settings.run.name)}.safetensors"
         if self.accelerator.is_main_process:
-            self.export(self.run.folder / file, step)
+            self.export(self.run.folder / file, step, self._cover())
+            if self.settings.save.side_files:
+                self._side_files(self.run.folder / file)
         yield Saved(step, file, final=True)
         yield Finished(step, why, file=file)
 
@@ -278,13 +289,29 @@ class Job:
             finally:
                 trial.unlink(missing_ok=True)
 
-    def export(self, path: Path, step: int) -> None:
+    def _cover(self) -> bytes | None:
+        """The newest picture of the first prompt."""
+        pictures = sorted((self.run.folder / "samples").glob("*_00.png"))
+        return pictures[-1].read_bytes() if pictures else None
+
+    def _side_files(self, path: Path) -> None:
+        data, private = self.settings.data, self.settings.save.metadata == "minimum"
+        write_sidecars(
+            path,
+            family=self.trainee.base.family,
+            trigger="" if private else data.trigger,
+            negative="" if private else self.settings.sample.negative,
+            cover=None if private else self._cover(),
+        )
+
+    def export(self, path: Path, step: int, cover: bytes | None = None) -> None:
         """Write the LoRA file, read it back through diffusers and compare its effect with the adapter's own."""
         facts = facts_of(
             self.settings, self.items, step, self.plan.epoch_of(step), self.accelerator.mixed_precision, self._started()
         )
         wish = self.settings.save
-        write_lora(path, self.settings, self.trainee, facts, container=wish.container, dtype=wish.dtype)
+        how = {"container": wish.container, "dtype": wish.dtype, "cover": cover}
+        write_lora(path, self.settings, self.trainee, facts, **how)
 
     def _started(self) -> float | None:
         """Unix time of the run's first start; None before its event is written."""

@@ -1,25 +1,23 @@
-"""What a run needs before its first step: device, caches, frozen model, adapter."""
+"""What a run needs before its first step: device, frozen model, adapter."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from sdlora.config import Settings
-from sdlora.data.cache import LatentCache, TextCache, encoder_identity, vae_identity
-from sdlora.data.dataset import Item
 from sdlora.errors import UserError
-from sdlora.events import Event, Progress
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.inject import inject
+from sdlora.lora.read import load_lora, merge_into_modules
 from sdlora.lora.targets import target_patterns
-from sdlora.models.families import BaseInfo
-from sdlora.models.load import load_scheduler, load_text_encoder, load_tokenizer, load_unet, load_vae, tokenize
-from sdlora.train.batch import Captioning
+from sdlora.models.families import BaseInfo, inspect_base
+from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet
+from sdlora.models.text import TextEncoding, TextReader, Tokens
+from sdlora.preflight import stack_of
+from sdlora.train.caching import TextStore
 from sdlora.train.processes import trains_on_cpu
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -44,78 +42,112 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     if precision == "auto":
         half = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp16"
         precision = "fp32" if on_cpu or there["mps"] else half
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu)
+    # Clip skip, and SDXL always, leave the last layers of a text encoder without a gradient; DDP must not wait for it.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu, kwargs_handlers=[unused])
+
+
+def base_of(settings: Settings) -> BaseInfo:
+    """The base model as the settings want it read: their prediction and noise schedule over the detected ones."""
+    model = settings.model
+    base = inspect_base(model.base, model.revision, model.vae)
+    if model.prediction != "auto":
+        base = replace(base, prediction=model.prediction)
+    return base if model.zero_snr == "auto" else replace(base, zero_snr=model.zero_snr == "on")
+
+
+def reader_of(settings: Settings, base: BaseInfo, weighted: bool) -> TextReader:
+    """How captions (or, with their weights, prompts) are read for this base."""
+    tokenizers = tuple(load_tokenizers(base).values())
+    return TextReader(tokenizers, settings.model.clip_skip, max(1, settings.data.max_tokens // 75), weighted)
 
 
 @dataclass
 class Trainee:
-    """The frozen model with its adapter. text_encoder is None where its outputs come from the cache."""
+    """The frozen model with its adapter. text_encoders is empty where their outputs come from the cache."""
 
     base: BaseInfo
     unet: nn.Module
-    text_encoder: nn.Module | None
-    tokenizer: object
-    text_cache: TextCache | None
+    text_encoders: dict[str, nn.Module]
+    reader: TextReader
+    text_cache: TextStore | None
     adapter: Adapter
     alphas_cumprod: Tensor  # (train timesteps,) float32
     scaling_factor: float
-    configs: dict = field(default_factory=dict)  # "unet" and "text_encoder", for the file's key names
 
-    def text_input(self, texts: list[str]) -> Tensor:
-        """Token ids int64 (B, length) for a text encoder at hand, else cached hidden states (B, length, d)."""
-        if self.text_encoder is not None:
-            return tokenize(self.tokenizer, texts)
-        return torch.stack([self.text_cache.get(text) for text in texts])
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        return {"unet": self.unet, **self.text_encoders}
 
-    def predict(self, noisy: Tensor, timesteps: Tensor, text: Tensor) -> Tensor:
-        """The UNet's output (B, 4, h, w) for scaled latents, timesteps and ``text_input``."""
-        hidden = self.text_encoder(text)[0] if text.dtype == torch.int64 else text
-        return self.unet(noisy, timesteps, hidden.to(noisy.dtype)).sample
+    @property
+    def configs(self) -> dict[str, Mapping]:
+        """Configurations of the parts that learn, for the names in the file."""
+        return {root: self.base.config(root) for root in ("unet", *self.base.text_encoders) if self.learns(root)}
+
+    def learns(self, root: str) -> bool:
+        return bool(self.adapter.parameters_of(root))
+
+    def text_input(self, texts: list[str]) -> Tokens | TextEncoding:
+        """Tokens for text encoders at hand, else what the cache has of the texts."""
+        return self.reader.tokens(texts) if self.text_encoders else self.text_cache.batch(texts)
+
+    def predict(
+        self, noisy: Tensor, timesteps: Tensor, text: Tokens | TextEncoding, sizes: Tensor, masked: Tensor | None = None
+    ) -> Tensor:
+        """The UNet's output (B, 4, h, w) for scaled latents, timesteps and ``text_input``.
+
+        sizes: (B, 6) as ``text.time_ids`` gives them, used by SDXL. masked: (B, 5, h, w) mask and masked picture, for
+        inpainting models.
+        """
+        if isinstance(text, Tokens):
+            text = self.reader.encode(list(self.text_encoders.values()), text)
+        more = {}
+        if self.base.family == "sdxl":
+            pooled = text.pooled.to(noisy.dtype)
+            more["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes.to(pooled)}
+        if masked is not None:
+            noisy = torch.cat([noisy, masked.to(noisy)], dim=1)
+        return self.unet(noisy, timesteps, text.hidden.to(noisy.dtype), **more).sample
 
 
-def cache_latents(items: list[Item], base: BaseInfo, folder: Path, flip: bool, device) -> Iterator[Event | LatentCache]:
-    """Encode what is missing, in float32 (some VAEs overflow in fp16); Progress events, then the cache itself.
+def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype) -> Trainee:
+    """Load and freeze the base, merge adapter.stack into it, attach the adapter.
 
-    The VAE is loaded only if something is missing, and dropped before this ends.
+    The text encoders are loaded only if they learn or if there is no ``text_cache``.
     """
-    cache = LatentCache(folder, vae_identity(base.folder / "vae", folder) + "-fp32")
-    if cache.missing(items, flip):
-        vae = load_vae(base.folder).to(device)
+    unet = load_unet(base, dtype).to(device)
+    encoders = load_text_encoders(base, dtype) if settings.adapter.text_encoder or text_cache is None else {}
+    encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
+    for path, strength in stack_of(settings.adapter.stack):
+        merge_into_modules({"unet": unet, **encoders}, path, strength)
+    adapter = _adapter(settings, {"unet": unet, **(encoders if settings.adapter.text_encoder else {})})
+    for root, encoder in encoders.items():
+        if not adapter.parameters_of(root):
+            encoder.requires_grad_(False)
+    if settings.train.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+        for root, encoder in encoders.items():
+            if adapter.parameters_of(root):
+                encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+                encoder.train()  # transformers checkpoints in this mode only; CLIP has no dropout
+    return Trainee(
+        base=base,
+        unet=unet,
+        text_encoders=encoders,
+        reader=reader_of(settings, base, settings.data.weighted_captions),
+        text_cache=text_cache,
+        adapter=adapter,
+        alphas_cumprod=load_scheduler(base).alphas_cumprod.float(),
+        scaling_factor=base.config("vae").get("scaling_factor", 0.18215),
+    )
 
-        @torch.no_grad()
-        def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
-            posterior = vae.encode(pixels.to(device)).latent_dist
-            return posterior.mean, posterior.std
 
-        for done, of in cache.encode(items, encode, flip):
-            yield Progress("latents", done, of)
-    yield cache
-
-
-@torch.no_grad()
-def cache_texts(texts: list[str], base: BaseInfo, folder: Path, device, dtype) -> Iterator[Event | TextCache]:
-    """The same for a text encoder that is not trained."""
-    parts = (base.folder / "text_encoder", base.folder / "tokenizer")
-    cache = TextCache(folder, f"{encoder_identity(*parts, memo=folder)}-{dtype}")
-    missing = [text for text in texts if cache.get(text) is None]
-    if missing:
-        tokenizer, encoder = load_tokenizer(base.folder), load_text_encoder(base.folder, dtype).to(device)
-        for done, text in enumerate(missing, 1):
-            cache.put(text, encoder(tokenize(tokenizer, [text]).to(device))[0][0])
-            yield Progress("text", done, len(missing))
-    yield cache
-
-
-def load_trainee(
-    settings: Settings, base: BaseInfo, captioning: Captioning, text_cache: TextCache | None, device, dtype
-) -> Trainee:
-    """Load and freeze the base, attach the adapter. The text encoder only if it learns or captions vary."""
-    unet = load_unet(base.folder, dtype).to(device)
-    needs_encoder = settings.adapter.text_encoder or text_cache is None
-    text_encoder = load_text_encoder(base.folder, dtype).to(device) if needs_encoder else None
+def _adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
+    """New LoRA layers, or those of adapter.start_from with its weights."""
     chosen = settings.adapter
-    roots = {"unet": unet, **({"text_encoder": text_encoder} if chosen.text_encoder else {})}
-    adapter = inject(
+    if chosen.start_from:
+        return load_lora(roots, chosen.start_from)
+    return inject(
         roots,
         targets=target_patterns(chosen.targets, text_encoder=chosen.text_encoder),
         rank=chosen.rank,
@@ -123,24 +155,5 @@ def load_trainee(
         rank_pattern=chosen.rank_pattern,
         alpha_pattern=chosen.alpha_pattern,
         seed=settings.train.seed,
-    )
-    if text_encoder is not None and not chosen.text_encoder:
-        text_encoder.requires_grad_(False)
-    if settings.train.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
-        if chosen.text_encoder:
-            text_encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-            text_encoder.train()  # transformers checkpoints in this mode only; CLIP has no dropout
-    scheduler = load_scheduler(base.folder, base.prediction)
-    vae_config = json.loads((base.folder / "vae/config.json").read_text())
-    return Trainee(
-        base=base,
-        unet=unet,
-        text_encoder=text_encoder,
-        tokenizer=load_tokenizer(base.folder),
-        text_cache=text_cache,
-        adapter=adapter,
-        alphas_cumprod=scheduler.alphas_cumprod.float(),
-        scaling_factor=vae_config.get("scaling_factor", 0.18215),
-        configs={p: json.loads((base.folder / p / "config.json").read_text()) for p in ("unet", "text_encoder")},
+        **({"dora": True} if chosen.dora else {}),
     )

@@ -1,19 +1,20 @@
 """Latents and text on disk: right, never stale, whole after any death, no more memory for more images."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from base_models import write_single_file
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -23,6 +24,8 @@ from sdlora.data.cache import LatentCache, TextCache, encoder_identity, vae_iden
 from sdlora.data.dataset import Item, scan
 from sdlora.data.images import load_image
 from sdlora.errors import UserError
+from sdlora.models.families import BaseInfo, inspect_base
+from sdlora.models.header import read_header
 
 ROOT = Path(__file__).parents[2]
 
@@ -280,43 +283,69 @@ def test_text_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "vae"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"weights")
-    (folder / "README.md").write_text("hello")
-    yield folder
+def base(base_folder: Path, tmp_path: Path) -> BaseInfo:
+    return inspect_base(str(shutil.copytree(base_folder, tmp_path / "model")))
 
 
-def test_the_identity_follows_the_files_and_not_their_place(model: Path, tmp_path: Path) -> None:
-    first = vae_identity(model)
-    (model / "README.md").write_text("changed")
-    assert vae_identity(model) == first == vae_identity(model.rename(tmp_path / "moved")) and len(first) == 64
-    model = tmp_path / "moved"
-    (model / "config.json").write_text("{ }")
-    second = vae_identity(model)
-    (model / "diffusion_pytorch_model.safetensors").write_bytes(b"wEights")
-    assert len({first, second, vae_identity(model)}) == 3
-    assert encoder_identity(model, model) != encoder_identity(model)
+def test_the_identity_follows_the_files_and_not_their_place(base: BaseInfo, tmp_path: Path) -> None:
+    vae, text = vae_identity(base), encoder_identity(base)
+    (base.source / "vae/README.md").write_text("a word")
+    moved = inspect_base(str(shutil.copytree(base.source, tmp_path / "moved")))
+    assert vae_identity(base) == vae == vae_identity(moved) and len(vae) == 64
+    config = moved.source / "vae/config.json"
+    config.write_text(config.read_text() + " ")
+    second = vae_identity(moved)
+    weights = moved.source / "vae/diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert len({vae, second, vae_identity(moved), text}) == 4
+    assert encoder_identity(moved) == text
+    tokens = moved.source / "tokenizer/merges.txt"
+    tokens.write_text(tokens.read_text() + "a b\n")
+    assert encoder_identity(moved) != text
 
 
 def test_the_memo_saves_reading_and_is_never_stale(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: BaseInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memo = tmp_path / "memo"
-    first = vae_identity(model, memo)
-    assert first == vae_identity(model)
+    first = vae_identity(base, memo)
+    assert first == vae_identity(base)
     with monkeypatch.context() as patch:
         patch.setattr("sdlora.data.cache.content_hash", None)
-        assert vae_identity(model, memo) == first
-    (model / "diffusion_pytorch_model.safetensors").write_bytes(b"longer weights")
-    assert vae_identity(model, memo) == vae_identity(model) != first
+        assert vae_identity(base, memo) == first
+    (base.source / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"longer weights")
+    assert vae_identity(base, memo) == vae_identity(base) != first
     (memo / "identities.json").write_text("[")
-    assert vae_identity(model, memo) == vae_identity(model)
+    assert vae_identity(base, memo) == vae_identity(base)
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "missing"):
+def test_a_single_file_is_known_by_the_part(bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints that share a VAE share its identity, and one changed byte of a part is that part's alone."""
+    path = write_single_file(bases("sd1"), "sd1", tmp_path / "a.safetensors")
+    info, header, data = inspect_base(str(path)), read_header(path), bytearray(path.read_bytes())
+    vae, text = vae_identity(info, tmp_path), encoder_identity(info, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("sdlora.data.cache.part_hash", None)
+        assert (vae_identity(info, tmp_path), encoder_identity(info, tmp_path)) == (vae, text)
+    for prefix, changed in (("model.", (False, False)), ("first_stage", (True, False)), ("cond_stage", (False, True))):
+        place = header.places[next(name for name in header.tensors if name.startswith(prefix))][0]
+        other = bytearray(data)
+        other[place] ^= 1
+        (tmp_path / "b.safetensors").write_bytes(other)
+        info = inspect_base(str(tmp_path / "b.safetensors"))
+        assert (vae_identity(info, tmp_path) != vae, encoder_identity(info, tmp_path) != text) == changed
+
+
+def test_another_vae_has_its_own_identity(base: BaseInfo, bases) -> None:
+    vae = inspect_base(str(bases("sd1")))
+    for other in (bases("sd1"), bases("sd1") / "vae", bases("sd1") / "vae/diffusion_pytorch_model.safetensors"):
+        swapped = inspect_base(str(base.source), vae=str(other))
+        assert vae_identity(swapped) != vae_identity(base) and encoder_identity(swapped) == encoder_identity(base)
+        assert (vae_identity(swapped) == vae_identity(vae)) == other.is_dir()
+
+
+def test_a_folder_without_a_model(base: BaseInfo) -> None:
+    for part, identity in (("vae", vae_identity), ("tokenizer", encoder_identity)):
+        shutil.rmtree(base.source / part)
         with pytest.raises(UserError, match="There are no model files in"):
-            vae_identity(folder)
+            identity(base)

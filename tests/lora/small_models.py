@@ -2,7 +2,8 @@
 
 import torch
 from diffusers import UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 ONE_BLOCK = {
     "block_out_channels": (32,),
@@ -53,3 +54,46 @@ def unet_inputs(unet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(9)
     latents = torch.randn(2, unet.config.in_channels, 8, 8, generator=generator)
     return latents, torch.tensor([3, 700]), torch.randn(2, 5, unet.config.cross_attention_dim, generator=generator)
+
+
+# The block structure of the full-size models: every name but those of deep transformer blocks and layers is there.
+SD2 = {
+    "block_out_channels": (32, 32, 64, 64),
+    "layers_per_block": 2,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    "attention_head_dim": (2, 2, 4, 4),
+    "use_linear_projection": True,
+}
+SDXL = {
+    "block_out_channels": (32, 64, 64),
+    "layers_per_block": 2,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (2, 4, 4),
+    "use_linear_projection": True,
+    "cross_attention_dim": 24 + 40,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 6 * 8 + 40,
+}
+
+
+def make_text_encoder_2(layers: int = 2) -> CLIPTextModelWithProjection:
+    """SDXL's second encoder, wider than the first."""
+    torch.manual_seed(2)
+    config = make_text_encoder(layers).config
+    config.hidden_size, config.intermediate_size, config.projection_dim = 40, 80, 40
+    return CLIPTextModelWithProjection(config).eval()
+
+
+def make_models(family: str, **changes) -> dict[str, nn.Module]:
+    """Root -> live model of a family with its real block structure."""
+    match family:
+        case "sd1":
+            return {"unet": make_unet(**changes), "text_encoder": make_text_encoder()}
+        case "sd2":
+            return {"unet": make_unet(**(SD2 | changes)), "text_encoder": make_text_encoder(3)}
+    unet = make_unet(**(SDXL | changes))
+    return {"unet": unet, "text_encoder": make_text_encoder(), "text_encoder_2": make_text_encoder_2(3)}

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 from safetensors import safe_open
-from small_models import ONE_BLOCK, make_text_encoder, make_unet, randomise
+from small_models import ONE_BLOCK, make_models, make_text_encoder, make_unet, randomise
 
 from sdlora.errors import UserError
 from sdlora.lora.export import export_lora, load_into, load_lora, read_lora, verify_with_diffusers
@@ -23,16 +23,23 @@ ROUNDING = {"fp16": 2**-11, "bf16": 2**-8, "fp32": 2**-22}
 
 
 def trained(unet, text_encoder=None, targets="full", std=0.1, **options):
-    roots = {"unet": unet} | ({"text_encoder": text_encoder} if text_encoder else {})
     patterns = target_patterns(targets, text_encoder=text_encoder is not None)
-    adapter = inject(roots, patterns, **({"rank": 4, "alpha": 2.0} | options))
+    adapter = inject(roots(unet, text_encoder), patterns, **({"rank": 4, "alpha": 2.0} | options))
     randomise(adapter, std)
     return adapter
 
 
 def export(adapter, path, unet, text_encoder=None, **options):
-    config = text_encoder.config if text_encoder else None
-    return export_lora(adapter, path, unet_config=unet.config, text_config=config, **({"family": "sd1"} | options))
+    configs = {root: model.config for root, model in roots(unet, text_encoder).items()}
+    return export_lora(adapter, path, configs=configs, **({"family": "sd1"} | options))
+
+
+def roots(unet, text_encoder=None):
+    return {"unet": unet} | ({"text_encoder": text_encoder} if text_encoder else {})
+
+
+def verify(path, adapter, unet, text_encoder=None):
+    return verify_with_diffusers(path, adapter, roots(unet, text_encoder))
 
 
 MIXED = {
@@ -47,7 +54,26 @@ def test_diffusers_does_with_the_file_what_the_adapter_does(tmp_path, container,
     unet, text_encoder = make_unet(), make_text_encoder()
     adapter = trained(unet, text_encoder, **MIXED)
     path = export(adapter, tmp_path / "x.safetensors", unet, text_encoder, container=container, dtype=dtype)
-    assert 0 <= verify_with_diffusers(path, adapter, unet, text_encoder) < 8 * ROUNDING[dtype]
+    assert 0 <= verify(path, adapter, unet, text_encoder) < 8 * ROUNDING[dtype]
+
+
+@pytest.mark.parametrize("container", ["kohya", "diffusers"])
+@pytest.mark.parametrize("family", ["sd2", "sdxl"])
+def test_the_real_block_structure_with_every_text_encoder(tmp_path, family, container):
+    models = make_models(family)
+    adapter = inject(models, target_patterns("full", text_encoder=True), rank=2, alpha=1.0)
+    randomise(adapter)
+    configs = {root: model.config for root, model in models.items()}
+    path = export_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family, container=container)
+    assert 0 < verify_with_diffusers(path, adapter, models) < 0.01
+    lora = read_lora(path)
+    assert set(lora.modules) == {canonical(name) for name in adapter.layers}
+
+
+def test_an_inpainting_unet(tmp_path):
+    unet = make_unet(in_channels=9)
+    adapter = trained(unet)
+    assert verify(export(adapter, tmp_path / "x.safetensors", unet), adapter, unet) < 0.005
 
 
 @pytest.mark.parametrize("container", ["kohya", "diffusers"])
@@ -56,7 +82,7 @@ def test_every_target_set_of_sd2_without_text_encoder(tmp_path, targets, contain
     unet = make_unet(use_linear_projection=True)
     adapter = trained(unet, targets=targets)
     path = export(adapter, tmp_path / "x.safetensors", unet, make_text_encoder(), family="sd2", container=container)
-    assert verify_with_diffusers(path, adapter, unet, make_text_encoder()) < 0.005
+    assert verify(path, adapter, unet, make_text_encoder()) < 0.005
 
 
 @pytest.mark.parametrize("container", ["kohya", "diffusers"])
@@ -64,10 +90,10 @@ def test_text_encoder_alone_and_before_the_first_step(tmp_path, container):
     unet, text_encoder = make_unet(), make_text_encoder()
     adapter = inject({"text_encoder": text_encoder}, target_patterns("attn", text_encoder=True), rank=2)
     path = export(adapter, tmp_path / "x.safetensors", unet, text_encoder, container=container)
-    assert verify_with_diffusers(path, adapter, unet, text_encoder) == 0.0  # up is zero, both effects are exactly zero
+    assert verify(path, adapter, unet, text_encoder) == 0.0  # up is zero, both effects are exactly zero
     randomise(adapter)
     export(adapter, path, unet, text_encoder, container=container)
-    assert 0 < verify_with_diffusers(path, adapter, unet, text_encoder) < 0.005
+    assert 0 < verify(path, adapter, unet, text_encoder) < 0.005
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -75,7 +101,7 @@ def test_half_precision_base(tmp_path, dtype):
     unet, text_encoder = make_unet().to(dtype), make_text_encoder().to(dtype)
     adapter = trained(unet, text_encoder)
     path = export(adapter, tmp_path / "x.safetensors", unet, text_encoder)
-    assert verify_with_diffusers(path, adapter, unet, text_encoder) < 0.2
+    assert verify(path, adapter, unet, text_encoder) < 0.2
     assert unet.dtype == text_encoder.dtype == dtype
 
 
@@ -132,7 +158,7 @@ def test_peft_layout_says_format_and_has_no_alpha(tmp_path):
     with safe_open(path, "pt") as file:
         assert all(key.endswith((".lora_A.weight", ".lora_B.weight")) for key in file.keys())  # noqa: SIM118
         assert file.metadata()["format"] == "pt" and "lora_adapter_metadata" not in file.metadata()
-    assert verify_with_diffusers(path, adapter, unet) < 0.005
+    assert verify(path, adapter, unet) < 0.005
 
 
 def test_hashes_against_an_own_reading_of_the_bytes(tmp_path):
@@ -186,7 +212,7 @@ def test_read_back_and_continued(tmp_path, container):
         torch.testing.assert_close(layer.delta_weight(), before[name], rtol=1e-4, atol=1e-6)
     adapter.remove()
     fresh = load_lora({"unet": unet, "text_encoder": text_encoder}, path)
-    assert verify_with_diffusers(path, fresh, unet, text_encoder) < 1e-5
+    assert verify(path, fresh, unet, text_encoder) < 1e-5
 
 
 def test_a_file_from_before_the_first_step_continues(tmp_path):
@@ -227,8 +253,8 @@ UP, DOWN, ALPHA = f"{PROJ_IN}.lora_up.weight", f"{PROJ_IN}.lora_down.weight", f"
         ({ALPHA: torch.tensor(math.inf)}, "not finite"),
         ({ALPHA: torch.zeros(3)}, "no usable numbers"),
         ({DOWN: torch.zeros(4, 32, 1, 1, dtype=torch.int32)}, "no usable numbers"),
-        ({"model.diffusion_model.weight": torch.zeros(2)}, "no plain LoRA.*model.diffusion_model.weight"),
-        ({f"{PROJ_IN}.dora_scale": torch.zeros(2)}, "no plain LoRA.*dora_scale"),
+        ({"model.diffusion_model.weight": torch.zeros(2)}, "no LoRA.*model.diffusion_model.weight"),
+        ({f"{PROJ_IN}.dora_scale": torch.zeros(2)}, "don't fit.*dora_scale"),
     ],
 )
 def test_files_that_lie_inside(tmp_path, changes, words):
@@ -295,7 +321,7 @@ def test_numbers_too_small_for_fp16_are_said_and_fit_fp32(tmp_path):
     with pytest.raises(UserError, match="too small for fp16"):
         export(adapter, tmp_path / "x.safetensors", unet)
     path = export(adapter, tmp_path / "x.safetensors", unet, dtype="fp32")
-    verify_with_diffusers(path, adapter, unet)
+    verify(path, adapter, unet)
 
 
 def test_one_silent_layer_does_not_stop_the_export(tmp_path):
@@ -305,7 +331,7 @@ def test_one_silent_layer_does_not_stop_the_export(tmp_path):
         adapter.layers["unet.mid_block.attentions.0.proj_in"].up.weight.mul_(1e-18)
         adapter.layers["unet.mid_block.attentions.0.proj_out"].up.weight.zero_()
     path = export(adapter, tmp_path / "x.safetensors", unet)
-    assert verify_with_diffusers(path, adapter, unet) < 0.005
+    assert verify(path, adapter, unet) < 0.005
 
 
 def test_unbalanced_factors_survive_fp16(tmp_path):
@@ -316,7 +342,7 @@ def test_unbalanced_factors_survive_fp16(tmp_path):
             layer.up.weight.mul_(1e-7)
             layer.down.weight.mul_(1e7)
     path = export(adapter, tmp_path / "x.safetensors", unet)
-    assert verify_with_diffusers(path, adapter, unet) < 0.005
+    assert verify(path, adapter, unet) < 0.005
 
 
 def test_layers_without_a_name_and_half_a_text_encoder(tmp_path):
@@ -324,7 +350,7 @@ def test_layers_without_a_name_and_half_a_text_encoder(tmp_path):
     adapter = inject({"unet": unet, "text_encoder": text_encoder}, ["unet.conv_in", "*.q_proj", "*.v_proj"], rank=2)
     with pytest.raises(UserError) as caught:
         export(adapter, tmp_path / "x.safetensors", unet, text_encoder)
-    assert "no name for unet.conv_in" in str(caught.value) and "only a part of the text encoder" in str(caught.value)
+    assert "no name for unet.conv_in" in str(caught.value) and "only a part of text_encoder" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,31 @@
 """Metadata: what the readers need, in the shape they need, and nothing private."""
 
+import base64
+import io
 import json
+import random
+import re
 
 import pytest
+import safetensors.torch
 import tomlkit
 import torch
+from PIL import Image
 
 from sdlora.config import dump_settings, make_settings
 from sdlora.errors import UserError
-from sdlora.lora.metadata import add_hashes, base_of, build_metadata, count_tags
+from sdlora.lora.formats import file_names
+from sdlora.lora.metadata import add_hashes, base_of, build_metadata, complete_metadata, count_tags
+from sdlora.lora.topology import STANDARD
 
 SETTINGS = dump_settings(
     make_settings(
         {
-            "model": {"base": r"C:\Users\ann\models\sd15"},
+            "model": {"base": r"C:\Users\ann\models\sd15", "vae": "/home/ann/vae.safetensors"},
+            "adapter": {
+                "start_from": "~ann/old.safetensors",
+                "stack": ["/home/ann/a.safetensors=0.5", r"D:\ann\b.safetensors"],
+            },
             "data": {"folder": "/home/ann/secret/photos/", "cache": "/mnt/ann/cache"},
             "run": {"folder": "../ann/runs"},
             "sample": {"prompts": ["a private prompt"]},
@@ -76,13 +88,17 @@ def test_settings_come_back_complete_without_their_paths():
     assert settings["data"].pop("folder") == "photos" and original["data"].pop("folder")
     assert settings["data"].pop("cache") == "cache" and original["data"].pop("cache")
     assert settings["run"].pop("folder") == "runs" and original["run"].pop("folder")
+    assert settings["model"].pop("vae") == "vae.safetensors" and original["model"].pop("vae")
+    assert settings["adapter"].pop("start_from") == "old.safetensors" and original["adapter"].pop("start_from")
+    stack = settings["adapter"].pop("stack")
+    assert stack == ["a.safetensors=0.5", "b.safetensors"] and original["adapter"].pop("stack")
     assert settings == original
     make_settings(settings)
 
 
 @pytest.mark.parametrize("mode", ["full", "minimum"])
 def test_no_private_path_in_any_mode(mode):
-    text = json.dumps(build_metadata(**FULL, mode=mode))
+    text = json.dumps(build_metadata(**FULL, mode=mode, vae_name="/home/ann/vae.safetensors"))
     assert "ann" not in text and "secret" not in text and "C:" not in text
 
 
@@ -103,6 +119,8 @@ def test_minimum_leaves_out_captions_trigger_prompts_and_settings_but_sorts():
         ("sd1", "v_prediction", "sd_v1_v", "False", "stable-diffusion-v1/lora", "v"),
         ("sd2", "epsilon", "sd_v2", "True", "stable-diffusion-v2-512/lora", "epsilon"),
         ("sd2", "v_prediction", "sd_v2_v", "True", "stable-diffusion-v2-768-v/lora", "v"),
+        ("sdxl", "epsilon", "sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora", "epsilon"),
+        ("sdxl", "v_prediction", "sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora", "v"),
     ],
 )
 def test_families(family, prediction, version, v2, architecture, kind):
@@ -110,15 +128,120 @@ def test_families(family, prediction, version, v2, architecture, kind):
     assert (made["ss_base_model_version"], made["ss_v2"]) == (version, v2)
     assert (made["modelspec.architecture"], made["modelspec.prediction_type"]) == (architecture, kind)
     assert made["ss_network_alpha"] == "0.5" and made["modelspec.resolution"] == "768x768"
+    code = "https://github.com/Stability-AI/generative-models" if family == "sdxl" else "diffusers"
+    assert made["modelspec.implementation"] == code
+    # A1111 sorts by these two alone (network.py, detect_version)
+    older = "SD2" if made["ss_v2"] == "True" else "SD1"
+    assert family.upper() == ("SDXL" if made["ss_base_model_version"].startswith("sdxl_") else older)
 
 
 def test_convolutions_are_told():
     made = build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, conv_rank=4, conv_alpha=2.0)
     assert json.loads(made["ss_network_args"]) == {"conv_dim": "4", "conv_alpha": "2"}
+    made = build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, dora=True)
+    assert json.loads(made["ss_network_args"]) == {"dora_wd": "True", "wd_on_output": "False"}
+
+
+def test_what_the_base_was():
+    short = {"family": "sd1", "name": "x", "rank": 4, "alpha": 2, "resolution": 64}
+    made = build_metadata(**short)
+    assert not {"ss_new_sd_model_hash", "ss_sd_model_hash", "ss_vae_name", "modelspec.usage_hint"} & set(made)
+    more = {"base_hash": "ab" * 32, "base_short_hash": "12345678", "vae_name": "a/b.safetensors", "inpainting": True}
+    made = build_metadata(**short, **more, description="A cat.", trigger="sks")
+    assert made["ss_new_sd_model_hash"] == "ab" * 32 and made["ss_sd_model_hash"] == "12345678"
+    assert made["ss_vae_name"] == "b.safetensors" and made["modelspec.description"] == "A cat."
+    assert made["modelspec.usage_hint"] == "Put sks into the prompt. For inpainting models."
+
+
+@pytest.mark.parametrize("mode", ["full", "minimum"])
+def test_the_schema_that_readers_expect(mode):
+    """A1111's popup, its tag buttons and its table fail on other types."""
+    made = complete_metadata({"a": torch.zeros(2)}, build_metadata(**FULL, mode=mode), picture(64, 48))
+    for key, value in made.items():
+        assert isinstance(value, str) and value
+        assert re.fullmatch(r"(ss_|modelspec\.|sshs_|ssmd_)[a-z0-9_.]+|sdlora_settings", key)
+        if value.startswith("{"):
+            json.loads(value)
+    for key in ("ss_training_started_at", "ss_training_finished_at"):
+        assert mode == "minimum" or float(made[key]) > 1e9
+    if mode == "full":
+        for level in json.loads(made["ss_tag_frequency"]).values():
+            assert all(isinstance(tag, str) and type(count) is int for tag, count in level.items())
+        folders = json.loads(made["ss_dataset_dirs"]).values()
+        assert all(type(own["n_repeats"]) is type(own["img_count"]) is int for own in folders)
+        assert all(len(b["resolution"]) == 2 for b in json.loads(made["ss_bucket_info"])["buckets"].values())
+    assert re.fullmatch(r"\d+x\d+", made["modelspec.resolution"])
+    assert isinstance(json.loads(made["ss_network_args"]), dict)
+    assert re.fullmatch(r"[0-9a-f]{64}", made["sshs_model_hash"])
+
+
+# ---- the cover and the size of the header
+
+
+def picture(width, height, noise=False, kind="PNG", **options) -> bytes:
+    image = Image.new("RGB", (width, height), "orange")
+    if noise:
+        image = Image.frombytes("RGB", (width, height), random.Random(0).randbytes(3 * width * height))
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def header_size(tensors, metadata) -> int:
+    return int.from_bytes(safetensors.torch.save(tensors, metadata)[:8], "little")
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_the_cover_is_the_same_jpeg_for_every_reader(noise):
+    made = complete_metadata({"a": torch.zeros(2)}, {"ss_v2": "False"}, picture(1024, 768, noise))
+    start, _, text = made["modelspec.thumbnail"].partition(",")
+    assert start == "data:image/jpeg;base64" and json.loads(made["ssmd_cover_images"]) == [text]
+    assert len(text) <= 300_000
+    image = Image.open(io.BytesIO(base64.b64decode(text)))
+    assert image.format == "JPEG" and image.size == (512, 384)
+    assert made["sshs_model_hash"] == add_hashes({"a": torch.zeros(2)}, {"ss_v2": "False"})["sshs_model_hash"]
+
+
+def test_what_a_camera_wrote_stays_out():
+    exif = Image.Exif()
+    exif[0x010F] = "ann's camera"
+    exif[0x0112] = 6  # lies on its side
+    made = complete_metadata({"a": torch.zeros(2)}, {}, picture(100, 50, kind="JPEG", exif=exif))
+    raw = base64.b64decode(json.loads(made["ssmd_cover_images"])[0])
+    assert b"ann's camera" not in raw and Image.open(io.BytesIO(raw)).size == (50, 100)
+
+
+def test_a_cover_that_is_no_picture():
+    with pytest.raises(UserError, match="cover picture can't be read"):
+        complete_metadata({"a": torch.zeros(2)}, {}, b"nonsense")
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_the_header_stays_below_a_million_bytes_at_full_size(family):
+    """Every layer of the largest files, long captions with signs that take room, long prompts, and a noisy cover."""
+    names = file_names(family, STANDARD[family]).values()
+    parts = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
+    tensors = {f"{name}.{part}": torch.zeros(1) for name in names for part in parts}
+    tags = {f'"quoted" \\ caption {i} ' + "ü" * 200: 1 for i in range(5000)} | {"often": 99}
+    settings = "[sample]\nprompts = [" + ", ".join(f"'{i} \"quoted\"'" for i in range(5000)) + "]\n"
+    full = FULL | {"family": family, "settings_toml": settings, "tag_frequency": {"photos": tags}}
+    made = complete_metadata(tensors, build_metadata(**full), picture(2048, 2048, noise=True))
+    assert header_size(tensors, made) < 1_000_000
+    assert {"ss_base_model_version", "modelspec.architecture", "sshs_model_hash", "sdlora_settings"} <= set(made)
+    assert json.loads(made["ss_tag_frequency"])["photos"]["often"] == 99
+    assert ("ssmd_cover_images" in made) == ("modelspec.thumbnail" in made)
+
+
+def test_tags_and_settings_go_before_what_sorts_the_file():
+    tensors = {"k" * 100 + str(i): torch.zeros(1) for i in range(4700)}
+    tags = {f"caption {i} " + "x" * 100: 1 for i in range(2000)}
+    made = complete_metadata(tensors, build_metadata(**FULL | {"tag_frequency": {"p": tags}}), picture(512, 512, True))
+    assert header_size(tensors, made) < 1_000_000
+    assert "ss_base_model_version" in made and "sshs_model_hash" in made and "ssmd_cover_images" not in made
 
 
 def test_unknown_family_and_mode_are_said():
-    with pytest.raises(UserError, match="sd1, sd2"):
+    with pytest.raises(UserError, match="sd1, sd2, sdxl"):
         build_metadata(family="sd4", name="x", rank=4, alpha=2, resolution=64)
     with pytest.raises(UserError, match="full or minimum"):
         build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, mode="none")

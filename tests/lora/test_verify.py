@@ -14,13 +14,17 @@ from sdlora.lora.verify import verify_with_diffusers
 
 @pytest.fixture
 def trained(tmp_path):
-    """(path, adapter, unet, text encoder) with a right file."""
-    unet, text_encoder = make_unet(**ONE_BLOCK), make_text_encoder(1)
-    adapter = inject({"unet": unet, "text_encoder": text_encoder}, target_patterns("attn-mlp", True), rank=4, alpha=2.0)
+    """(path, adapter, models) with a right file."""
+    models = {"unet": make_unet(**ONE_BLOCK), "text_encoder": make_text_encoder(1)}
+    adapter = inject(models, target_patterns("attn-mlp", True), rank=4, alpha=2.0)
     randomise(adapter)
     path = tmp_path / "x.safetensors"
-    export_lora(adapter, path, unet_config=unet.config, text_config=text_encoder.config, family="sd1")
-    return path, adapter, unet, text_encoder
+    export_lora(adapter, path, configs=configs_of(models), family="sd1")
+    return path, adapter, models
+
+
+def configs_of(models):
+    return {root: model.config for root, model in models.items()}
 
 
 def snapshot(model):
@@ -35,7 +39,8 @@ def snapshot(model):
 
 @pytest.mark.parametrize("outcome", ["match", "mismatch", "unreadable"])
 def test_models_and_adapter_are_as_before(trained, outcome):
-    path, adapter, unet, text_encoder = trained
+    path, adapter, models = trained
+    unet = models["unet"]
     unet.train()
     unet.mid_block.eval()
     adapter.scale = 0.3
@@ -43,14 +48,14 @@ def test_models_and_adapter_are_as_before(trained, outcome):
         randomise(adapter, seed=99)
     if outcome == "unreadable":
         path.write_bytes(path.read_bytes()[:1000])
-    before = [snapshot(m) for m in (unet, text_encoder)]
+    before = [snapshot(m) for m in models.values()]
     state = {k: v.clone() for k, v in unet.state_dict().items()}
     if outcome == "match":
         verify_with_diffusers(*trained)
     else:
         with pytest.raises(UserError, match="x.safetensors"):
             verify_with_diffusers(*trained)
-    assert [snapshot(m) for m in (unet, text_encoder)] == before
+    assert [snapshot(m) for m in models.values()] == before
     assert all(torch.equal(v, state[k]) for k, v in unet.state_dict().items())
     assert (adapter.scale, adapter.enabled) == (0.3, True)
     assert all(p.requires_grad for p in adapter.parameters())
@@ -132,21 +137,21 @@ def test_a_wrong_file_is_an_error(trained, damage):
 
 
 def test_a_lora_for_the_unet_alone_does_not_match_a_file_with_text_encoder(trained):
-    path, adapter, unet, text_encoder = trained
+    path, adapter, models = trained
     adapter.remove()
-    alone = inject({"unet": unet}, "attn-mlp", rank=4, alpha=2.0)
+    alone = inject({"unet": models["unet"]}, "attn-mlp", rank=4, alpha=2.0)
     alone.load_state_dict({k: v for k, v in adapter.state_dict().items() if k.startswith("unet.")})
     with pytest.raises(UserError, match="text_encoder"):
-        verify_with_diffusers(path, alone, unet, text_encoder)
+        verify_with_diffusers(path, alone, models)
 
 
 def test_a_strong_and_a_faint_lora_both_match(trained):
-    path, adapter, unet, text_encoder = trained
+    path, adapter, models = trained
     for factor in (1e-5, 1e6):  # 1e-6 and then 0.1 · 10 of what it was
         with torch.no_grad():
             for layer in adapter.layers.values():
                 layer.up.weight.mul_(factor)
-        export_lora(adapter, path, unet_config=unet.config, text_config=text_encoder.config, family="sd1")
+        export_lora(adapter, path, configs=configs_of(models), family="sd1")
         verify_with_diffusers(*trained)
 
 

@@ -1,13 +1,23 @@
 """What a base model folder is told to be, and what is said of a broken one."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import torch
 from base_models import make_base
+from safetensors.torch import load_file, save_file
 
 from sdlora.errors import UserError
-from sdlora.models.families import inspect_base
+from sdlora.models.families import contradiction, inspect_base
+from sdlora.models.load import load_unet
+from sdlora.models.locate import MOVED, wanted
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -24,7 +34,7 @@ def test_the_embedded_base_is_told_right():
 
 
 def test_prediction_comes_from_the_scheduler(tmp_path):
-    assert inspect_base(str(make_base(tmp_path / "v", "v_prediction"))).prediction == "v_prediction"
+    assert inspect_base(str(make_base(tmp_path / "v", prediction="v_prediction"))).prediction == "v_prediction"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +44,7 @@ def test_prediction_comes_from_the_scheduler(tmp_path):
         ("unet/config.json", "unet/config.json is missing"),
         ("unet/diffusion_pytorch_model.safetensors", "unet has no safetensors weights"),
         ("text_encoder/model.safetensors", "text_encoder has no safetensors weights"),
-        ("tokenizer/tokenizer.json", "tokenizer/vocab.json or tokenizer/merges.txt is missing"),
+        ("tokenizer/vocab.json", "tokenizer/vocab.json or tokenizer/merges.txt is missing"),
         ("scheduler/scheduler_config.json", "scheduler_config.json is missing"),
     ],
 )
@@ -61,24 +71,133 @@ def test_pickled_weights_are_refused(broken, tmp_path):
         inspect_base(str(tmp_path / "model.ckpt"))
 
 
+def rewrite(folder, part, **values):
+    file = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
-        ("unet", {"in_channels": 9}, "inpainting"),
+        ("unet", {"in_channels": 5}, "takes 5 channels .a depth-to-image model"),
+        ("unet", {"block_out_channels": None}, "unet/config.json has no block_out_channels"),
+        ("unet", {"addition_embed_type": "text_time"}, "text_encoder_2 is missing"),
+        ("vae", {"latent_channels": 16}, "its VAE has 16 latent channels"),
+        ("vae", {"block_out_channels": 3}, "vae/config.json has no block_out_channels"),
+        ("unet", {"in_channels": 8}, "takes 8 channels .an image-editing model"),
+        ("unet", {"in_channels": 7, "num_class_embeds": 1000}, "takes 7 channels(.|\n)*class or image embedding"),
         ("scheduler", {"prediction_type": "sample"}, "predicts 'sample'"),
+        ("scheduler", {"_class_name": "EDMDPMSolverMultistepScheduler"}, "EDM model"),
     ],
 )
 def test_other_kinds_of_model_are_told(broken, part, values, words):
-    file = broken / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+    rewrite(broken, part, **values)
     with pytest.raises(UserError, match=words):
         inspect_base(str(broken))
 
 
-def test_two_text_encoders_are_told(broken):
-    (broken / "text_encoder_2").mkdir()
-    with pytest.raises(UserError, match="SDXL"):
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (
+            {"_class_name": "StableDiffusion3Pipeline", "transformer": ["diffusers", "SD3Transformer2DModel"]},
+            "3Pipeline",
+        ),
+        ({"_class_name": "FluxPipeline", "transformer": ["diffusers", "FluxTransformer2DModel"]}, "FluxPipeline"),
+        (
+            {"_class_name": "StableDiffusionControlNetPipeline", "unet": ["d", "U"], "controlnet": ["d", "C"]},
+            "ControlNet",
+        ),
+    ],
+)
+def test_folders_of_other_architectures_are_told(broken, index, words):
+    (broken / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=f"no Stable Diffusion 1, 2 or XL model .*{words}"):
         inspect_base(str(broken))
+
+
+def test_the_sdxl_refiner_is_told(broken):
+    (broken / "text_encoder").rename(broken / "text_encoder_2")
+    with pytest.raises(UserError, match="the SDXL refiner"):
+        inspect_base(str(broken))
+
+
+@pytest.mark.parametrize(
+    ("family", "step", "encoders"),
+    [
+        ("sd1", 64, ("text_encoder",)),
+        ("sd2", 64, ("text_encoder",)),
+        ("sdxl", 32, ("text_encoder", "text_encoder_2")),
+    ],
+)
+def test_folders_of_every_family(bases, family, step, encoders):
+    info = inspect_base(str(bases(family)))
+    assert (info.family, info.step, info.factor, info.text_encoders) == (family, step, 8, encoders)
+    assert (info.single_file, info.inpainting, info.zero_snr, info.precision) == (False, False, False, "fp32")
+    assert len(info.weight_files) == 2 + len(encoders)
+    assert info.shapes("text_encoder")[next(n for n in info.shapes("text_encoder") if "token" in n)] == (49408, 32)
+
+
+def test_inpainting_models_are_told_and_taken(bases):
+    info = inspect_base(str(bases("sd1", inpainting=True)))
+    assert info.inpainting and "inpainting" in info.described
+
+
+def test_zero_terminal_snr_comes_from_the_scheduler(broken):
+    rewrite(broken, "scheduler", rescale_betas_zero_snr=True, prediction_type="v_prediction")
+    info = inspect_base(str(broken))
+    assert info.zero_snr and info.described == "SD 1.x, v-prediction, zero terminal SNR, 32 px, fp32"
+
+
+def test_the_fp16_variant_serves_where_fp32_is_not(broken):
+    for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        (broken / part / f"{stem}.safetensors").rename(broken / part / f"{stem}.fp16.safetensors")
+    assert [f.name for f in inspect_base(str(broken)).files("unet")] == ["diffusion_pytorch_model.fp16.safetensors"]
+
+
+def test_shards_are_found_by_their_index_and_missing_ones_told(broken):
+    unet = broken / "unet"
+    weights = load_file(unet / "diffusion_pytorch_model.safetensors")
+    (unet / "diffusion_pytorch_model.safetensors").unlink()
+    names = sorted(weights)
+    parts = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
+    for file, own in parts.items():
+        save_file({name: weights[name] for name in own}, unet / file)
+    index = {"weight_map": {name: file for file, own in parts.items() for name in own}}
+    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    info = inspect_base(str(broken))
+    assert [f.name for f in info.files("unet")] == ["a.safetensors", "b.safetensors"]
+    assert all(torch.equal(value, weights[name]) for name, value in load_unet(info).state_dict().items())
+    (unet / "b.safetensors").unlink()
+    with pytest.raises(UserError, match="files that its index names are missing"):
+        inspect_base(str(broken))
+    index["weight_map"] = dict.fromkeys(names, "../unet/a.safetensors")
+    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="files that its index names are missing"):
+        inspect_base(str(broken))
+
+
+# ---- settings against facts
+
+
+def test_a_wrong_prediction_is_caught(bases):
+    info = inspect_base(str(bases("sd2")))
+    assert contradiction(info, "auto", "auto") == contradiction(info, "epsilon", "off") == []
+    (problem,) = contradiction(info, "v_prediction", "auto")
+    assert problem.fatal and problem.where == "model.prediction" and "scheduler_config.json says so" in problem.what
+
+
+def test_a_wrong_schedule_is_caught(broken):
+    rewrite(broken, "scheduler", rescale_betas_zero_snr=True, prediction_type="v_prediction")
+    info = inspect_base(str(broken))
+    (problem,) = contradiction(info, "auto", "off")
+    assert problem.fatal and problem.where == "model.zero_snr"
+    rewrite(broken, "scheduler", rescale_betas_zero_snr=False)
+    (problem,) = contradiction(inspect_base(str(broken)), "auto", "on")
+    assert not problem.fatal  # makers of v-prediction models often leave it out
+
+
+# ---- what is no model
 
 
 @pytest.mark.parametrize("base", ["", "nothing", "../up", "a/b/c", "/none", "~none/x", "C:\\models\\x", "a\0b"])
@@ -94,10 +213,59 @@ def test_a_hub_id_without_a_hub_is_told(monkeypatch, tmp_path):
         inspect_base("nobody/nothing-of-this-name")
 
 
-def test_truncated_weights_are_told(broken):
-    from sdlora.models.load import load_unet
+def test_a_hub_out_of_reach_is_told(tmp_path):
+    """A refused connection, in a process of its own: the hub's library reads its address at import."""
+    code = "from sdlora.models.families import inspect_base; inspect_base('nobody/nothing')"
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True)
+    assert "UserError: The base model nobody/nothing could not be downloaded" in done.stderr
 
+
+@pytest.mark.parametrize("base", sorted(MOVED))
+def test_removed_hub_ids_name_their_successor(monkeypatch, base):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="was taken down") as told:
+        inspect_base(base)
+    assert f'"{MOVED[base]}"' in told.value.problems[0].fix
+
+
+def test_a_model_in_the_hubs_cache_needs_no_network(monkeypatch, tmp_path, base_folder):
+    """The layout of the hub's cache: snapshots by commit, and the commit that a branch points to."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789" * 4
+    repository = tmp_path / "models--org--model"
+    shutil.copytree(base_folder, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text(commit)
+    for revision in ("", "main", commit):
+        assert inspect_base("org/model", revision).family == "sd1"
+    with pytest.raises(UserError, match="could not be downloaded"):
+        inspect_base("org/model", "f" * 40)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "files", "chosen"),
+    [
+        ("", ["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+              "unet/diffusion_pytorch_model.non_ema.safetensors", "sd_xl_base_1.0.safetensors",
+              "text_encoder_2/model.safetensors", "vae_1_0/diffusion_pytorch_model.fp16.safetensors",
+              "text_encoder/flax_model.msgpack", "unet/model.onnx_data"],
+         ["unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder_2/model.safetensors"]),
+        ("", ["unet/diffusion_pytorch_model-00001-of-00002.safetensors",
+              "unet/diffusion_pytorch_model.safetensors.index.json"],
+         ["unet/diffusion_pytorch_model-00001-of-00002.safetensors",
+          "unet/diffusion_pytorch_model.safetensors.index.json"]),
+        ("vae", ["diffusion_pytorch_model.safetensors", "sdxl_vae.safetensors", "config.json"],
+         ["diffusion_pytorch_model.safetensors"]),
+    ],
+)  # fmt: skip
+def test_only_what_training_reads_is_downloaded(prefix, files, chosen):
+    assert wanted(files, prefix) == chosen
+
+
+def test_truncated_weights_are_told(broken):
     file = broken / "unet/diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(UserError, match="The base model's unet can't be loaded"):
-        load_unet(broken)
+    with pytest.raises(UserError, match="unet/diffusion_pytorch_model.safetensors is damaged: it ends inside its head"):
+        inspect_base(str(broken))

@@ -234,6 +234,6 @@ def test_two_trainers_do_not_share_a_run(make_run):
 
 def test_captions_that_are_too_long_are_named(make_run, images):
     (images / "p3.txt").write_text("zib " * 80)
-    run, settings = make_run(**{"train.steps": 1, "sample.prompts": []})
+    run, settings = make_run(**{"train.steps": 1, "sample.prompts": [], "data.max_tokens": 75})
     warned = [e.text for e in drive(run, settings) if isinstance(e, Warned)]
     assert any("75 tokens" in text and "p3.png" in text and "p2.png" not in text for text in warned)

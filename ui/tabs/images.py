@@ -1,153 +1,292 @@
-"""The Images tab: show a folder, read and change captions."""
+"""The Images tab: its components, what wires them to ``ui.desk``, and what the browser does by itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import gradio as gr
 
-from sdlora.errors import UserError
-from ui import form, render, text
-from ui.album import PAGE, Album
+from ui import form, render, sight, text
+from ui.album import FILTERS
+from ui.desk import Desk, Where
 from ui.place import Place
 
-PREVIEW = 512  # pixels
+PRIVATE = {"api_visibility": "private"}
 
 
 @dataclass
 class ImagesTab:
+    drop: gr.File
+    drop_folder: gr.UploadButton
+    new_set: gr.Button
+    dropped: gr.HTML
     folder: gr.Textbox
     show: gr.Button
-    album: gr.State
+    where: gr.State
+    remembered: gr.BrowserState
     summary: gr.HTML
     notes: gr.HTML
+    undo: gr.Button
+    aside_broken: gr.Button
+    filter: gr.Radio
+    search: gr.Textbox
+    tags_box: gr.Accordion
+    tags: gr.CheckboxGroup
+    bulk_kind: gr.Radio
+    bulk_what: gr.Textbox
+    bulk_by: gr.Textbox
+    bulk_preview: gr.HTML
+    bulk_apply: gr.Button
     gallery: gr.Gallery
     pager: gr.Row
     previous: gr.Button
     page: gr.HTML
     next: gr.Button
     picture: gr.HTML
+    editor: gr.Group
+    chosen: gr.Textbox
     caption: gr.Textbox
     saved: gr.HTML
+    previous_image: gr.Button
+    next_image: gr.Button
+    sees: gr.Checkbox
+    trigger: gr.Textbox
+    aside: gr.Button
+    looking: gr.Timer
 
-    @property
-    def listing(self) -> list:
-        return [self.album, self.summary, self.notes, self.gallery, self.pager, self.page]
-
-    @property
-    def editor(self) -> list:
-        return [self.picture, self.caption, self.saved]
+    def all(self) -> list[Any]:
+        """Every component: what any of the tab's handlers may change."""
+        return [getattr(self, f.name) for f in fields(self)]
 
 
-def build(place: Place, folder: str) -> ImagesTab:
-    """The components; ``folder`` is filled in at first."""
-    info = form.basic()[form.FOLDER]
-    album = gr.State(None)
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=280):
-            field = form.make_field(info, folder)
-            field.info = text.FOLDER_HELP
-        with gr.Column(scale=1, min_width=140, elem_classes="buttons"):
-            show = gr.Button(text.SHOW, variant="primary", elem_id="show-images")
-    summary = gr.HTML(render.note(text.NO_FOLDER), elem_id="summary", apply_default_css=False)
-    notes = gr.HTML("", elem_id="notes", apply_default_css=False)
+def build(folder: str) -> ImagesTab:
+    """The components; ``folder`` is filled in at first. ``wire`` makes them work, once the settings' fields exist."""
+    parts: dict[str, Any] = {}
+    with gr.Row(equal_height=True, elem_id="source"):
+        parts |= _source(folder)
+    with gr.Row(elem_id="source-buttons", elem_classes="small-buttons"):
+        parts |= _source_buttons()
+    parts["dropped"] = gr.HTML("", elem_id="dropped", apply_default_css=False)
+    parts["summary"] = gr.HTML(render.note(text.NO_FOLDER), elem_id="summary", apply_default_css=False)
+    parts["notes"] = gr.HTML("", elem_id="notes", apply_default_css=False)
+    with gr.Row(elem_id="image-actions"):
+        small = {"visible": False, "scale": 0, "min_width": 160, "size": "sm"}
+        parts["aside_broken"] = gr.Button("", elem_id="aside-broken", **small)
+        parts["undo"] = gr.Button("", elem_id="undo", **small)
+    parts |= _finding()
+    parts |= _bulk()
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            gallery = gr.Gallery(
-                label=text.GALLERY, show_label=False, interactive=False, allow_preview=False, object_fit="contain",
-                columns=6, height="auto", buttons=[], elem_id="gallery",
-            )  # fmt: skip
-            with gr.Row(visible=False, elem_classes="buttons") as pager:
-                previous = gr.Button(text.PREVIOUS, size="sm")
-                page = gr.HTML("", elem_id="page-of", apply_default_css=False)
-                following = gr.Button(text.NEXT, size="sm")
+            parts |= _grid()
         with gr.Column(scale=3, min_width=320, elem_id="editor"):
-            picture = gr.HTML(render.note(text.PICK), elem_id="picture", apply_default_css=False)
-            caption = gr.Textbox(
-                label=text.CAPTION, info=text.CAPTION_HELP, lines=3, max_lines=8, visible=False, elem_id="caption"
+            parts |= _editor()
+    parts["where"], parts["looking"] = gr.State(Where()), gr.Timer(1.0, active=False)
+    parts["remembered"] = gr.BrowserState("", storage_key="sdlora-folder", secret="sdlora")
+    return ImagesTab(**parts)
+
+
+def _source(folder: str) -> dict[str, Any]:
+    drop = gr.File(
+        label=text.DROP, file_count="multiple", type="filepath", height=116, elem_id="drop", interactive=True,
+        scale=4, min_width=280,
+    )  # fmt: skip
+    field = form.make_field(form.basic()[form.FOLDER], folder)
+    field.info, field.scale, field.min_width = text.FOLDER_HELP, 4, 280
+    trigger = gr.Textbox(
+        label=text.LABELS["data.trigger"], info=text.TRIGGER_HELP, max_lines=1, scale=3, min_width=240,
+        placeholder=text.HINTS["data.trigger"], elem_id="trigger",
+    )  # fmt: skip
+    return {"drop": drop, "folder": field, "trigger": trigger}
+
+
+def _source_buttons() -> dict[str, Any]:
+    look = {"size": "sm", "scale": 0, "min_width": 150}
+    whole = gr.UploadButton(
+        text.DROP_FOLDER, file_count="directory", type="filepath", elem_id="drop-folder", **look
+    )  # fmt: skip
+    new = gr.Button(text.NEW_SET, elem_id="new-set", **look)
+    show = gr.Button(text.SHOW, variant="primary", elem_id="show-images", **look)
+    return {"drop_folder": whole, "new_set": new, "show": show}
+
+
+def _finding() -> dict[str, Any]:
+    with gr.Row(equal_height=True, elem_id="finding"):
+        kinds = form.as_typed(
+            gr.Radio(
+                [(text.FILTERS[key], key) for key in FILTERS],
+                value="all",
+                label=text.FILTER,
+                show_label=False,
+                container=False,
+                elem_id="filter",
+                scale=3,
+                min_width=300,
+            )  # fmt: skip
+        )
+        search = gr.Textbox(
+            label=text.SEARCH, show_label=False, placeholder=text.SEARCH_HINT, max_lines=1, container=False,
+            elem_id="search-captions", scale=2, min_width=220,
+        )  # fmt: skip
+    return {"filter": kinds, "search": search}
+
+
+def _bulk() -> dict[str, Any]:
+    with gr.Row(equal_height=False, elem_id="more"):
+        with gr.Column(scale=1, min_width=300), gr.Accordion(text.TAGS, open=False, elem_id="tags-box") as box:
+            tags = form.as_typed(gr.CheckboxGroup([], label=text.TAGS_HELP, elem_id="tags", container=False))
+        with gr.Column(scale=1, min_width=300), gr.Accordion(text.BULK, open=False, elem_id="bulk-box"):
+            gr.HTML(render.note(text.BULK_HELP), apply_default_css=False)
+            kind = form.as_typed(
+                gr.Radio(
+                    [(text.BULK_KINDS[key], key) for key in ("front", "end", "replace", "remove")],
+                    value="front",
+                    label=text.BULK_KIND,
+                    show_label=False,
+                    container=False,
+                    elem_id="bulk-kind",
+                )  # fmt: skip
             )
-            saved = gr.HTML("", elem_id="saved", apply_default_css=False)
-    tab = ImagesTab(
-        field, show, album, summary, notes, gallery, pager, previous, page, following, picture, caption, saved
+            with gr.Row():
+                what = gr.Textbox(label=text.BULK_WHAT, max_lines=1, elem_id="bulk-what", min_width=160)
+                by = gr.Textbox(label=text.BULK_BY, max_lines=1, visible=False, elem_id="bulk-by", min_width=160)
+            shown = gr.HTML("", elem_id="bulk-preview", apply_default_css=False)
+            apply = gr.Button(text.APPLY, variant="primary", interactive=False, elem_id="bulk-apply")
+    return {
+        "tags_box": box, "tags": tags, "bulk_kind": kind, "bulk_what": what, "bulk_by": by, "bulk_preview": shown,
+        "bulk_apply": apply,
+    }  # fmt: skip
+
+
+def _grid() -> dict[str, Any]:
+    gallery = gr.Gallery(
+        label=text.GALLERY, show_label=False, interactive=False, allow_preview=False, object_fit="contain", columns=6,
+        height="auto", buttons=[], elem_id="gallery",
+    )  # fmt: skip
+    with gr.Row(visible=False, elem_classes="buttons", elem_id="pager") as pager:
+        previous = gr.Button(text.PREVIOUS, size="sm", elem_id="previous-page")
+        page = gr.HTML("", elem_id="page-of", apply_default_css=False)
+        following = gr.Button(text.NEXT, size="sm", elem_id="next-page")
+    return {"gallery": gallery, "pager": pager, "previous": previous, "page": page, "next": following}
+
+
+def _editor() -> dict[str, Any]:
+    picture = gr.HTML(render.note(text.PICK), elem_id="picture", apply_default_css=False)
+    with gr.Group(visible=False) as editor:
+        chosen = gr.Textbox(visible=False)
+        caption = gr.Textbox(label=text.CAPTION, info=text.CAPTION_HELP, lines=3, max_lines=8, elem_id="caption")
+        saved = gr.HTML("", elem_id="saved", apply_default_css=False)
+        with gr.Row(elem_classes="small-buttons"):
+            before = gr.Button(text.PREVIOUS_IMAGE, size="sm", elem_id="previous-image", min_width=110)
+            after = gr.Button(text.NEXT_IMAGE, size="sm", elem_id="next-image", min_width=110)
+        with gr.Row(elem_classes="small-buttons"):
+            sees = gr.Checkbox(label=text.SEES, value=False, elem_id="sees", container=False, min_width=180)
+            aside = gr.Button(text.ASIDE_ONE, size="sm", elem_id="aside", min_width=110, scale=0)
+    return {
+        "picture": picture, "editor": editor, "chosen": chosen, "caption": caption, "saved": saved,
+        "previous_image": before, "next_image": after, "sees": sees, "aside": aside,
+    }  # fmt: skip
+
+
+# ---- wiring
+
+
+def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]) -> None:
+    """Let the tab work. settings: the form's fields by key; those of ``sight.KEYS`` decide on crops and captions."""
+    known = {key: settings[key] for key in sight.KEYS if key in settings}
+    desk = Desk(tab, place, tuple(known))
+    context = [tab.where, tab.filter, tab.search, tab.tags, tab.sees, *known.values()]
+    quiet = dict(outputs=tab.all(), show_progress="hidden", concurrency_limit=None, **PRIVATE)
+    often = dict(quiet, queue=False, trigger_mode="always_last")
+
+    gr.on(
+        [tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **dict(quiet, show_progress="minimal")
     )
-    _wire(tab, place)
-    return tab
+    page.load(desk.load, [tab.folder, tab.remembered, *context], **quiet)
+    page.load(None, js=_BY_ITSELF, **PRIVATE)
+    for button in (tab.drop, tab.drop_folder):
+        button.upload(desk.take, [button, *context], **dict(quiet, concurrency_limit=1, concurrency_id="take"))
+    tab.new_set.click(desk.start_new_set, context, **quiet)
+
+    gr.on([tab.filter.input, tab.search.input, tab.tags.input], desk.find, context, **often)
+    tab.previous.click(desk.page_back, context, **quiet)
+    tab.next.click(desk.page_on, context, **quiet)
+    tab.looking.tick(desk.look, context, **dict(quiet, queue=False))
+
+    chosen = tab.gallery.select(desk.choose, context, trigger_mode="always_last", **quiet)
+    chosen.then(None, js=_BRING_INTO_VIEW, **PRIVATE)
+    for button, handler in ((tab.previous_image, desk.image_back), (tab.next_image, desk.image_on)):
+        button.click(handler, [tab.chosen, *context], trigger_mode="always_last", **quiet).then(
+            None, js=_FOCUS_AGAIN, **PRIVATE
+        )
+    tab.sees.input(desk.show_again, [tab.chosen, *context], **quiet)
+    tab.caption.blur(desk.save, [tab.chosen, tab.caption, *context], trigger_mode="multiple", **quiet)
+    tab.aside.click(desk.put_aside, [tab.chosen, *context], **quiet)
+    tab.aside_broken.click(desk.put_broken_aside, context, **quiet)
+
+    bulk = [tab.bulk_kind, tab.bulk_what, tab.bulk_by]
+    gr.on([part.input for part in bulk], desk.preview, [*bulk, *context], **often)
+    tab.bulk_apply.click(desk.apply, [*bulk, tab.chosen, *context], **quiet)
+    tab.undo.click(desk.undo, [tab.chosen, *context], **quiet)
+
+    word = settings.get("data.trigger")
+    if word is not None:  # the same setting, on both tabs
+        tab.trigger.blur(lambda typed: typed, tab.trigger, word, queue=False, show_progress="hidden", **PRIVATE)
+        word.blur(lambda typed: typed, word, tab.trigger, queue=False, show_progress="hidden", **PRIVATE)
 
 
 # On a narrow page the editor is below the gallery.
 _BRING_INTO_VIEW = (
     "() => { if (innerWidth < 760) document.getElementById('editor')?.scrollIntoView({block: 'start'}); }"
 )
+_FOCUS_AGAIN = """() => {
+  if (window.sdloraTyping) document.querySelector('#caption textarea')?.focus();
+  window.sdloraTyping = false;
+}"""
 
-
-def _wire(tab: ImagesTab, place: Place) -> None:
-    quiet = {"show_progress": "minimal", "api_visibility": "private"}
-    show = dict(
-        fn=lambda typed: open_folder(place, typed), inputs=tab.folder, outputs=tab.listing + tab.editor, **quiet
-    )
-    tab.show.click(**show)
-    tab.folder.submit(**show)
-    for button, by in ((tab.previous, -1), (tab.next, +1)):
-        button.click(lambda album, by=by: turn_page(place, album, by), tab.album, tab.listing + tab.editor, **quiet)
-
-    def choose(album: Album | None, event: gr.SelectData):
-        return choose_image(place, album, event.index)
-
-    def save(album: Album | None, caption: str):
-        return save_caption(place, album, caption)
-
-    chosen = tab.gallery.select(choose, tab.album, [tab.album, *tab.editor], **quiet)
-    chosen.then(None, js=_BRING_INTO_VIEW, api_visibility="private")
-    tab.caption.blur(save, [tab.album, tab.caption], [tab.album, tab.gallery, tab.summary, tab.saved], **quiet)
-
-
-def open_folder(place: Place, typed: str) -> list:
-    """Everything the tab shows for what a person typed; a sentence if that is no folder of images."""
-    try:
-        album = Album.open(place.folder(typed))
-    except UserError as error:
-        return [None, render.note(str(error)), "", [], gr.update(visible=False), "", *_no_image()]
-    return [*_listing(place, album), *_no_image()]
-
-
-def turn_page(place: Place, album: Album | None, by: int) -> list:
-    if album is None:
-        return [None, render.note(text.NOT_LOADED), *(gr.skip() for _ in range(4)), *_no_image()]
-    album.turn(by)
-    return [*_listing(place, album), *_no_image()]
-
-
-def _listing(place: Place, album: Album) -> list:
-    thumbnails = album.thumbnails(place)
-    count, first = len(album.images), album.page * PAGE
-    summary = album.summary if count else text.NO_IMAGES
-    position = render.note(text.page_of(first + 1, first + len(thumbnails), count)) if count else ""
-    notes = render.notes(album.all_notes())
-    return [album, render.note(summary), notes, thumbnails, gr.update(visible=album.pages > 1), position]
-
-
-def _no_image() -> list:
-    return [render.note(text.PICK), gr.update(value="", visible=False), ""]
-
-
-def choose_image(place: Place, album: Album | None, index: int) -> list:
-    """The chosen image large, its caption to edit."""
-    if album is None:
-        return [None, render.note(text.NOT_LOADED), gr.update(visible=False), ""]
-    album.choose(index)
-    if album.image is None:
-        return [album, *_no_image()]
-    caption = album.captions[album.image].text
-    picture = render.image(place, album.image, PREVIEW, caption)
-    return [album, picture, gr.update(value=caption, visible=True), ""]
-
-
-def save_caption(place: Place, album: Album | None, caption: str) -> list:
-    """Write the caption to disk and say so; nothing if it did not change."""
-    nothing = [gr.skip(), gr.skip(), gr.skip()]
-    if album is None:
-        return [*nothing, render.note(text.NOT_LOADED)]
-    try:
-        if not album.save(caption):
-            return [*nothing, gr.skip()]
-    except UserError as error:
-        return [*nothing, render.note(str(error))]
-    return [album, album.thumbnails(place), render.note(album.summary), render.note(text.SAVED)]
+# Arrow keys go from image to image (in the caption box with Ctrl, which leaves the box and so saves it). A folder that
+# is dropped is taken apart here, since Gradio's field takes files alone; of files with one name, all but the first
+# get their folder's name in front, so that each caption stays with its picture.
+_BY_ITSELF = """() => {
+  if (window.sdloraImages) return;
+  window.sdloraImages = true;
+  document.addEventListener('keydown', (event) => {
+    if (!['ArrowLeft', 'ArrowRight'].includes(event.key) || event.altKey || event.shiftKey || event.metaKey) return;
+    const button = document.querySelector(event.key === 'ArrowLeft' ? '#previous-image' : '#next-image');
+    if (!button?.offsetParent || document.querySelector(':popover-open')) return;
+    const field = event.target.closest('input, textarea, select, [contenteditable], [role=tablist], [role=slider]');
+    if (field && !(event.ctrlKey && field.closest('#caption'))) return;
+    event.preventDefault();
+    window.sdloraTyping = Boolean(field);
+    field?.blur();
+    button.click();
+  });
+  const read = async (entry, folder) => {
+    if (entry.isFile) return new Promise((done) => entry.file((file) => done([{file, folder}]), () => done([])));
+    const reader = entry.createReader(), found = [];
+    for (;;) {
+      const some = await new Promise((done) => reader.readEntries(done, () => done([])));
+      if (!some.length) break;
+      for (const inner of some) found.push(...await read(inner, entry.name));
+    }
+    return found;
+  };
+  document.addEventListener('drop', async (event) => {
+    const zone = event.target.closest?.('#drop');
+    const entries = [...(event.dataTransfer?.items ?? [])].map((i) => i.webkitGetAsEntry?.()).filter(Boolean);
+    if (!zone || !entries.some((entry) => entry.isDirectory)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const box = new DataTransfer(), folders = new Map();
+    for (const entry of entries) {
+      for (const {file, folder} of await read(entry, '')) {
+        if (file.name.startsWith('.')) continue;
+        const stem = file.name.replace(/\\.[^.]*$/, '');
+        if (!folders.has(stem)) folders.set(stem, folder);
+        const name = folders.get(stem) === folder ? file.name : `${folder}_${file.name}`;
+        box.items.add(new File([file], name, {type: file.type}));
+      }
+    }
+    const input = zone.querySelector('input[type=file]');
+    input.files = box.files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+  }, true);
+}"""

@@ -59,7 +59,7 @@ def build() -> RunsTab:
             samples = gr.HTML("", elem_id="samples", apply_default_css=False)
             curve = gr.LinePlot(
                 None, x="step", y="loss", color="series", label=text.LEARNING_CURVE,
-                color_map={text.SERIES_RAW: MUTED, text.SERIES_SMOOTH: ACCENT}, x_title="step", y_title="loss",
+                color_map=_colours(), x_title="step", y_title="loss",
                 color_title=" ", colors_in_legend=[], height=280, buttons=["fullscreen"], visible=False,
                 elem_id="curve",
             )  # fmt: skip
@@ -94,6 +94,11 @@ def build() -> RunsTab:
         sample,
         gr.State(None),
     )
+
+
+def _colours() -> dict[str, str]:
+    """By name of the series, in every language: the plot is made once for all visitors."""
+    return dict.fromkeys(text.every("SERIES_RAW"), MUTED) | dict.fromkeys(text.every("SERIES_SMOOTH"), ACCENT)
 
 
 Part = tuple[Any, Callable[[], Any]]  # (a mark that changes when the part does, what makes the part)

@@ -13,10 +13,10 @@ from ui import form, render, text
 from ui.place import Place
 
 GROUPS = (
-    (text.GROUP_WHAT, ("run.name", "model.base", "data.trigger")),
-    (text.GROUP_ADAPTER, ("adapter.rank", "adapter.alpha")),
-    (text.GROUP_TRAINING, ("train.steps", "train.lr", "data.resolution", "train.seed")),
-    (text.GROUP_TEST, ("sample.prompts",)),
+    ("GROUP_WHAT", ("run.name", "model.base", "data.trigger")),
+    ("GROUP_ADAPTER", ("adapter.rank", "adapter.alpha")),
+    ("GROUP_TRAINING", ("train.steps", "train.lr", "data.resolution", "train.seed")),
+    ("GROUP_TEST", ("sample.prompts",)),
 )
 
 
@@ -37,7 +37,7 @@ def build(folder: gr.Textbox) -> SettingsTab:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             for title, keys in (*GROUPS, *((("", missing),) if missing else ())):
-                gr.HTML(f'<h2 class="section">{title}</h2>', apply_default_css=False)
+                gr.HTML(f'<h2 class="section">{getattr(text, title) if title else ""}</h2>', apply_default_css=False)
                 with gr.Group():
                     for pair in _pairs(keys):
                         with gr.Row(equal_height=False):

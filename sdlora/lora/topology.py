@@ -1,0 +1,160 @@
+"""Every layer of a base model that some tool could put a LoRA on: its weight's shape and its names.
+
+This is the measure that ``tools`` holds files against. It is made from the models' own code (diffusers' UNet without
+weights) and from the tools' own arithmetic for the original code's names, and shares nothing with ``formats`` and
+``unet_paths``, which write the files: a mistake there is seen here.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from sdlora.errors import UserError
+
+_SD_UNET = {
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+    "cross_attention_dim": 768,
+}
+_SDXL_UNET = {
+    "block_out_channels": [320, 640, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "transformer_layers_per_block": [1, 2, 10],
+    "attention_head_dim": [5, 10, 20],
+    "use_linear_projection": True,
+    "cross_attention_dim": 2048,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+_CLIP_L = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
+_CLIP_H = {"num_hidden_layers": 23, "hidden_size": 1024, "intermediate_size": 4096}
+_CLIP_G = {"num_hidden_layers": 32, "hidden_size": 1280, "intermediate_size": 5120}
+# The published models
+STANDARD: dict[str, dict[str, dict]] = {
+    "sd1": {"unet": _SD_UNET, "text_encoder": _CLIP_L},
+    "sd2": {
+        "unet": _SD_UNET
+        | {"cross_attention_dim": 1024, "use_linear_projection": True, "attention_head_dim": [5, 10, 20, 20]},
+        "text_encoder": _CLIP_H,
+    },
+    "sdxl": {"unet": _SDXL_UNET, "text_encoder": _CLIP_L, "text_encoder_2": _CLIP_G},
+}
+
+
+@dataclass(frozen=True)
+class Topology:
+    """shapes: canonical name -> shape of the weight. The other three give canonical names by underscored paths:
+    diffusers, original: of the UNet, with the block names of either code; text: of the text encoders, by root.
+    """
+
+    family: str
+    shapes: Mapping[str, tuple[int, ...]]
+    diffusers: Mapping[str, str]
+    original: Mapping[str, str]
+    text: Mapping[str, Mapping[str, str]]
+
+
+def topology(family: str, configs: Mapping[str, Any] | None = None) -> Topology:
+    """The layers of a base model. configs: by root, of models that differ from the published ones in size."""
+    if family not in STANDARD:
+        raise UserError(f"No layers are known for the family {family!r}.", fix=f"Known: {', '.join(STANDARD)}.")
+    known = STANDARD[family]
+    given = {root: _plain(config) for root, config in (configs or {}).items() if root in known and config is not None}
+    return _topology(family, json.dumps(known | given, sort_keys=True, default=str))
+
+
+def _plain(config: Any) -> dict:
+    return dict(config) if isinstance(config, Mapping) else config.to_dict()
+
+
+@lru_cache(maxsize=8)
+def _topology(family: str, configs: str) -> Topology:
+    parts = json.loads(configs)
+    unet = _unet_shapes(parts.pop("unet"))
+    layers = [sum(f"down_blocks.{i}.resnets.{j}.conv1" in unet for j in range(99)) for i in range(99)]
+    original = {path: _original(path, layers, unet) for path in unet}
+    shapes = {f"unet.{path}": shape for path, shape in unet.items()}
+    text = {}
+    for root, config in parts.items():
+        own = _text_shapes(config)
+        shapes |= {f"{root}.{path}": shape for path, shape in own.items()}
+        text[root] = {path.replace(".", "_"): f"{root}.{path}" for path in own}
+    return Topology(
+        family,
+        shapes,
+        {path.replace(".", "_"): f"unet.{path}" for path in unet},
+        {name.replace(".", "_"): f"unet.{path}" for path, name in original.items()},
+        text,
+    )
+
+
+def _unet_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    from diffusers import UNet2DConditionModel
+
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config({k: v for k, v in lists.items() if not k.startswith("_")})
+    layers = {name: m for name, m in unet.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
+    return {name: tuple(module.weight.shape) for name, module in layers.items()}
+
+
+def _text_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    wide, inner = config["hidden_size"], config["intermediate_size"]
+    layer = {f"self_attn.{x}_proj": (wide, wide) for x in ("q", "k", "v", "out")}
+    layer |= {"mlp.fc1": (inner, wide), "mlp.fc2": (wide, inner)}
+    count = config["num_hidden_layers"]
+    return {f"text_model.encoder.layers.{n}.{name}": shape for n in range(count) for name, shape in layer.items()}
+
+
+_RESNET = {
+    "conv1": "in_layers.2",
+    "conv2": "out_layers.3",
+    "time_emb_proj": "emb_layers.1",
+    "conv_shortcut": "skip_connection",
+}
+_SINGLE = {
+    "conv_in": "input_blocks.0.0",
+    "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+}
+
+
+def _original(path: str, layers: list[int], unet: Mapping[str, object]) -> str:
+    """The original code's name, by A1111's arithmetic (``convert_diffusers_name_to_compvis``).
+
+    layers: resnets in each down block; A1111 counts on two. An up block has one more.
+    """
+    if path in _SINGLE:
+        return _SINGLE[path]
+    if found := re.fullmatch(r"mid_block\.(attentions|resnets)\.(\d+)\.(.+)", path):
+        index = 1 if found[1] == "attentions" else 2 * int(found[2])
+        return f"middle_block.{index}.{_RESNET.get(found[3], found[3])}"
+    way, block, kind, layer, rest = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)", path).groups()
+    i, j = int(block), int(layer)
+    sizes = [n + 1 for n in layers if n]
+    before = sum((sizes if way == "down" else sizes[::-1])[:i])
+    match kind:
+        case "downsamplers":
+            return f"input_blocks.{before + sizes[i]}.0.op"
+        case "upsamplers":
+            part = 2 if f"up_blocks.{i}.attentions.0.proj_in" in unet else 1
+            return f"output_blocks.{before + sizes[::-1][i] - 1}.{part}.conv"
+        case "attentions":
+            part = f"1.{rest}"
+        case _:
+            part = f"0.{_RESNET[rest]}"
+    return f"input_blocks.{1 + before + j}.{part}" if way == "down" else f"output_blocks.{before + j}.{part}"

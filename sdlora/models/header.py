@@ -1,0 +1,123 @@
+"""Safetensors files told from their headers: names, shapes, dtypes, metadata. No torch, no tensor read."""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from sdlora.errors import UserError
+
+PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+WORDS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
+AGAIN = "Download or convert it again."
+
+
+@dataclass(frozen=True)
+class Header:
+    """tensors: name -> (dtype as safetensors spells it, shape). metadata: the file's free strings.
+
+    places: name -> (first byte, byte after the last) in the file.
+    """
+
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]]
+    metadata: Mapping[str, str]
+    places: Mapping[str, tuple[int, int]]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The tensor's shape; () if there is no such tensor."""
+        return self.tensors[name][1] if name in self.tensors else ()
+
+
+def read_header(path: Path, where: str = "model.base") -> Header:
+    """The header of a safetensors file, checked against the file's length.
+
+    UserError, naming the file, for a missing, pickled, GGUF, empty, truncated or lying file.
+    """
+    name = path.name
+    if path.suffix.lower() in PICKLED:
+        raise UserError(
+            f"{name} is a pickled checkpoint, which can run code when opened.",
+            fix="Convert it to .safetensors first (A1111's and kohya's model converters write it), or choose another.",
+            where=where,
+        )
+    try:
+        stat = path.stat()
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"{name} can't be read: {reason}.", fix="Check the path.", where=where) from None
+    if not stat.st_size:
+        raise UserError(f"{name} is empty.", fix=AGAIN, where=where)
+    if start[:4] == b"GGUF":
+        raise UserError(
+            f"{name} is a GGUF file (quantised weights), which can't be trained on.",
+            fix="Choose the fp16 or fp32 .safetensors file of this model.",
+            where=where,
+        )
+    if start[:2] in (b"PK", b"\x80\x02"):
+        raise UserError(
+            f"{name} is a pickled checkpoint under another name; it can run code when opened.",
+            fix="Convert it to .safetensors first, or choose another.",
+            where=where,
+        )
+    try:
+        return _parse(path, stat.st_mtime_ns, stat.st_size)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = _reason(start, stat.st_size) or f"its header can't be read ({str(error).splitlines()[0][:120]})"
+        raise UserError(f"{name} is damaged: {reason}.", fix=AGAIN, where=where) from None
+
+
+@lru_cache(maxsize=32)
+def _parse(path: Path, changed: int, size: int) -> Header:
+    """``changed`` and ``size`` only tell a cached header from that of a newer file."""
+    with safe_open(path, framework="np"):
+        pass  # the library checks lengths, offsets and shapes against each other and against the file
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        content = json.loads(file.read(length))
+    metadata = content.pop("__metadata__", None) or {}
+    tensors = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in content.items()}
+    places = {name: tuple(8 + length + offset for offset in entry["data_offsets"]) for name, entry in content.items()}
+    return Header(tensors, metadata, places)
+
+
+def _reason(start: bytes, size: int) -> str:
+    """The commonest causes in words."""
+    if len(start) < 8:
+        return "it has fewer than eight bytes"
+    (length,) = struct.unpack("<Q", start)
+    if length > 100_000_000:
+        return "it is no safetensors file, or its header claims an absurd length"
+    if length + 8 > size:
+        return "it ends inside its header (an incomplete download)"
+    return ""
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object; {} if there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def dtype_word(dtypes: set[str]) -> str:
+    """The floating-point dtypes of a model in words, "fp16" for example; several are joined."""
+    return "+".join(sorted(WORDS[d] for d in dtypes if d in WORDS))
+
+
+def quantised(header: Header) -> str:
+    """Words for weights that were cut to 8 bits or fewer; empty if there are none."""
+    kinds = {dtype for dtype, shape in header.tensors.values() if len(shape) >= 2}
+    if any(kind.startswith("F8") for kind in kinds):
+        return "fp8"
+    if any(kind.startswith(("F4", "F6")) for kind in kinds - {"F64"}):
+        return "fp4"
+    weights = {d for name, (d, shape) in header.tensors.items() if len(shape) >= 2 and name.endswith("weight")}
+    return "8-bit" if weights & {"I8", "U8"} else ""

@@ -1,0 +1,175 @@
+"""LoRAs into a base model's weights: inference then costs nothing extra. Streaming: one tensor in memory at a time."""
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sdlora.errors import Problem, UserError, explain
+from sdlora.lora.metadata import base_of
+from sdlora.lora.read import LoraFile
+from sdlora.lora.stream import TensorWriter, check_space, total_bytes
+from sdlora.toolbox.base import Checkpoint, Place, affected
+from sdlora.toolbox.files import Result, output_path
+from sdlora.toolbox.merge import Pairs, files_of, layer_weights, read_all
+
+_PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".onnx_data", ".h5")
+_STALE = ("modelspec.hash", "sshs_", "modelspec.thumbnail")
+
+
+@torch.no_grad()
+def merge_into_base(base: Path | str, loras: Pairs, out: Path | str, *, blocks: Sequence[str] = ()) -> Result:
+    """Write ``out``, the base model with weight · change of every LoRA added.
+
+    base: a diffusers folder or a .safetensors checkpoint in the original layout; ``out`` is the same kind, and every
+    tensor keeps its dtype and place. Sums are made in float32 (float64 for float64), then cast. Every change, DoRA's
+    too, is relative to the base's own weights, so the order of the LoRAs does not matter.
+    Peak memory: a few times the largest layer. Raises UserError, nothing half-written: another family, layers that the
+    base has not, other shapes, a quantized base, no space.
+    """
+    checkpoint = Checkpoint(base)
+    path = output_path(out, [base, *files_of(loras)], "" if checkpoint.is_folder else ".safetensors")
+    files = read_all(loras)
+    weights = layer_weights(files, [weight for _, weight in loras], blocks)
+    _check(checkpoint, files)
+    merger = _Merger(checkpoint, list(zip(files, weights, strict=True)))
+    if checkpoint.is_folder:
+        _write_folder(checkpoint, merger, path, loras)
+    else:
+        _write_file(checkpoint, "", merger, path, loras)
+    return Result(path, len(merger.names), merger.error, f"{_shown_dtypes(merger.dtypes)}")
+
+
+class _Merger:
+    """Makes the new tensors, and measures what the cast loses of the change."""
+
+    def __init__(self, checkpoint: Checkpoint, files: list[tuple[LoraFile, dict[str, float]]]):
+        self.names = dict.fromkeys(name for file, own in files for name in file.changes if own[name])
+        self.affected = affected(checkpoint, self.names)
+        self.dtypes: set[torch.dtype] = set()
+        self._files = files
+        self._lost = self._whole = 0.0
+
+    @property
+    def error(self) -> float:
+        return math.sqrt(self._lost / self._whole) if self._whole else 0.0
+
+    def changed(self, file: str, key: str, tensor: Tensor) -> Tensor:
+        precise = tensor.to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+        old = precise.clone()
+        for name, place in self.affected[file, key]:
+            self._add(name, place, old, precise)
+        new = precise.to(tensor.dtype)
+        if not new.isfinite().all():
+            raise UserError(f"The merged {key} does not fit into {tensor.dtype}.", fix="Use smaller weights.")
+        self.dtypes.add(tensor.dtype)
+        self._whole += float((precise - old).double().norm()) ** 2
+        self._lost += float((precise - new).double().norm()) ** 2
+        return new
+
+    def _add(self, name: str, place: Place, old: Tensor, new: Tensor) -> None:
+        rows = place.rows(old.shape[0])
+        for lora, weights in self._files:
+            if weights.get(name):
+                new[rows] += weights[name] * lora.delta(name, old[rows], new.dtype)
+
+
+def _check(checkpoint: Checkpoint, files: Sequence[LoraFile]) -> None:
+    where = str(checkpoint.path)
+    if key := checkpoint.quantized:
+        raise UserError(
+            f"{checkpoint.path.name} is quantized ({key}).",
+            fix="Merge into the original, and quantize the result.",
+            where=where,
+        )
+    problems = []
+    for file in files:
+        missing = [name for name in file.changes if name not in checkpoint.places]
+        if file.family != checkpoint.family:
+            problems.append(
+                Problem(f"{file.path.name} is for {file.family}, {checkpoint.path.name} is {checkpoint.family}.")
+            )
+        elif missing:
+            more = f" ({len(missing)} such layers)" if len(missing) > 1 else ""
+            problems.append(
+                Problem(
+                    f"{checkpoint.path.name} has no {missing[0]}, which {file.path.name} changes{more}.", where=where
+                )
+            )
+        else:
+            problems += _wrong_shapes(checkpoint, file)
+    if problems:
+        raise UserError(*problems)
+
+
+def _wrong_shapes(checkpoint: Checkpoint, file: LoraFile) -> list[Problem]:
+    for name, change in file.changes.items():
+        shape = checkpoint.spec(name).shape
+        if change.size() != (shape[0], math.prod(shape[1:])):
+            return [
+                Problem(
+                    f"{file.path.name} is for another base model: {name} is {list(shape)} in {checkpoint.path.name}, "
+                    f"the LoRA changes {list(change.size())}."
+                )
+            ]
+    return []
+
+
+def _write_file(checkpoint: Checkpoint, file: str, merger: _Merger, path: Path, loras: Pairs) -> None:
+    source = checkpoint.files[file]
+    metadata = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE)}
+    merged = {base_of(str(lora)): weight for lora, weight in loras}
+    metadata["sdlora_merged"] = json.dumps(merged)
+    plan = dict(source.entries)
+    with TensorWriter(path, plan, metadata) as writer:
+        for key in plan:
+            changes = (file, key) in merger.affected
+            writer.write(key, merger.changed(file, key, source.tensor(key)) if changes else source.raw(key))
+
+
+def _write_folder(checkpoint: Checkpoint, merger: _Merger, path: Path, loras: Pairs) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"--out is {path}, which exists.", fix="Give the name of a new folder.", where=str(path))
+    source = checkpoint.path
+    written = {file for file, _ in merger.affected}
+    copied = [p for p in source.rglob("*") if p.is_file() and _is_copied(source, p, checkpoint, written)]
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        needed = total_bytes(e for file in written for e in checkpoint.files[file].entries.values())
+        check_space(path.parent, needed + sum(p.stat().st_size for p in copied))
+        temporary.mkdir()
+        for file in copied:
+            target = temporary / file.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        for file in written:
+            _write_file(checkpoint, file, merger, temporary / file, loras)
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+    except OSError as error:
+        raise explain(error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_copied(source: Path, path: Path, checkpoint: Checkpoint, written: set[str]) -> bool:
+    """All but the weights written anew and copies of weights in other formats, which would stay unmerged."""
+    inside = path.relative_to(source)
+    if any(part.startswith(".") for part in inside.parts):
+        return False
+    if inside.as_posix() in checkpoint.files:
+        return inside.as_posix() not in written
+    if path.suffix.lower() in _PICKLED:
+        return False
+    # A whole checkpoint beside the folders is the base unmerged.
+    return not (len(inside.parts) == 1 and path.suffix.lower() == ".safetensors")
+
+
+def _shown_dtypes(dtypes: set[torch.dtype]) -> str:
+    return ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))

@@ -1,0 +1,147 @@
+"""The weights of a base model by canonical layer name, in a diffusers folder or a single file, without reading them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from sdlora.errors import UserError
+from sdlora.lora.layouts import canonical_of
+from sdlora.lora.stream import Spec, TensorFile, is_safetensors
+
+PARTS = ("unet", "text_encoder", "text_encoder_2")
+_PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+
+# OpenCLIP's text encoders in the original layout: SD 2's, and SDXL's second
+_OPEN = re.compile(
+    r"(cond_stage_model|conditioner\.embedders\.1)\.model\.transformer\.resblocks\.(\d+)\."
+    r"(attn\.in_proj_weight|attn\.out_proj\.weight|mlp\.c_fc\.weight|mlp\.c_proj\.weight)",
+    flags=re.ASCII,
+)
+_OPEN_NAMES = {
+    "attn.in_proj_weight": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),  # one above the other
+    "attn.out_proj.weight": ("self_attn.out_proj",),
+    "mlp.c_fc.weight": ("mlp.fc1",),
+    "mlp.c_proj.weight": ("mlp.fc2",),
+}
+_WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer's weight is.
+
+    file: path below the base, "" for a single file. part, of: which share of the tensor's rows.
+    """
+
+    file: str
+    key: str
+    part: int = 0
+    of: int = 1
+
+    def rows(self, count: int) -> slice:
+        """The layer's rows of a tensor with ``count``."""
+        return slice(count // self.of * self.part, count // self.of * (self.part + 1))
+
+
+class Checkpoint:
+    """A base model's safetensors files, opened lazily.
+
+    path: a diffusers folder or one .safetensors file. files: path below the base -> TensorFile.
+    places: canonical layer name -> Place; several copies of the weights (fp16 and fp32) give several places.
+    Raises UserError: nothing there, pickled weights, no Stable Diffusion model.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.is_folder = self.path.is_dir()
+        if not self.path.exists():
+            raise UserError(f"There is no base model {path}.", fix="Check the path.", where=str(path))
+        if self.path.suffix.lower() in _PICKLED:
+            raise UserError(
+                f"{self.path.name} is a pickled checkpoint, which can run code when opened.",
+                fix="Convert it to safetensors first.",
+                where=str(path),
+            )
+        found = _weight_files(self.path) if self.is_folder else ([""] if is_safetensors(self.path) else [])
+        if not found:
+            raise UserError(
+                f"{self.path.name} has no safetensors weights.",
+                fix="Give a diffusers folder or a .safetensors checkpoint.",
+                where=str(path),
+            )
+        self.files = {file: TensorFile(self.path / file if file else self.path) for file in found}
+        self.places: dict[str, list[Place]] = {}
+        for file, tensors in self.files.items():
+            for name, place in _places(file, tensors):
+                self.places.setdefault(name, []).append(place)
+        if not any(name.startswith("unet.") for name in self.places):
+            raise UserError(
+                f"{self.path.name} is no Stable Diffusion model: it has no UNet.",
+                fix="Check the path.",
+                where=str(path),
+            )
+
+    def spec(self, name: str) -> Spec:
+        """Dtype and shape of a layer's weight."""
+        place = self.places[name][0]
+        entry = self.files[place.file].entries[place.key]
+        return Spec(entry.dtype, (entry.shape[0] // place.of, *entry.shape[1:]))
+
+    def weight(self, name: str) -> Tensor:
+        """A layer's weight, a view of the file."""
+        place = self.places[name][0]
+        tensor = self.files[place.file].tensor(place.key)
+        return tensor[place.rows(tensor.shape[0])]
+
+    @property
+    def family(self) -> str:
+        """ "sd1", "sd2" or "sdxl", by the text's width; where that is unknown, by text encoders and projections."""
+        for name in self.places:
+            if name.endswith(".attn2.to_k") and (width := self.spec(name).shape[1]) in _WIDTHS:
+                return _WIDTHS[width]
+        if any(name.startswith("text_encoder_2.") for name in self.places):
+            return "sdxl"
+        projections = [name for name in self.places if name.endswith(".proj_in")]
+        return "sd2" if projections and len(self.spec(projections[0]).shape) == 2 else "sd1"
+
+    @property
+    def quantized(self) -> str:
+        """A key that tells that weights are scaled fp8, or ""."""
+        endings = (".scale_weight", ".weight_scale", "scaled_fp8", ".comfy_quant")
+        return next((key for f in self.files.values() for key in f.entries if key.endswith(endings)), "")
+
+
+def affected(checkpoint: Checkpoint, names: Mapping[str, object]) -> dict[tuple[str, str], list[tuple[str, Place]]]:
+    """(file, key) -> the layers in it that are among ``names``, with their places."""
+    found: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+    for name in names:
+        for place in checkpoint.places[name]:
+            found.setdefault((place.file, place.key), []).append((name, place))
+    return found
+
+
+def _weight_files(folder: Path) -> list[str]:
+    found = []
+    for part in PARTS:
+        found += sorted(f"{part}/{path.name}" for path in (folder / part).glob("*") if is_safetensors(path))
+    return found
+
+
+def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
+    root = file.partition("/")[0]
+    for key, entry in tensors.entries.items():
+        if len(entry.shape) not in (2, 4):
+            continue
+        if found := _OPEN.fullmatch(key):
+            top = "text_encoder" if found[1] == "cond_stage_model" else "text_encoder_2"
+            parts = _OPEN_NAMES[found[3]]
+            for i, part in enumerate(parts):
+                layer = f"{top}.text_model.encoder.layers.{found[2]}.{part}"
+                yield layer, Place(file, key, i, len(parts))
+        elif key.endswith(".weight"):
+            stem = key.removesuffix(".weight")
+            if layer := canonical_of(f"{root}.{stem}" if root else stem):
+                yield layer[0], Place(file, key)

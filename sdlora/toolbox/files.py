@@ -1,0 +1,271 @@
+"""Where results go: LoRA files from factors, paths that must not be inputs, hashes."""
+
+import hashlib
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sdlora.errors import Problem, UserError
+from sdlora.lora import algebra
+from sdlora.lora.kinds import Factors
+from sdlora.lora.layouts import kernel_of, kohya_name
+from sdlora.lora.metadata import add_hashes, base_of
+from sdlora.lora.read import LoraFile
+from sdlora.lora.stream import Spec, TensorFile, header_bytes, write_tensors
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+CONTAINERS = ("kohya", "diffusers")
+_LARGEST = 6e4  # fp16 ends at 65504, and A1111 computes with the factors in fp16 whatever the file's dtype
+# What describes one training or one file, and is wrong for any other.
+_OF_ONE_FILE = ("sshs_", "ss_network_", "modelspec.hash", "modelspec.title", "modelspec.date", "lora_adapter_metadata")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool made. path: file or folder. layers: how many. error: relative, 0 if exact. note: about the result."""
+
+    path: Path
+    layers: int
+    error: float = 0.0
+    note: str = ""
+
+    def __str__(self) -> str:
+        size = f", {self.note}" if self.note else ""
+        return f"Wrote {self.path} ({self.layers} layers{size}; relative error {self.error:.1e})"
+
+
+def output_path(out: Path | str, inputs: Iterable[Path | str], suffix: str = ".safetensors") -> Path:
+    """``out`` as a path. UserError if it has another ending, is a folder, or is one of the inputs."""
+    path = Path(out)
+    if suffix and path.suffix.lower() != suffix:
+        raise UserError(f"--out is {path}; it must end in {suffix}.", where=str(path))
+    if suffix and path.is_dir():
+        raise UserError(f"--out is {path}, which is a folder.", fix="Give the name of a file.", where=str(path))
+    for other in inputs:
+        if _same(path, Path(other)):
+            raise UserError(f"--out is {path}, which is an input.", fix="Choose another name.", where=str(path))
+    return path
+
+
+def _same(a: Path, b: Path) -> bool:
+    if a.exists() and b.exists():
+        return os.path.samefile(a, b) or a.resolve().is_relative_to(b.resolve())
+    return a.resolve() == b.resolve() or a.resolve().is_relative_to(b.resolve())
+
+
+def choose_dtype(dtype: str, loras: Iterable[LoraFile] = ()) -> str:
+    """ "fp16", "bf16" or "fp32"; empty takes the most precise of the inputs."""
+    if dtype and dtype not in DTYPES:
+        raise UserError(f"--dtype is {dtype!r}.", fix=f"It must be one of {', '.join(DTYPES)}.")
+    if dtype:
+        return dtype
+    found = {tensor.dtype for lora in loras for change in lora.changes.values() for tensor in change.parts.values()}
+    if found <= {torch.float16}:
+        return "fp16"
+    return "bf16" if found <= {torch.bfloat16} else "fp32"
+
+
+def common_family(loras: Iterable[LoraFile]) -> str:
+    """The one family of all; UserError naming two files that are of different ones."""
+    loras = list(loras)
+    for lora in loras[1:]:
+        if lora.family != loras[0].family:
+            raise UserError(
+                f"{loras[0].path.name} is for {loras[0].family}, {lora.path.name} for {lora.family}.",
+                fix="Merge LoRAs of one family of base models.",
+            )
+    return loras[0].family
+
+
+# ---- LoRA files
+
+
+def write_lora(
+    path: Path,
+    modules: Mapping[str, Factors],
+    *,
+    family: str,
+    metadata: Mapping[str, str],
+    dtype: str = "fp16",
+    container: str = "kohya",
+) -> float:
+    """Write factors as a LoRA file that every tool reads; returns the relative error of the cast to ``dtype``.
+
+    modules: canonical name -> (down, up, scale). One alpha per network, the commonest strength times rank; the rest is
+    in up (diffusers mis-scales a second alpha). Rank at least 2 (stable-diffusion.cpp). Factors balanced.
+    Raises UserError: values that are not finite or too large, a family that has no such layers.
+    """
+    if container not in CONTAINERS:
+        raise UserError(f"The container is {container!r}.", fix="It must be kohya or diffusers.")
+    alphas = _alphas(modules) if container == "kohya" else {}
+    tensors: dict[str, Tensor] = {}
+    lost = whole = 0.0
+    problems = []
+    for name, factors in modules.items():
+        down, up, scale = _laid_out(name, family, factors)
+        alpha = alphas.get(name.partition(".")[0])
+        strength = alpha / down.shape[0] if alpha else 1.0
+        down, up = algebra.balance(down, (up.double() * (scale / strength)).float())
+        cast = down.to(DTYPES[dtype]).contiguous(), up.to(DTYPES[dtype]).contiguous()
+        if not all(t.isfinite().all() and t.float().abs().max() <= _LARGEST for t in cast):
+            problems.append(Problem(f"The numbers of {name} are too large for a LoRA file or not finite."))
+            continue
+        exact, rounded = (down, up, strength), (*cast, strength)
+        whole += algebra.norm(*exact) ** 2
+        lost += algebra.distance(exact, rounded) ** 2 if dtype != "fp32" else 0.0
+        tensors |= _named(name, family, container, cast, alpha)
+    if problems:
+        raise UserError(*problems[:5])
+    if not tensors:
+        raise UserError("There is nothing to write: no layer is left.", fix="Check the weights and blocks.")
+    # lora_adapter_metadata is peft's own key and would be believed in place of the folded strength.
+    kept = {k: v for k, v in metadata.items() if k != "lora_adapter_metadata"}
+    write_tensors(path, tensors, add_hashes(tensors, kept | ({"format": "pt"} if container == "diffusers" else {})))
+    return math.sqrt(lost / whole) if whole else 0.0
+
+
+def _alphas(modules: Mapping[str, Factors]) -> dict[str, float]:
+    found: dict[str, Counter] = {}
+    for name, (down, _, scale) in modules.items():
+        value = round(abs(scale) * max(down.shape[0], 2), 6)
+        found.setdefault(name.partition(".")[0], Counter())[value] += value > 0
+    return {root: counter.most_common(1)[0][0] or 1.0 for root, counter in found.items()}
+
+
+def _laid_out(name: str, family: str, factors: Factors) -> Factors:
+    """The axes that the family's layer has (4-D for convolutions), rank at least 2, float32."""
+    down, up, scale = factors[0].float(), factors[1].float(), factors[2]
+    rank = down.shape[0]
+    if down.ndim == 2 or down.shape[2:].numel() == 1:
+        ones = (1, 1) if kernel_of(name, family) else ()
+        if down.ndim == 2 and kernel_of(name, family) == 3:
+            ones = ()  # a linear layer where we expect a convolution: as it was
+        down, up = down.reshape(rank, down.shape[1], *ones), up.reshape(up.shape[0], rank, *ones)
+    if rank == 1:
+        down = torch.cat([down, torch.zeros_like(down)], dim=0)
+        up = torch.cat([up, torch.zeros_like(up)], dim=1)
+    return down, up, scale
+
+
+def _named(
+    name: str, family: str, container: str, pair: tuple[Tensor, Tensor], alpha: float | None
+) -> dict[str, Tensor]:
+    if container == "diffusers":
+        return {f"{name}.lora_A.weight": pair[0], f"{name}.lora_B.weight": pair[1]}
+    file = kohya_name(name, family)
+    return {
+        f"{file}.lora_down.weight": pair[0],
+        f"{file}.lora_up.weight": pair[1],
+        f"{file}.alpha": torch.tensor(alpha, dtype=torch.float32),
+    }
+
+
+# ---- metadata
+
+_BASES = {
+    "sd1": ("sd_v1", "False", "stable-diffusion-v1/lora", "diffusers"),
+    "sd2": ("sd_v2", "True", "stable-diffusion-v2-512/lora", "diffusers"),
+    "sdxl": (
+        "sdxl_base_v1-0",
+        "False",
+        "stable-diffusion-xl-v1-base/lora",
+        "https://github.com/Stability-AI/generative-models",
+    ),
+}
+
+
+def derived_metadata(
+    modules: Mapping[str, Factors],
+    family: str,
+    *,
+    name: str,
+    source: Mapping[str, str] | None = None,
+    merged_from: Iterable[Path | str] = (),
+) -> dict[str, str]:
+    """What a made file says about itself: what tools need to sort it, and what still holds of ``source``'s metadata.
+
+    source: of the file that was resized or converted. merged_from: files by name, without their folders.
+    """
+    kept = {key: value for key, value in (source or {}).items() if not key.startswith(_OF_ONE_FILE)}
+    version, v2, architecture, implementation = _BASES[family]
+    ranks = Counter(down.shape[0] for down, _, _ in modules.values())
+    alphas = _alphas(modules)
+    rank = ranks.most_common(1)[0][0] if ranks else 0
+    made = {
+        "ss_base_model_version": version,
+        "ss_v2": v2,
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": architecture,
+        "modelspec.implementation": implementation,
+    }
+    made |= {key: kept[key] for key in made if key in kept and _agrees(key, kept[key], family)}
+    made |= {
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(rank) if len(ranks) == 1 else "Dynamic",
+        "ss_network_alpha": f"{next(iter(alphas.values())):g}" if len(set(alphas.values())) == 1 else "Dynamic",
+        "ss_network_args": "{}",
+        "modelspec.title": base_of(name),
+    }
+    if "ss_output_name" in kept or not source:
+        made["ss_output_name"] = base_of(name).lstrip("{")
+    if sources := [base_of(str(path)).removesuffix(".safetensors") for path in merged_from]:
+        made["modelspec.merged_from"] = ", ".join(sources)
+    return {**kept, **made}
+
+
+def _agrees(key: str, value: str, family: str) -> bool:
+    """A v-prediction base keeps its more precise name; a name of another family does not stay."""
+    if key == "ss_base_model_version":
+        return value.startswith({"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_"}[family])
+    if key == "modelspec.architecture":
+        starts = {"sd1": "stable-diffusion-v1", "sd2": "stable-diffusion-v2", "sdxl": "stable-diffusion-xl"}
+        return value.startswith(starts[family])
+    return False
+
+
+# ---- hashes
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """sha256: of the file. autov2: its first 10 digits. model: of all after the header (Civitai's AutoV3,
+    ``sshs_model_hash``). legacy: ``sshs_legacy_hash``."""
+
+    sha256: str
+    model: str
+    legacy: str
+
+    @property
+    def autov2(self) -> str:
+        return self.sha256[:10]
+
+
+def model_hashes(file: TensorFile, metadata: Mapping[str, str]) -> tuple[str, str]:
+    """(sshs_model_hash, sshs_legacy_hash) of a file's tensors in their order, with kohya's recipe:
+
+    SHA-256 of all bytes after the header; 8 digits of that of the bytes 0x100000 to 0x110000 of the file as it would be
+    with the ``ss_*`` metadata alone.
+    """
+    plan: dict[str, Spec] = dict(file.entries)
+    plain = {key: value for key, value in metadata.items() if key.startswith("ss_")}
+    header = len(header_bytes(plan, plain))
+    data, start = file.data(), 0x100000 - header
+    window = data[max(start, 0) : max(start + 0x10000, 0)]
+    if start < 0:  # a header of more than a megabyte reaches into it
+        window = header_bytes(plan, plain)[0x100000:] + bytes(window)
+        window = window[:0x10000]
+    return hashlib.sha256(data).hexdigest(), hashlib.sha256(window).hexdigest()[:8]
+
+
+def file_hashes(file: TensorFile) -> Hashes:
+    digest = hashlib.sha256()
+    with open(file.path, "rb") as raw:
+        while block := raw.read(1 << 22):
+            digest.update(block)
+    return Hashes(digest.hexdigest(), *model_hashes(file, file.metadata))

@@ -1,0 +1,177 @@
+"""Several LoRAs with weights into one: exactly by concatenation, or to a chosen rank by SVD; linear, TIES, DARE."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sdlora.errors import Problem, UserError
+from sdlora.lora import algebra
+from sdlora.lora.kinds import Factors
+from sdlora.lora.read import LoraFile, read_lora
+from sdlora.toolbox.blocks import check_blocks, parse_blocks, weight_of
+from sdlora.toolbox.files import Result, choose_dtype, common_family, derived_metadata, output_path, write_lora
+
+METHODS = ("linear", "ties", "dare")
+Pairs = Sequence[tuple[Path | str, float]]
+
+
+def merge_loras(
+    loras: Pairs,
+    out: Path | str,
+    *,
+    rank: int | None = None,
+    blocks: Sequence[str] = (),
+    method: str = "linear",
+    density: float = 0.5,
+    seed: int = 0,
+    dtype: str = "",
+    container: str = "kohya",
+) -> Result:
+    """Merge ``loras``, pairs of (file, weight), into the LoRA file ``out``.
+
+    Without ``rank`` the result is the exact weighted sum, and the ranks add up; with it every layer is the best
+    approximation of that rank. The result's error is relative to the exact merge, the rounding to ``dtype`` included.
+    blocks: "IN04=0.5 MID=1 …" for all files, or one such text for each. method: "linear" (weighted sum), "ties" (Yadav
+    et al. 2023) or "dare" (Yu et al. 2024: each entry stays with probability ``density``, then the weighted sum); these
+    two need a rank. density: share of the entries that stay, 0 to 1. dtype: the inputs' by default.
+    Raises UserError: files that can't be read or are for different families, layers of different shape, DoRA.
+    """
+    check_method(method, rank, density)
+    path = output_path(out, [file for file, _ in loras])
+    files = read_all(loras)
+    family = common_family(files)
+    weights = layer_weights(files, [weight for _, weight in loras], blocks)
+    dense = method != "linear"
+    names = list(dict.fromkeys(name for file in files for name in file.changes))
+    merged: dict[str, Factors] = {}
+    lost = whole = 0.0
+    for index, name in enumerate(names):
+        own = [(file, w[name]) for file, w in zip(files, weights, strict=True) if name in file.changes and w[name]]
+        if not own:
+            continue
+        _check_shapes(name, own)
+        if dense or not all(name in file.modules for file, _ in own):
+            draw = torch.Generator().manual_seed(seed * 1_000_003 + index)
+            found = algebra.decompose_matrix(_dense(name, own, method, density, draw, rank))
+            down, up, cut = algebra.truncate(found, _within(found, rank), own[0][0].inputs_of(name))
+            merged[name], size = (down, up, 1.0), float(found.s.norm())
+        else:
+            merged[name], cut, size = _from_factors(name, own, rank)
+        lost, whole = lost + cut**2, whole + size**2
+    metadata = derived_metadata(
+        merged,
+        family,
+        name=path.stem,
+        source=files[0].metadata if len(files) == 1 else None,
+        merged_from=files_of(loras),
+    )
+    rounding = write_lora(
+        path, merged, family=family, metadata=metadata, dtype=choose_dtype(dtype, files), container=container
+    )
+    error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)
+    ranks = sorted({down.shape[0] for down, _, _ in merged.values()})
+    return Result(path, len(merged), error, f"rank {ranks[0]}" + (f" to {ranks[-1]}" if len(ranks) > 1 else ""))
+
+
+def check_method(method: str, rank: int | None, density: float) -> None:
+    """UserError with everything that is wrong in the choices."""
+    wrong = []
+    if method not in METHODS:
+        wrong.append(Problem(f"--method is {method!r}.", f"It must be one of {', '.join(METHODS)}."))
+    elif method != "linear" and rank is None:
+        wrong.append(Problem(f"--method {method} leaves no low-rank factors.", "Give a --rank to approximate it."))
+    if rank is not None and rank < 1:
+        wrong.append(Problem(f"--rank is {rank}.", "It must be at least 1."))
+    if not 0 < density <= 1:
+        wrong.append(Problem(f"--density is {density}.", "It must be more than 0 and at most 1."))
+    if wrong:
+        raise UserError(*wrong)
+
+
+def read_all(loras: Pairs) -> list[LoraFile]:
+    """Every file; UserError with the faults of all, a weight that is no number among them."""
+    files, problems = [], []
+    if not loras:
+        problems.append(Problem("There is no LoRA to merge.", "Give files, such as a.safetensors=0.7."))
+    for path, weight in loras:
+        if not math.isfinite(weight):
+            problems.append(Problem(f"The weight of {path} is no number.", "Give one such as 0.7."))
+        try:
+            files.append(read_lora(path))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return files
+
+
+def layer_weights(files: Sequence[LoraFile], weights: Sequence[float], blocks: Sequence[str]) -> list[dict[str, float]]:
+    """File by file: layer -> weight, the file's times its block's."""
+    if len(blocks) not in (0, 1, len(files)):
+        raise UserError(
+            f"--blocks is given {len(blocks)} times for {len(files)} files.", fix="Give it once, or once for each."
+        )
+    parsed = [parse_blocks(text) for text in blocks] or [[]]
+    found = []
+    for i, (file, weight) in enumerate(zip(files, weights, strict=True)):
+        own = parsed[i] if len(parsed) > 1 else parsed[0]
+        check_blocks(file.changes, file.family, own)
+        found.append({name: weight * weight_of(name, file.family, own) for name in file.changes})
+    return found
+
+
+def files_of(loras: Pairs) -> list[Path | str]:
+    return [file for file, _ in loras]
+
+
+def _check_shapes(name: str, own: Sequence[tuple[LoraFile, float]]) -> None:
+    first = own[0][0]
+    for file, _ in own[1:]:
+        if file.changes[name].size() != first.changes[name].size():
+            raise UserError(
+                f"{first.path.name} and {file.path.name} are for different base models: {name} is "
+                f"{list(first.changes[name].size())} in one and {list(file.changes[name].size())} in the other."
+            )
+
+
+def _from_factors(name: str, own: Sequence[tuple[LoraFile, float]], rank: int | None) -> tuple[Factors, float, float]:
+    """(factors, norm of what was cut off, norm of the whole)"""
+    down, up, scale = algebra.concat([(d, u, s * w) for file, w in own for d, u, s in [file.modules[name]]])
+    if rank is None or down.shape[0] <= rank:
+        if len(own) == 1:  # as it was, with its own scale
+            d, u, s = own[0][0].modules[name]
+            down, up, scale = d, u, s * own[0][1]
+        return (down, up, scale), 0.0, algebra.norm(down, up, scale)
+    found = algebra.decompose(down, up, scale)
+    new_down, new_up, cut = algebra.truncate(found, min(rank, len(found.s)), down.shape[1:])
+    return (new_down, new_up, 1.0), cut, float(found.s.norm())
+
+
+def _dense(
+    name: str,
+    own: Sequence[tuple[LoraFile, float]],
+    method: str,
+    density: float,
+    draw: torch.Generator,
+    rank: int | None,
+) -> Tensor:
+    if rank is None:
+        file = next(file for file, _ in own if name not in file.modules)
+        raise UserError(
+            f"{file.path.name} has a {file.kind_shown(name)} in {name}, whose sum with others has no low rank.",
+            fix="Give a --rank to approximate it.",
+            where=str(file.path),
+        )
+    changes = [file.delta(name).flatten(1) for file, _ in own]
+    if method == "ties":
+        return algebra.ties(changes, [weight for _, weight in own], density)
+    if method == "dare":
+        changes = [algebra.dare(change, density, draw) for change in changes]
+    return torch.stack([change * weight for change, (_, weight) in zip(changes, own, strict=True)]).sum(0)
+
+
+def _within(found: algebra.Decomposed, rank: int | None) -> int:
+    return algebra.choose_rank(found.s, rank)

@@ -1,0 +1,145 @@
+"""Streaming safetensors against the safetensors library itself, and hostile headers."""
+
+import json
+import shutil
+import struct
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import SafetensorError
+
+from sdlora.errors import UserError
+from sdlora.lora.stream import DTYPES, Spec, TensorFile, TensorWriter, library_order, spec_of, write_tensors
+
+
+def some_tensors() -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    found = {
+        f"t.{name}": (torch.randn(3, 5, generator=draw) * 10).to(dtype)
+        for name, dtype in DTYPES.items()
+        if dtype not in (torch.uint16, torch.uint32, torch.uint64)
+    }
+    return found | {"scalar": torch.tensor(0.5), "empty": torch.zeros(0, 4), "a": torch.arange(7, dtype=torch.float16)}
+
+
+def test_what_is_written_is_byte_for_byte_what_the_library_writes(tmp_path):
+    tensors = some_tensors()
+    write_tensors(tmp_path / "ours.safetensors", tensors, {"a": "ü"})
+    assert (tmp_path / "ours.safetensors").read_bytes() == safetensors.torch.save(tensors, {"a": "ü"})
+
+
+def test_what_the_library_writes_is_read_lazily_and_equal(tmp_path):
+    tensors = some_tensors()
+    safetensors.torch.save_file(tensors, tmp_path / "x.safetensors", {"who": "me"})
+    file = TensorFile(tmp_path / "x.safetensors")
+    assert file.metadata == {"who": "me"} and set(file.entries) == set(tensors)
+    for key, tensor in tensors.items():
+        read = file.tensor(key)
+        assert read.dtype == tensor.dtype and read.shape == tensor.shape
+        assert read.contiguous().view(-1).view(torch.uint8).equal(tensor.contiguous().view(-1).view(torch.uint8))
+
+
+def test_tensors_can_be_written_in_any_order_and_none_may_be_left_out(tmp_path):
+    tensors = {"a": torch.ones(3), "b": torch.zeros(2, 2, dtype=torch.float16)}
+    plan = library_order({key: spec_of(t) for key, t in tensors.items()})
+    path = tmp_path / "x.safetensors"
+    with TensorWriter(path, plan) as writer:
+        for key in reversed(list(plan)):
+            writer.write(key, tensors[key])
+    assert safetensors.torch.load_file(path)["a"].equal(tensors["a"])
+    path.unlink()
+    with pytest.raises(ValueError, match="not written: a"), TensorWriter(path, plan) as writer:
+        writer.write("b", tensors["b"])
+    with pytest.raises(ValueError, match="planned"), TensorWriter(path, plan) as writer:
+        writer.write("a", tensors["b"])
+    assert not list(tmp_path.iterdir())  # no file and no half of one
+
+
+def test_an_old_file_stays_until_the_new_is_complete(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), TensorWriter(path, {"a": Spec("F32", (2,))}):
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_too_little_space_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_500_000))
+    with pytest.raises(UserError, match=r"needs 4 MB, but .* has only 1.5 MB free"):
+        write_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(1_000_000)})
+    assert not list(tmp_path.iterdir())
+
+
+def made(header: dict | bytes, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(start: int, end: int, shape: list, dtype: str = "F32") -> dict:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "only 0 bytes"),
+        (b"1234", "only 4 bytes"),
+        (struct.pack("<Q", 2**63), "header claims"),
+        (struct.pack("<Q", 100_000_001) + b"{}", "100000000 are allowed"),
+        (struct.pack("<Q", 50) + b"{}", "whole file has 10"),
+        (made(b"[]"), "does not begin with"),
+        (made(b'{"a": '), "no JSON"),
+        (made(b'{"\xff": 1}'), "no JSON"),
+        (made(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "no JSON"),
+        (made(b'{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":1}'), "'a' twice"),
+        (made({"__metadata__": {"a": 1}}), "metadata is not text"),
+        (made({"a": 3}), "described wrongly"),
+        (made({"a": entry(0, 4, [1], "F99")}, b"0000"), "unknown dtype 'F99'"),
+        (made({"a": entry(0, 4, [-1])}, b"0000"), "no usable shape"),
+        (made({"a": entry(0, 4, [True])}, b"0000"), "no usable shape"),
+        (made({"a": entry(0, 4, [2])}, b"0000"), "has 4 bytes, its shape needs 8"),
+        (made({"a": entry(0, 2**62, [2**60])}, b"0000"), "bytes after the file"),
+        (made({"a": entry(0, 4, [1]), "b": entry(0, 4, [1])}, b"0000"), "'a' and 'b' overlap"),
+        (made({"a": entry(0, 4, [1]), "b": entry(8, 12, [1])}, b"0" * 12), "a gap before the tensor 'b'"),
+        (made({"a": entry(0, 4, [1])}, b"0" * 9), "5 bytes after its last tensor"),
+    ],
+)
+def test_hostile_headers_are_refused_in_one_sentence(tmp_path, raw, words):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=words) as caught:
+        TensorFile(path)
+    assert len(caught.value.problems) == 1
+    assert str(caught.value).count("\n") == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(position=st.integers(0, 400), byte=st.integers(0, 255), cut=st.integers(0, 60))
+def test_whatever_we_take_the_library_takes_too(tmp_path_factory, position, byte, cut):
+    """A damaged file is refused, or read exactly as the library reads it."""
+    raw = bytearray(safetensors.torch.save({"a": torch.arange(6.0), "b": torch.ones(2, 2)}, {"k": "v"}))
+    raw[position % len(raw)] = byte
+    raw = bytes(raw[: len(raw) - cut])
+    path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
+    path.write_bytes(raw)
+    try:
+        file = TensorFile(path)
+    except UserError:
+        return
+    try:
+        theirs = safetensors.torch.load(raw)
+    except SafetensorError as error:  # the library knows more dtypes than torch has, and wants plain metadata
+        raise AssertionError(f"we took what the library refuses: {error}") from error
+    assert set(file.entries) == set(theirs)
+    assert all(file.tensor(key).view(torch.uint8).equal(theirs[key].view(torch.uint8)) for key in theirs)
+
+
+def test_no_file_and_a_folder_are_said(tmp_path):
+    with pytest.raises(UserError, match="no file"):
+        TensorFile(tmp_path / "none.safetensors")
+    with pytest.raises(UserError, match="is a folder"):
+        TensorFile(tmp_path)

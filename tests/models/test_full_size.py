@@ -1,0 +1,59 @@
+"""SD 1.5 at its real size, random weights: the single file needs no network, equals the folder, and is held once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMPARE = """
+import sys, threading, time
+import torch
+from sdlora.models.families import inspect_base
+from sdlora.models.load import load_text_encoders, load_tokenizers, load_unet, load_vae
+
+def private():  # bytes of this process that are no mapped file
+    return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
+
+def digest(model):
+    return [(name, v.double().sum().item(), v.flatten()[:9].tolist()) for name, v in model.state_dict().items()]
+
+folder, single = (inspect_base(path) for path in sys.argv[1:])
+assert folder.family == single.family == "sd1" and single.resolution == 512 and single.precision == "fp16"
+load_vae(single)  # warms up what every load needs
+before, peak, done = private(), 0, False
+
+def watch():
+    global peak
+    while not done:
+        peak = max(peak, private())
+        time.sleep(0.002)
+
+threading.Thread(target=watch).start()
+unet = load_unet(single, torch.float32)
+done = True
+size = sum(4 * p.numel() for p in unet.parameters())
+assert size > 3.4e9 and peak - before < 1.1 * size, (size, peak - before)
+one = digest(unet)
+del unet
+assert digest(load_unet(folder, torch.float32)) == one
+assert digest(load_vae(folder)) == digest(load_vae(single))
+one, two = (load_text_encoders(base)["text_encoder"] for base in (folder, single))
+assert digest(one) == digest(two)
+assert len({str(load_tokenizers(base)["text_encoder"]("a cat!").input_ids) for base in (folder, single)}) == 1
+"""
+
+
+@pytest.mark.slow
+def test_sd15_from_a_single_file_offline(tmp_path):
+    """4 GB of disk, 4 GB of memory, a minute or two."""
+    folder, single = tmp_path / "sd15", tmp_path / "sd15.safetensors"
+    for target in (folder, single):
+        subprocess.run([sys.executable, ROOT / "benchmarks/speed/make_sd15.py", target], check=True)
+    away = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE, folder, single], env=os.environ | away, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

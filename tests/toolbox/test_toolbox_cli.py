@@ -1,0 +1,78 @@
+"""The toolbox as people call it: arguments, one line of result, exit status."""
+
+import argparse
+import json
+
+import pytest
+from safetensors import safe_open
+from toolbox_files import deltas, make_lora, make_single, relative
+
+from sdlora.errors import UserError
+from sdlora.toolbox.cli import add_commands
+
+BLOCK = ("mid_block.attentions.0",)
+
+
+def run(*args: object) -> int:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(required=True)
+
+    def make_command(commands, name, function, text):
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(run_command=function)
+        return command
+
+    add_commands(commands, make_command)
+    chosen = parser.parse_args([str(arg) for arg in args])
+    return chosen.run_command(chosen)
+
+
+def test_every_command_prints_one_line_with_the_error(tmp_path, capsys):
+    a = make_lora(tmp_path / "a.safetensors", seed=1, words=BLOCK)
+    b = make_lora(tmp_path / "b=1.safetensors", seed=2, words=BLOCK)
+    base, tuned = make_single(tmp_path / "base.safetensors"), tmp_path / "tuned.safetensors"
+    made = tmp_path / "made.safetensors"
+    for args in (
+        ["merge", f"{a}=0.7", b, "--out", made, "--dtype", "fp32"],
+        ["merge", f"{a}=0.7", f"{b}=-0.3", "--rank", "2", "--blocks", "MID=0.5", "--method", "ties", "--out", made],
+        ["merge", a, "--into", base, "--out", tuned],
+        ["extract", tuned, base, "--rank", "4", "--out", made],
+        ["resize", a, "--energy", "0.9", "--out", made],
+        ["convert", a, "--container", "diffusers", "--out", made],
+        ["rename", a, "--name", "cat", "--set", "modelspec.author=me=you", "--out", made],
+        ["quantize", base, "--plain", "--out", made],
+    ):
+        assert run(*args) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("Wrote ") and out.count("\n") == 1 and "relative error" in out, args
+    with pytest.raises(UserError, match="exact and keeps"):
+        run("merge", a, "--into", base, "--rank", 4, "--out", made)
+
+
+def test_weights_and_metadata_arrive(tmp_path):
+    a = make_lora(tmp_path / "a.safetensors", seed=1, words=BLOCK)
+    run("merge", f"{a}=-0.5", "--out", tmp_path / "m.safetensors")
+    truth = {key: -0.5 * delta for key, delta in deltas(a).items()}
+    assert relative(deltas(tmp_path / "m.safetensors"), truth) < 1e-6
+    run("rename", a, "--trigger", "mew", "--out", tmp_path / "r.safetensors")
+    with safe_open(tmp_path / "r.safetensors", "pt") as file:
+        assert file.metadata()["modelspec.trigger_phrase"] == "mew"
+
+
+@pytest.mark.parametrize(
+    "args", [["merge", "a=x", "--out", "b"], ["merge", "--out", "b"], ["rename", "a", "--set", "x"]]
+)
+def test_wrong_usage_is_told_by_argparse(args):
+    with pytest.raises(SystemExit) as end:
+        run(*args)
+    assert end.value.code == 2
+
+
+def test_inspect_prints_json_and_its_status_tells_of_problems(tmp_path, capsys):
+    a = make_lora(tmp_path / "a.safetensors", words=BLOCK)
+    assert run("inspect", a, "--json", "--against", a) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["family"] == "sd1" and report["against"]["strength"] == 1
+    (tmp_path / "x.safetensors").write_bytes(a.read_bytes()[:-1])
+    with pytest.raises(UserError):
+        run("inspect", tmp_path / "x.safetensors")

@@ -1,0 +1,130 @@
+"""Caption changes that can be taken back: each is kept on disk before it is made, in the dataset's cache folder."""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdlora.data.captions import one_line, write_caption
+from sdlora.data.images import CACHE_FOLDER
+from sdlora.errors import UserError
+from sdlora.run import write_atomically
+from ui import text
+
+KEPT = 100  # changes
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: the edit's kind (a key of ``text.CHANGES``), its words, and how many captions it wrote."""
+
+    number: int
+    kind: str
+    words: str
+    count: int
+
+
+class History:
+    """The changes of one dataset folder.
+
+    A change is a file ``.sdlora_cache/undo/000001.json``: for each image the caption file's bytes before (null: there
+    was none) and the text after. It is written first, so a crash between the two leaves nothing that can't be undone.
+    """
+
+    def __init__(self, folder: Path):
+        self.root, self.folder = folder, folder / CACHE_FOLDER / "undo"
+
+    def last(self) -> Change | None:
+        """The change that ``undo`` would take back."""
+        for path in reversed(self._files()):
+            content = self._read(path)
+            if content:
+                return Change(int(path.stem), str(content["kind"]), str(content["words"]), len(content["files"]))
+        return None
+
+    def write(self, captions: Mapping[Path, str], kind: str, words: str) -> list[Path]:
+        """Write the captions (image -> text); the images whose caption was written. UserError if nothing could be.
+
+        One that fails stops the rest; what was written by then can be undone as a whole.
+        """
+        with _one_at_a_time:
+            files = {self._name(image): [_bytes_of(image), one_line(new)] for image, new in captions.items()}
+            numbers = [int(path.stem) for path in self._files()]
+            target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, json.dumps({"kind": kind, "words": words, "files": files}))
+            except OSError as error:
+                raise UserError(text.NO_UNDO.format(reason=error.strerror)) from error
+            for old in self._files()[:-KEPT]:
+                old.unlink(missing_ok=True)
+            for image, new in captions.items():
+                write_caption(image, new)
+            return list(captions)
+
+    def undo(self) -> tuple[list[Path], int]:
+        """Take the last change back: (images whose caption is as it was, captions left since they changed again)."""
+        with _one_at_a_time:
+            for path in reversed(self._files()):
+                content = self._read(path)
+                if content:
+                    done = self._restore(content["files"])
+                    path.unlink(missing_ok=True)
+                    return done
+                path.unlink(missing_ok=True)
+        return [], 0
+
+    def _restore(self, files: dict[str, list]) -> tuple[list[Path], int]:
+        restored, changed = [], 0
+        for name, (before, after) in files.items():
+            image = self.root / name
+            now = _bytes_of(image)
+            if now == before or not image.exists():
+                continue
+            if now != after:
+                changed += 1
+                continue
+            caption = image.with_suffix(".txt")
+            try:
+                if before is None:
+                    caption.unlink(missing_ok=True)
+                else:
+                    write_atomically(caption, before.encode("utf-8", "surrogateescape"))
+            except OSError as error:
+                raise UserError(text.NOT_SAVED.format(name=caption.name, reason=error.strerror)) from error
+            restored.append(image)
+        return restored, changed
+
+    def _name(self, image: Path) -> str:
+        return image.relative_to(self.root).as_posix()
+
+    def _files(self) -> list[Path]:
+        try:
+            names = sorted(name for name in os.listdir(self.folder) if name.endswith(".json") and name[:-5].isdigit())
+        except OSError:
+            return []
+        return [self.folder / name for name in names]
+
+    def _read(self, path: Path) -> dict | None:
+        """The change, or None where the file is damaged or names anything but images of this folder."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            names = content["files"]
+            sound = all(
+                not os.path.isabs(name) and ".." not in name.split("/") and len(pair) == 2
+                for name, pair in names.items()
+            )
+            return content if sound and content["kind"] in text.CHANGES and "words" in content else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def _bytes_of(image: Path) -> str | None:
+    """The caption file's bytes as JSON can hold them; None if there is no such file."""
+    try:
+        return image.with_suffix(".txt").read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None

@@ -1,0 +1,31 @@
+"""How many tokens of the text encoder a caption takes. Every Stable Diffusion has the same vocabulary, CLIP's."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+import sdlora
+
+LIMIT = 75  # a text encoder's window of 77 less its two marks
+VOCABULARY = Path(sdlora.__file__).parent / "models" / "clip"
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> Tokenizer:
+    """CLIP's byte-pair encoding (Radford et al. 2021): lower case, words and signs apart, digits one by one."""
+    files = (str(VOCABULARY / "vocab.json"), str(VOCABULARY / "merges.txt"))
+    tokenizer = Tokenizer(models.BPE.from_file(*files, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    split = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    return tokenizer
+
+
+def count(captions: Iterable[str]) -> list[int]:
+    """The number of tokens of each, without the begin and end marks."""
+    return [len(encoded.ids) for encoded in _tokenizer().encode_batch(list(captions))]

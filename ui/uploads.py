@@ -1,0 +1,325 @@
+"""Files that a browser sent, into a dataset folder: pictures, captions and zips of them. All of it is hostile.
+
+A name keeps its letters and loses what a system could take for anything but a name. A file is written under a hidden
+name, read whole as a picture, and only then gets its own. What is refused gets one sentence.
+"""
+
+import os
+import shutil
+import stat
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from sdlora.data.captions import MAX_BYTES as CAPTION_BYTES
+from sdlora.data.captions import METADATA, SIDECARS, decode
+from sdlora.data.images import SUFFIXES, check_image, content_hash
+from sdlora.errors import UserError
+from ui import text
+
+NAME_LENGTH = 80  # characters of a name without its ending
+NAME_BYTES = 180  # of it in UTF-8; file systems take 255, and an ending and a counter follow
+DEPTH = 6  # folders in a zip
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+SPARE = 256 << 20  # bytes of the disk that stay free
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a delivery may be. ratio: of a zip's content to the zip; pictures hardly shrink, so 1 is usual."""
+
+    file_bytes: int = 512 << 20
+    zip_files: int = 20_000
+    zip_bytes: int = 64 << 30
+    ratio: int = 20
+
+
+@dataclass
+class Added:
+    """What became of a delivery. images: the new files. renamed: (name it had, name it got), for taken names."""
+
+    images: list[Path] = field(default_factory=list)
+    captions: dict[Path, str] = field(default_factory=dict)  # for images that are there: image -> text
+    same: int = 0
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+class _Refused(Exception):
+    """A sentence about one file or one zip."""
+
+
+def safe_file_name(name: str) -> str:
+    """A file name that is only that on every system: no path, no control or direction characters, no device."""
+    name = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    name = "".join("-" if c in '<>:"|?*' else c for c in name if unicodedata.category(c)[0] != "C")
+    name = " ".join(name.split())
+    stem, ending = os.path.splitext(name.lstrip(". "))
+    ending = ending if ending.lower() in SUFFIXES | {*SIDECARS, ".zip", ".jsonl"} else ending[:16]
+    stem = stem[:NAME_LENGTH]
+    while len(stem.encode("utf-8", "replace")) > NAME_BYTES:
+        stem = stem[:-1]
+    stem = stem.strip(". ") or "image"
+    if unicodedata.normalize("NFKC", stem).split(".")[0].strip().casefold() in RESERVED:
+        stem = f"image-{stem}"
+    return (stem + ending).rstrip(". ")
+
+
+def new_folder(root: Path, wish: str) -> Path:
+    """A folder of its own under ``root`` with about that name; UserError if it can't be made."""
+    stem = safe_file_name(wish)
+    for attempt in range(1, 10_000):
+        folder = root / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=error.strerror)) from error
+    raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=stem))
+
+
+def add(files: Iterable[tuple[str, Path]], folder: Path, limits: Limits | None = None) -> Added:
+    """Put (name as sent, file on this disk) into ``folder``; the files stay where they are.
+
+    Captions come with the picture of the same name; those for a picture that is in the folder already are given back
+    in ``captions``, for the caller to write in a way that can be undone. Never raises for what is in the files.
+    """
+    limits, added, incoming = limits or Limits(), Added(), _Incoming(folder)
+    for name, path in files:
+        with _sentence(added, name):
+            if safe_file_name(name).lower().endswith(".zip"):
+                _unpack(name, path, incoming, limits, added)
+            else:
+                with open(path, "rb") as source:
+                    incoming.take(PurePosixPath(safe_file_name(name)), name, source, limits.file_bytes)
+    incoming.settle(added)
+    return added
+
+
+@contextmanager
+def _sentence(added: Added, name: str) -> Iterator[None]:
+    try:
+        yield
+    except _Refused as refused:
+        added.refused.append(str(refused))
+    except OSError as error:
+        added.refused.append(text.NOT_ADDED.format(name=_shown(name), reason=error.strerror or str(error)))
+
+
+def _shown(name: str) -> str:
+    """A name as a sentence may have it: printable and not endless."""
+    name = "".join(c for c in name if c.isprintable())
+    return name if len(name) <= 80 else name[:79] + "…"
+
+
+# ---- zips
+
+
+def _unpack(name: str, path: Path, incoming: "_Incoming", limits: Limits, added: Added) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir() and not _of_a_system(m.filename)]
+            total = sum(member.file_size for member in members)
+            if len(members) > limits.zip_files or total > limits.zip_bytes:
+                raise _Refused(text.ZIP_TOO_LARGE.format(name=_shown(name), count=text.number(limits.zip_files)))
+            if total > max(limits.ratio * path.stat().st_size, 64 << 20):
+                raise _Refused(text.ZIP_BOMB.format(name=_shown(name), size=text.size(total)))
+            if total + SPARE > shutil.disk_usage(incoming.folder).free:
+                raise _Refused(text.ZIP_NO_ROOM.format(name=_shown(name), size=text.size(total)))
+            top = _common_top(members)
+            for member in members:
+                with _sentence(added, member.filename):
+                    _member(archive, member, top, incoming, limits)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        raise _Refused(text.ZIP_DAMAGED.format(name=_shown(name))) from error
+
+
+def _of_a_system(name: str) -> bool:
+    """What macOS and Windows leave behind; nobody misses it."""
+    parts = name.replace("\\", "/").split("/")
+    return parts[-1] in ("Thumbs.db", "desktop.ini") or any(
+        part == "__MACOSX" or (part.startswith(".") and part.strip(".")) for part in parts
+    )
+
+
+def _common_top(members: list[zipfile.ZipInfo]) -> str:
+    """The one folder that everything is in, if so: it would only be a folder in the folder."""
+    tops = {m.filename.split("/", 1)[0] if "/" in m.filename else "" for m in members}
+    top = tops.pop() if len(tops) == 1 else ""
+    return f"{top}/" if top not in ("", "..") and not top[0].isdigit() else ""  # 10_cat says how often it repeats
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, top: str, incoming: "_Incoming", limits: Limits) -> None:
+    name = member.filename
+    raw = name.replace("\\", "/")
+    if raw.startswith("/") or ":" in raw.split("/")[0] or ".." in raw.split("/"):
+        raise _Refused(text.ZIP_LEADS_OUT.format(name=_shown(name)))
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise _Refused(text.ZIP_LINK.format(name=_shown(name)))
+    if member.flag_bits & 1:
+        raise _Refused(text.ZIP_LOCKED.format(name=_shown(name)))
+    if member.file_size > limits.file_bytes:
+        raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(limits.file_bytes)))
+    parts = raw.removeprefix(top).split("/")
+    if len(parts) > DEPTH:
+        parts = parts[:1] + parts[-DEPTH + 1 :]
+    target = PurePosixPath(*(safe_file_name(part) for part in parts if part not in ("", ".")))
+    try:
+        with archive.open(member) as source:
+            incoming.take(target, name, source, limits.file_bytes)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise _Refused(text.NOT_READABLE_FILE.format(name=_shown(name))) from error
+
+
+# ---- one delivery
+
+
+class _Incoming:
+    """Files under hidden names in the dataset folder until all of a delivery is known: captions follow pictures."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.images: list[tuple[PurePosixPath, str, Path]] = []  # target, name as sent, temporary file
+        self.captions: dict[str, str] = {}  # folded target without its ending -> text
+        self.files = 0
+
+    def take(self, target: PurePosixPath, name: str, source: IO[bytes], limit: int) -> None:
+        """Store a picture, remember a caption, refuse the rest."""
+        ending = target.suffix.lower()
+        if ending in SIDECARS:
+            data = source.read(CAPTION_BYTES + 1)
+            if len(data) > CAPTION_BYTES:
+                raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(CAPTION_BYTES)))
+            key = _key(target)
+            if ending == SIDECARS[0] or key not in self.captions:
+                self.captions[key] = decode(data)
+        elif target.name == METADATA:
+            self._store(target, source, limit, name)
+        elif ending in SUFFIXES:
+            temporary = self._write(source, limit, name)
+            try:
+                check_image(temporary, _shown(name))
+            except UserError as error:
+                temporary.unlink(missing_ok=True)
+                raise _Refused(text.NO_PICTURE.format(name=_shown(name))) from error
+            self.images.append((target, name, temporary))
+        else:
+            raise _Refused(text.NO_PICTURE.format(name=_shown(name)))
+
+    def _write(self, source: IO[bytes], limit: int, name: str) -> Path:
+        self.files += 1
+        temporary = self.folder / f".incoming-{os.getpid()}-{id(self)}-{self.files}.tmp"
+        left = limit + 1
+        try:
+            with open(temporary, "xb") as file:
+                while left > 0 and (block := source.read(min(1 << 20, left))):
+                    file.write(block)
+                    left -= len(block)
+            if left <= 0:
+                raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(limit)))
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _store(self, target: PurePosixPath, source: IO[bytes], limit: int, name: str) -> None:
+        place = self.folder / target
+        if place.exists():
+            raise _Refused(text.NAME_TAKEN.format(name=_shown(name)))
+        temporary = self._write(source, min(limit, 64 << 20), name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, place)
+
+    def settle(self, added: Added) -> None:
+        """Give every picture its name, and its caption with it."""
+        taken = _Taken(self.folder)
+        for target, name, temporary in self.images:
+            with _sentence(added, name):
+                caption = self.captions.get(_key(target))
+                if taken.holds(target, temporary):
+                    added.same += 1
+                    if caption is not None:
+                        added.captions[self.folder / target] = caption
+                    continue
+                final = taken.free(target)
+                place = self.folder / final
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if caption is not None:  # first: a picture without its caption would show for a moment
+                    place.with_suffix(".txt").write_text(" ".join(caption.split()), encoding="utf-8", errors="replace")
+                os.replace(temporary, place)
+                taken.add(final)
+                added.images.append(place)
+                if final.name != PurePosixPath(name.replace("\\", "/")).name:
+                    added.renamed.append((_shown(name), final.as_posix()))
+            temporary.unlink(missing_ok=True)
+        for _, _, temporary in self.images:
+            temporary.unlink(missing_ok=True)
+        self._left_over(taken, added, {_key(target) for target, _, _ in self.images})
+
+    def _left_over(self, taken: "_Taken", added: Added, used: set[str]) -> None:
+        """Captions that came without their picture: for one that is there, else refused."""
+        for key, caption in self.captions.items():
+            if key in used:
+                continue
+            images = taken.images.get(key, [])
+            added.captions |= dict.fromkeys(images, caption)
+            if not images:
+                added.refused.append(text.CAPTION_ALONE.format(name=_shown(key)))
+
+
+def _key(target: PurePosixPath) -> str:
+    """Names that some system would take for the same, or that would share one caption file, have the same key."""
+    return unicodedata.normalize("NFC", target.with_suffix("").as_posix()).casefold()
+
+
+class _Taken:
+    """The names that a dataset folder has, regardless of case and ending."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.images: dict[str, list[Path]] = {}
+        self.keys: set[str] = set()
+        for here, folders, files in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                path = Path(here, name)
+                if not name.startswith(".") and path.suffix.lower() in SUFFIXES | set(SIDECARS):
+                    self.add(PurePosixPath(path.relative_to(folder).as_posix()))
+
+    def add(self, target: PurePosixPath) -> None:
+        self.keys.add(_key(target))
+        if target.suffix.lower() in SUFFIXES:
+            path = self.folder / target
+            self.images.setdefault(_key(target), []).append(path)
+
+    def holds(self, target: PurePosixPath, file: Path) -> bool:
+        """Is this very picture there under this very name?"""
+        here = self.folder / target
+        try:
+            return here.stat().st_size == file.stat().st_size and content_hash(here) == content_hash(file)
+        except OSError:
+            return False
+
+    def free(self, target: PurePosixPath) -> PurePosixPath:
+        """The name, or the first of name-2, name-3 … that is not taken."""
+        attempt, candidate = 1, target
+        while _key(candidate) in self.keys:
+            attempt += 1
+            candidate = target.with_name(f"{target.stem}-{attempt}{target.suffix}")
+        return candidate
+
+
+def default_name(names: Iterable[str]) -> str:
+    """A name for the folder of a first delivery: the zip's own, else by the pictures' names."""
+    for name in names:
+        stem, ending = os.path.splitext(safe_file_name(name))
+        if ending.lower() == ".zip":
+            return stem
+    return "pictures"

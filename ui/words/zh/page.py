@@ -1,0 +1,33 @@
+"""What stands on every tab, numbers, the server."""
+
+TITLE = "SD LoRA 训练器"
+SUBTITLE = "用一个带说明文字的图片文件夹，教会 Stable Diffusion 一种风格或一个主体。"
+
+TAB_IMAGES = "1  图片"
+TAB_SETTINGS = "2  设置"
+TAB_RUNS = "3  训练"
+
+NOTHING_RUNNING = "当前没有训练在进行。"
+CLOSE_ANYTIME = "可以关闭此页面，训练会继续进行。"
+COMMA = "、"
+
+# ---- numbers
+
+UNDER_A_SECOND = "不到 1 秒"
+SECONDS = "{seconds} 秒"
+MINUTES = "{minutes} 分钟"
+HOURS = "{hours} 小时 {minutes} 分钟"
+TIME_LEFT = "约剩 {time}"
+PACE_SLOW = "每步 {seconds} 秒"
+PACE_FAST = "每秒 {steps} 步"
+
+# ---- the server (said in the terminal, in English)
+
+LISTEN_NEEDS_PASSWORD = (
+    "--listen 会向网络开放此页面，因此需要密码。"
+    "请设置环境变量 SDLORA_PASSWORD（至少 8 个字符）后重新启动；用户名为 sdlora。"
+)
+PORT_TAKEN = "端口 {port} 已被占用，可能就是此页面。请打开 http://127.0.0.1:{port}，或用 --port {other} 启动。"
+SERVING = "页面地址：{url}（按 Ctrl-C 结束页面，训练不受影响）"
+RUNS_NOT_WRITABLE = "训练文件夹 {path} 无法写入（{reason}）。"
+RUNS_NOT_WRITABLE_FIX = "请用 --runs 选择另一个文件夹。"
