@@ -99,6 +99,8 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--container", choices=["kohya", "diffusers"], default="")
     export.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="")
     export.add_argument("--metadata", choices=["full", "minimum"], default="")
+    export.add_argument("--plain", action="store_true", help="write a DoRA as the nearest plain LoRA, for all tools")
+    export.add_argument("--rank", type=int, default=0, help="rank of the plain LoRA; the DoRA's own by default")
     export.add_argument("--out", type=Path, help="file to write")
 
     add_toolbox(commands, _command)

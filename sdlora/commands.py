@@ -114,7 +114,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     from sdlora.preflight import scan_for
     from sdlora.run import safe_name
     from sdlora.train.checkpoint import STATE, WEIGHTS, read_weights
-    from sdlora.train.finish import facts_of, write_lora
+    from sdlora.train.finish import facts_of, make_plain, write_lora
     from sdlora.train.setup import base_of, load_trainee
 
     settings = load_settings(run.folder / "settings.toml")
@@ -131,6 +131,9 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     base = base_of(settings)
     trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
     trainee.adapter.load_state_dict(read_weights(there[step] / WEIGHTS))
+    if args.plain and trainee.adapter.dora:
+        lost = make_plain(trainee, args.rank or settings.adapter.rank)
+        print(f"As a plain LoRA of rank {args.rank or settings.adapter.rank}: {lost:.1%} of the change is lost.")
     state = json.loads((there[step] / STATE).read_text())
     items = scan_for(settings, base).items
     facts = facts_of(settings, items, step, state.get("epoch", 0.0), state.get("precision", "no"), state.get("started"))

@@ -143,6 +143,13 @@ def _lora_files(settings: Settings) -> list[Problem]:
     ]:
         if path and not Path(os.path.expanduser(path)).is_file():
             problems.append(Problem(f"There is no LoRA file {path}.", f"Check {key}.", key))
+    if adapter.dora and settings.save.container == "diffusers":
+        what = "diffusers' layout can't hold a DoRA of this kind."
+        problems.append(Problem(what, 'Set save.container to "kohya", or adapter.dora off.', "adapter.dora"))
+    if adapter.dora:
+        what = "A DoRA file does what it should in A1111, Forge, ComfyUI and InvokeAI only; the others drop its sizes."
+        fix = "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain."
+        problems.append(Problem(what, fix, "adapter.dora", fatal=False))
     if adapter.start_from and adapter.dora:
         what = "adapter.dora can't be added to the LoRA in adapter.start_from."
         problems.append(Problem(what, "Turn one of them off.", "adapter.dora"))

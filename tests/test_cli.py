@@ -65,7 +65,7 @@ def test_all_problems_come_at_once(tmp_path, capsys):
         (["train", "--resume", "none"], "not a run folder"),
         (["stop", "none"], "not a run folder"),
         (["export", "none"], "not a run folder"),
-        (["sample", "none.safetensors"], "There is no LoRA file"),
+        (["sample", "none.safetensors"], "There is no file"),
         (["sample", "x.safetensors", "--steps", "0", "--size", "9", "--out", "x.jpg"], "--steps is 0"),
         (["train", "--model.base", "model.ckpt"], "pickled"),
         (["check"], "No image folder is chosen"),

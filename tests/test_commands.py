@@ -38,6 +38,31 @@ def test_export_writes_any_checkpoint_in_any_layout(finished, base_folder, capsy
     assert "There are: 2, 4." in capsys.readouterr().err
 
 
+def test_a_dora_trains_resumes_and_becomes_a_plain_lora(make_run, base_folder, capsys):
+    changes = {"adapter.dora": True, "sample.prompts": [], "train.steps": 3}
+    whole, settings = make_run(**changes)
+    for event in train(settings, whole):
+        whole.write(event)
+    parts, settings = make_run(**changes)
+    for _ in range(2):
+        for event in train(settings, parts):
+            parts.write(event)
+            if type(event).__name__ == "StepDone" and event.step == 1:
+                parts.request("stop")
+    first, second = (load_file(run.checkpoints()[-1][1] / "lora.safetensors") for run in (whole, parts))
+    assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+    assert any(key.endswith(".dora_scale") for key in load_file(whole.folder / "test.safetensors"))
+
+    told = []
+    for rank in ("1", "64"):
+        out = whole.folder / f"plain{rank}.safetensors"
+        assert main(["export", str(whole.folder), "--plain", "--rank", rank, "--dtype", "fp32", "--out", str(out)]) == 0
+        told.append(float(capsys.readouterr().out.split("rank ")[1].split(": ")[1].split("%")[0]))
+        assert not any(key.endswith(".dora_scale") for key in load_file(out))
+        StableDiffusionPipeline.from_pretrained(base_folder).load_lora_weights(out)
+    assert told[0] > 5 and told[1] < 0.1  # percent; full rank loses nothing
+
+
 def test_the_file_tells_how_it_was_made_but_not_where(finished, tmp_path):
     with safe_open(finished.folder / "test.safetensors", framework="np") as file:
         metadata = file.metadata()

@@ -76,7 +76,7 @@ class Album:
     # ---- reading
 
     def read(self) -> None:
-        """Names and captions of every image, from the disk; then ``look`` at the files."""
+        """Names and captions of every image, from the disk. ``look`` opens the files."""
         images = find_images(self.folder)
         captions, notes = read_captions(images, self.folder)
         stems: dict[Path, int] = {}
@@ -91,7 +91,13 @@ class Album:
                 size, broken = (known.size, known.broken) if known else ((0, 0), "")
                 shared = stems[image.with_suffix("")] > 1
                 self._entries[name] = Entry(image, name, found.text, found.source, shared, amount, size, broken)
-            self._look()
+            self._looking = None
+
+    def look(self) -> None:
+        """Begin to open the files of what was read, if that has not begun."""
+        with self._lock:
+            if self._looking is None:
+                self._look()
 
     def _look(self) -> None:
         names = {entry.path: name for name, entry in self._entries.items()}
@@ -116,7 +122,7 @@ class Album:
         thread = self._looking
         if thread:
             thread.join(seconds)
-        return not (thread and thread.is_alive())
+        return thread is not None and not thread.is_alive()
 
     def refresh(self, images: list[Path]) -> None:
         """Read the captions of these images again."""

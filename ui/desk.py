@@ -98,10 +98,16 @@ class Desk:
 
     def _opened(self, context: Context, folder: Path) -> dict:
         album = self.albums.get(folder, anew=True)
+        self._draw_first(album)
+        album.look()
         album.wait(PATIENCE)
         fresh = replace(context, where=Where(folder), wanted=Filter())
         cleared = {self.tab.filter: gr.update(value="all"), self.tab.search: "", **self._no_image()}
         return {**cleared, **self._listing(album, fresh)}
+
+    def _draw_first(self, album: Album) -> None:
+        """The first page's thumbnails, before all files are opened: those would compete for the processor."""
+        album.thumbnails(self.place, album.entries(Filter(), 0)[:PAGE], 0)
 
     def look(self, *values: Any) -> dict:
         """While files are being opened: how far that is; at its end everything that was found."""
@@ -109,6 +115,7 @@ class Desk:
         album = self._album(context)
         if album is None:
             return {self.tab.looking: gr.Timer(active=False)}
+        album.look()
         if album.wait(0):
             return self._listing(album, context, stay=True)
         counts = album.counts(context.training.resolution)

@@ -74,7 +74,7 @@ class Place:
             )
             target = self.shown / "pictures" / f"{mark.hexdigest()[:32]}.webp"
             if not target.exists():
-                image = load_image(source)
+                image = load_image(source, at_least=0 if crop else side)
                 if crop:
                     image = apply(image, crop)
                 image.thumbnail((side, side))

@@ -5,7 +5,8 @@
 
 FOLDER holds checkouts named a1111, forge, comfyui, kohya, invokeai (git repositories, or plain trees with a file COMMIT
 that says "HASH DATE"). diffusers is the installed one. Needs what the tools' LoRA code imports:
-    pip install einops torchsde omegaconf sentencepiece scipy psutil deprecated
+    pip install einops torchsde omegaconf sentencepiece scipy psutil deprecated blake3 gguf picklescan onnxruntime
+        comfy-aimdo comfy-kitchen
 Every file is loaded in a process of its own, forked off one that has imported the tool. --files keeps the LoRA files.
 
 The exit status is 1 if a file that must load exactly did not, or if a broken file was not seen to fail.

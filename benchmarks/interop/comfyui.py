@@ -49,7 +49,7 @@ def unet_config(family: str) -> dict:
 
 
 def prepare(folder: Path) -> None:
-    tool.stand_in("torchvision", "torchaudio", "av", "spandrel", "kornia", "comfy_kitchen", "comfy_aimdo")
+    tool.stand_in("torchvision", "torchaudio")
     sys.path.insert(0, str(folder))
     sys.argv = ["main.py", "--cpu"]
     import comfy.options

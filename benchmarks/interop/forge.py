@@ -35,7 +35,7 @@ _FOLDER = Path()
 def prepare(folder: Path) -> None:
     global _FOLDER
     _FOLDER = folder
-    tool.stand_in("torchvision", "cv2", "xformers")
+    tool.stand_in("xformers")
     sys.path[:0] = [str(folder), str(folder / "packages_3rdparty")]
     sys.argv = ["launch.py", "--always-cpu", "--all-in-fp32"]
     import backend.modules.k_model

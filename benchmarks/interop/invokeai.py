@@ -22,34 +22,7 @@ _PREFIXES = {  # as its invocations compel.py and denoise_latents.py pass them
     "sd2": {"unet": "lora_unet_", "text_encoder": "lora_te_"},
     "sdxl": {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"},
 }
-_NOT_NEEDED = [
-    "torchvision",
-    "cv2",
-    "onnxruntime",
-    "picklescan",
-    "gguf",
-    "compel",
-    "fastapi",
-    "fastapi_events",
-    "socketio",
-    "mediapipe",
-    "spandrel",
-    "controlnet_aux",
-    "prompt_toolkit",
-    "npyscreen",
-    "pypatchmatch",
-    "patchmatch",
-    "dynamicprompts",
-    "blake3",
-    "imohash",
-    "python_multipart",
-    "semver",
-    "timm",
-    "kornia",
-    "pywavelets",
-    "onnx",
-    "sentencepiece",
-]
+_NOT_NEEDED = ["compel", "cv2", "onnx", "onnxruntime", "spandrel", "torchvision"]
 
 
 def prepare(folder: Path) -> None:

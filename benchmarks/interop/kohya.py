@@ -19,7 +19,7 @@ FOLDER = "kohya"
 
 
 def prepare(folder: Path) -> None:
-    tool.stand_in("torchvision", "cv2", "xformers")
+    tool.stand_in("torchvision", "cv2")
     sys.path.insert(0, str(folder))
     import networks.lora  # noqa: F401
 

@@ -1,225 +1,101 @@
-"""Read LoRA files of every layout and kind: to go on training from them, to use them, to calculate with them."""
+"""Read LoRA files, of every layout and kind, into adapters and models: to go on training, to stack, to use them."""
 
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sdlora.errors import Problem, UserError
-from sdlora.lora import algebra
+from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.formats import canonical
 from sdlora.lora.inject import inject
-from sdlora.lora.kinds import Change, Factors, decomposed, kind_of, make_change, what_is_wrong
-from sdlora.lora.layouts import Layout, family_of, foreign_kind, kernel_of, sort_keys
-from sdlora.lora.stream import TensorFile
+from sdlora.lora.kinds import Factors, by_output
+from sdlora.lora.lorafile import LoraFile, read_lora, survey
 
-_SHOWN = 5  # sentences of one kind; a foreign file would bring hundreds
-_NAMES = {"lora": "LoRA with a Tucker core", "loha": "LoHa", "lokr": "LoKr", "full": "full difference"}
-
-
-@dataclass(frozen=True)
-class LoraFile:
-    """A LoRA file in our terms.
-
-    path, metadata: the file's. family: "sd1", "sd2" or "sdxl", told by its shapes and keys.
-    changes: canonical module name (``sdlora.lora.formats``) -> its change, in the file's dtype, on the CPU.
-    layout: how the file spells them.
-    """
-
-    path: Path
-    family: str
-    changes: dict[str, Change] = field(repr=False)
-    metadata: dict[str, str] = field(repr=False)
-    layout: Layout = field(repr=False)
-
-    @cached_property
-    def modules(self) -> dict[str, Factors]:
-        """Name -> (down, up, scale) of every layer that has exact factors smaller than its weight; float32.
-
-        down (rank, in) or (rank, in, k, k), up (out, rank) or (out, rank, 1, 1); the change is scale · up · down.
-        DoRA layers and differences without factors are not here: ``delta`` and ``as_factors`` give them.
-        """
-        found = {name: change.compact() for name, change in self.changes.items() if change.magnitude is None}
-        return {name: self._shaped(name, *factors) for name, factors in found.items() if factors}
-
-    def delta(self, name: str, weight: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The exact change of one layer's weight at strength 1, in ``dtype`` and the weight's shape.
-
-        weight: the base's, any dtype; needed for DoRA, whose change depends on it, and to check the shape.
-        Raises UserError if the change is for another shape, or DoRA without the base.
-        """
-        change = self.changes[name]
-        matrix = change.matrix(dtype)
-        if weight is None:
-            if change.magnitude is not None:
-                raise self._needs_base(name)
-            return matrix.view(matrix.shape[0], *self.inputs_of(name))
-        rows = weight.to(dtype).flatten(1)
-        if rows.shape != matrix.shape:
-            raise UserError(
-                f"{self.path.name} is for another base model: {name} is {list(weight.shape)} there, "
-                f"the LoRA changes {list(matrix.shape)}.",
-                where=str(self.path),
-            )
-        if change.magnitude is not None:
-            matrix = decomposed(rows, matrix, change.magnitude)
-        return matrix.view(weight.shape)
-
-    def as_factors(
-        self,
-        rank: int | None = None,
-        energy: float | None = None,
-        weight_of: Callable[[str], Tensor] | None = None,
-    ) -> tuple[dict[str, Factors], float]:
-        """(name -> (down, up, scale), relative error): the whole file as a plain LoRA.
-
-        Layers that have exact factors keep them. The others (LoKr and LoHa of high rank, differences, DoRA) are
-        approximated by SVD to ``rank``, to a share ``energy`` of the squared norm, or both.
-        weight_of: name -> the base's weight, for DoRA. The error is the Frobenius norm of what was cut off, over that
-        of the whole change. Raises UserError for DoRA without ``weight_of``, and if neither rank nor energy is given
-        where it is needed.
-        """
-        plain, lost, whole = dict(self.modules), 0.0, 0.0
-        for name, change in self.changes.items():
-            if name in plain:
-                whole += algebra.norm(*plain[name]) ** 2
-                continue
-            if rank is None and energy is None:
-                raise UserError(
-                    f"{self.path.name} has no plain LoRA factors in {name} ({self.kind_shown(name)}).",
-                    fix="Give a rank to approximate them.",
-                    where=str(self.path),
-                )
-            weight = weight_of(name) if change.magnitude is not None and weight_of else None
-            matrix = self.delta(name, weight).flatten(1)
-            found = algebra.decompose_matrix(matrix)
-            down, up, cut = algebra.truncate(found, algebra.choose_rank(found.s, rank, energy), self.inputs_of(name))
-            plain[name] = (down, up, 1.0)
-            lost += cut**2
-            whole += float(found.s.norm()) ** 2
-        return {name: plain[name] for name in self.changes}, math.sqrt(lost / whole) if whole else 0.0
-
-    def kind_shown(self, name: str) -> str:
-        """ "LoRA", "LoHa", "LoKr", "full difference", "DoRA" … for people."""
-        change = self.changes[name]
-        shown = "LoRA" if change.kind == "lora" and "mid" not in change.parts else _NAMES[change.kind]
-        return shown if change.magnitude is None else f"DoRA ({shown})"
-
-    def inputs_of(self, name: str) -> tuple[int, ...]:
-        """The layer's weight without its first axis."""
-        change = self.changes[name]
-        kernel = change.kernel()
-        if kernel is None:
-            side = kernel_of(name, self.family)
-            kernel = (side, side) if side else ()
-        columns, area = change.size()[1], math.prod(kernel)
-        return (columns // area, *kernel) if columns % area == 0 else (columns,)
-
-    def _shaped(self, name: str, down: Tensor, up: Tensor, scale: float) -> Factors:
-        inputs = self.inputs_of(name)
-        down = down.reshape(down.shape[0], *inputs)
-        return down, up.reshape(up.shape[0], up.shape[1], *(1 for _ in inputs[1:])), scale
-
-    def _needs_base(self, name: str) -> UserError:
-        return UserError(
-            f"{self.path.name} is a DoRA: the change of {name} depends on the base model's weights.",
-            fix="Give the base model, or merge it into the base with `sdlora merge --into`.",
-            where=str(self.path),
-        )
-
-
-def read_lora(path: Path | str) -> LoraFile:
-    """A LoRA file of any layout: kohya, LyCORIS, peft, old diffusers, generic; LoRA, LoCon, LoHa, LoKr, full, DoRA.
-
-    Raises UserError, one sentence for each fault: no file, truncated or lying; a whole model; foreign keys; the same
-    layer twice; half pairs; factors that don't fit; values that are not finite.
-    """
-    lora, problems = survey(path)
-    if problems or lora is None:
-        raise UserError(*problems)
-    return lora
-
-
-def survey(path: Path | str) -> tuple[LoraFile | None, list[Problem]]:
-    """What can be read of a file, and what is wrong with the rest; None if nothing can. For ``inspect``."""
-    path = Path(path)
-    try:
-        file = TensorFile(path)
-    except UserError as error:
-        return None, error.problems
-    layout = sort_keys(file.entries)
-    problems = _key_problems(path, layout, len(file.entries))
-    changes: dict[str, Change] = {}
-    wrong = []
-    for name, keys in layout.keys.items():
-        parts = _parts(file, keys)
-        if why := what_is_wrong(name, parts):
-            wrong.append(Problem(f"{path.name} {why}.", _fix(why), str(path)))
-        else:
-            scale = None if {"alpha", "scale"} & set(parts) else _told_scale(file, name, kind_of(set(parts)), parts)
-            changes[name] = make_change(parts, scale)
-    problems += _some(wrong)
-    family = family_of(layout, changes, file.metadata)
-    return (LoraFile(path, family, changes, file.metadata, layout) if changes else None), problems
-
-
-# ---- into models
+__all__ = ["LoraFile", "load_into", "load_lora", "merge_into_modules", "read_lora", "survey"]
 
 
 def load_into(adapter: Adapter, path: Path | str) -> dict[str, str]:
     """Give the adapter a file's weights, to continue its training or to use it; returns the file's metadata.
 
-    The file's strength is folded into up, so the adapter keeps its own alpha. Raises UserError, the adapter unchanged,
-    if the file can't be read, is no plain LoRA, or its layers, ranks or shapes are others than the adapter's.
+    The file's strength is folded into up, so the adapter keeps its own alpha. A DoRA adapter takes DoRA files with
+    magnitudes per input channel, and plain ones: its magnitudes then are those that change nothing. Raises UserError,
+    the adapter unchanged, if the file can't be read, is no plain LoRA, or its layers, ranks or shapes are others than
+    the adapter's.
     """
     lora = read_lora(path)
-    if other := [name for name in lora.changes if name not in lora.modules]:
+    factors = {
+        name: lora.modules.get(name) or (_of_dora(lora, name) if adapter.dora else None) for name in lora.changes
+    }
+    if other := [name for name, own in factors.items() if own is None]:
+        what = lora.kind_shown(other[0])
+        dora = " or, if it is a DoRA, set adapter.dora" if lora.changes[other[0]].magnitude is not None else ""
         raise UserError(
-            f"{lora.path.name} has a {lora.kind_shown(other[0])} in {other[0]}, which is no plain LoRA.",
-            fix="Make it one with `sdlora resize --rank N`.",
+            f"{lora.path.name} has a {what} in {other[0]}, which is no plain LoRA.",
+            fix=f"Make it one with `sdlora resize --rank N`{dora}.",
             where=str(path),
         )
-    _fill(adapter, lora.modules)
+    _fill(adapter, lora, factors)
     return lora.metadata
 
 
-def _fill(adapter: Adapter, modules: Mapping[str, Factors]) -> None:
+def _of_dora(lora: LoraFile, name: str) -> Factors | None:
+    """The factors beside a magnitude per input channel; None for other kinds."""
+    change = lora.changes[name]
+    factors = change.compact() if change.magnitude is not None and not by_output(change.magnitude) else None
+    return lora.shaped(name, *factors) if factors else None
+
+
+def _fill(adapter: Adapter, lora: LoraFile, factors: Mapping[str, Factors]) -> None:
     live = {canonical(name): (name, layer) for name, layer in adapter.layers.items()}
     state = {}
-    for name, (down, up, scale) in modules.items():
+    for name, (down, up, scale) in factors.items():
         here, layer = live.get(name, (name, None))
         if layer is not None:
             down, up = _without_padding(down, up, layer.rank)
             up = up * (scale / layer.scale)
         state |= {f"{here}.down": down, f"{here}.up": up}
+        if layer is not None and layer.magnitude is not None:
+            state[f"{here}.magnitude"] = _magnitude(lora, name, layer.magnitude, adapter._bases[here].weight)
     adapter.load_state_dict(state)
+
+
+def _magnitude(lora: LoraFile, name: str, like: Tensor, weight: Tensor) -> Tensor:
+    """The file's; of a plain LoRA the norms of the changed weight, so that it stays what it is."""
+    told = lora.changes[name].magnitude
+    if told is not None:
+        return told.float().reshape(like.shape) if told.numel() == like.numel() else told
+    rows = weight.detach().float().cpu().flatten(1)
+    change = lora.changes[name].matrix()
+    if change.shape != rows.shape:
+        return change.new_zeros(0)  # the factors' own shapes are said to be others
+    return (rows + change).view(len(rows), like.numel(), -1).square().sum(dim=(0, 2)).sqrt().view(like.shape)
 
 
 def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     """An adapter on {"unet": …, "text_encoder": …, "text_encoder_2": …} that does exactly what the file says.
 
-    Plain LoRA layers keep their ranks. Others (LoKr, full, DoRA and so on) become exact factors of full rank.
-    Raises UserError if the file can't be read or doesn't fit the model; no hook is left behind then.
+    Plain LoRA layers keep their ranks, and so do DoRA files with magnitudes per input channel. Others (LoKr, full,
+    mixed and so on) become exact factors of full rank. Raises UserError if the file can't be read or doesn't fit the
+    model; no hook is left behind then.
     """
     lora = read_lora(path)
     live = _live(modules)
     _check_known(lora, live)
+    own = {name: _of_dora(lora, name) for name in lora.changes}
+    dora = all(own.values())
     factors = {}
     for name in lora.changes:
         weight = live[name][1].weight
-        factors[name] = lora.modules.get(name) or _full_rank(lora.delta(name, weight.detach().float().cpu()))
+        plain = own[name] if dora else lora.modules.get(name)
+        factors[name] = plain or _full_rank(lora.delta(name, weight.detach().float().cpu()))
     ranks = {live[name][0]: down.shape[0] for name, (down, _, _) in factors.items()}
     alphas = {live[name][0]: abs(scale) * down.shape[0] or 1.0 for name, (down, _, scale) in factors.items()}
-    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas)
+    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, dora=dora)
     try:
-        _fill(adapter, factors)
+        _fill(adapter, lora, factors)
     except UserError:
         adapter.remove()
         raise
@@ -283,99 +159,3 @@ def _without_padding(down: Tensor, up: Tensor, rank: int) -> tuple[Tensor, Tenso
     if down.shape[0] > rank and not down[rank:].any() and not up[:, rank:].any():
         return down[:rank], up[:, :rank]
     return down, up
-
-
-# ---- what is wrong
-
-
-def _key_problems(path: Path, layout: Layout, count: int) -> list[Problem]:
-    where = str(path)
-    if not count:
-        return [Problem(f"{path.name} is no LoRA for Stable Diffusion: it is empty.", where=where)]
-    problems = []
-    whole = [key for key in layout.foreign if foreign_kind(key) == "a weight of a whole model" or key.endswith(_BASE)]
-    if whole and len(layout.foreign) > count / 2:
-        fix = "Make a LoRA of it with `sdlora extract`."
-        return [Problem(f"{path.name} is a whole model ({whole[0][:120]}), not a LoRA.", fix, where)]
-    if layout.foreign:
-        key = layout.foreign[0]
-        what = f", {foreign_kind(key)}" if foreign_kind(key) else ""
-        if "encoder_layers_" in key and "text_model_" not in key:
-            what = ", whose name lacks text_model_"
-        more = f" and {len(layout.foreign) - 1} more such keys" if len(layout.foreign) > 1 else ""
-        problems.append(
-            Problem(f"{path.name} is no LoRA for Stable Diffusion: it has {key[:120]}{what}{more}.", where=where)
-        )
-    problems += _some(
-        [
-            Problem(f"{path.name} has the same layer twice, as {a[:120]} and {b[:120]}.", "Don't use it.", where)
-            for a, b in layout.twice
-        ]
-    )
-    return problems
-
-
-_BASE = (".attn1.to_q.weight", ".self_attn.q_proj.weight", ".attn1.to_k.weight", ".proj_in.weight", ".norm1.weight")
-
-
-def _fix(why: str) -> str:
-    if why.startswith("is not finite"):
-        return "It comes from a failed training; don't use it."
-    return "Get the file again."
-
-
-def _some(problems: list[Problem]) -> list[Problem]:
-    if len(problems) <= _SHOWN:
-        return problems
-    return [*problems[:_SHOWN], Problem(f"So it is with {len(problems) - _SHOWN} more layers.")]
-
-
-# ---- peft's metadata
-
-
-def _parts(file: TensorFile, keys: Mapping[str, str]) -> dict[str, Tensor]:
-    parts = {part: file.tensor(key) for part, key in keys.items()}
-    if "magnitude" in parts and ".lora_magnitude_vector" in keys["magnitude"]:
-        parts["magnitude"] = parts["magnitude"].reshape(-1, 1)  # (out,) or (1, out, 1, 1): per output channel
-    return parts
-
-
-def _told_scale(file: TensorFile, name: str, kind: str, parts: Mapping[str, Tensor]) -> float | None:
-    """peft's strength of a layer: in the metadata as diffusers writes it, or in adapter_config.json beside the file."""
-    if kind != "lora" or "mid" in parts:
-        return None
-    config = _peft_config(file, name.partition(".")[0])
-    if not config:
-        return None
-    path, rank = name.partition(".")[2], parts["down"].shape[0]
-    alpha = _of_pattern(config.get("alpha_pattern"), path, config.get("lora_alpha"))
-    if alpha is None:
-        return None
-    if not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
-        raise UserError(f"{file.path.name}: the lora_alpha of {name} is no number.", where=str(file.path))
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") is True else rank)
-
-
-def _peft_config(file: TensorFile, root: str) -> dict[str, Any]:
-    text, prefix = file.metadata.get("lora_adapter_metadata"), f"{root}."
-    if text is None:
-        beside = file.path.with_name("adapter_config.json")
-        if file.path.name != "adapter_model.safetensors" or not beside.is_file():
-            return {}
-        text, prefix = beside.read_text(encoding="utf-8", errors="replace"), ""
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError):
-        config = None
-    if not isinstance(config, dict):
-        raise UserError(f"{file.path.name}: its peft configuration is no JSON object.", where=str(file.path))
-    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-
-
-def _of_pattern(patterns: Any, path: str, default: Any) -> Any:
-    """The value whose key is the layer's path or its end; peft's patterns are such paths."""
-    pairs: Iterable[tuple[str, Any]] = patterns.items() if isinstance(patterns, dict) else ()
-    for key, value in pairs:
-        if path == key or path.endswith(f".{key}") or path.removeprefix("text_model.") == key:
-            return value
-    return default

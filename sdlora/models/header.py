@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from sdlora.errors import UserError
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+LONGEST = 100_000_000  # bytes of header that safetensors accepts
 WORDS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
 AGAIN = "Download or convert it again."
 
@@ -48,6 +49,7 @@ def read_header(path: Path, where: str = "model.base") -> Header:
         stat = path.stat()
         with open(path, "rb") as file:
             start = file.read(8)
+            text = file.read(min(struct.unpack("<Q", start)[0], LONGEST)) if len(start) == 8 else b""
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"{name} can't be read: {reason}.", fix="Check the path.", where=where) from None
@@ -66,23 +68,26 @@ def read_header(path: Path, where: str = "model.base") -> Header:
             where=where,
         )
     try:
-        return _parse(path, stat.st_mtime_ns, stat.st_size)
+        return _parse(path, stat.st_size, text)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = _reason(start, stat.st_size) or f"its header can't be read ({str(error).splitlines()[0][:120]})"
+        reason = (
+            _reason(start, stat.st_size)
+            or f"its header can't be read ({(str(error) or 'no reason').splitlines()[0][:120]})"
+        )
         raise UserError(f"{name} is damaged: {reason}.", fix=AGAIN, where=where) from None
 
 
 @lru_cache(maxsize=32)
-def _parse(path: Path, changed: int, size: int) -> Header:
-    """``changed`` and ``size`` only tell a cached header from that of a newer file."""
+def _parse(path: Path, size: int, text: bytes) -> Header:
+    """``text``: the header; with ``size``, the file's, it tells whether what was read before still holds."""
     with safe_open(path, framework="np"):
         pass  # the library checks lengths, offsets and shapes against each other and against the file
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        content = json.loads(file.read(length))
+    content = json.loads(text)
     metadata = content.pop("__metadata__", None) or {}
     tensors = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in content.items()}
-    places = {name: tuple(8 + length + offset for offset in entry["data_offsets"]) for name, entry in content.items()}
+    places = {
+        name: tuple(8 + len(text) + offset for offset in entry["data_offsets"]) for name, entry in content.items()
+    }
     return Header(tensors, metadata, places)
 
 
@@ -91,7 +96,7 @@ def _reason(start: bytes, size: int) -> str:
     if len(start) < 8:
         return "it has fewer than eight bytes"
     (length,) = struct.unpack("<Q", start)
-    if length > 100_000_000:
+    if length > LONGEST:
         return "it is no safetensors file, or its header claims an absurd length"
     if length + 8 > size:
         return "it ends inside its header (an incomplete download)"

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError, explain
+from sdlora.lora.lorafile import LoraFile
 from sdlora.lora.metadata import base_of
-from sdlora.lora.read import LoraFile
 from sdlora.lora.stream import TensorWriter, check_space, total_bytes
 from sdlora.toolbox.base import Checkpoint, Place, affected
 from sdlora.toolbox.files import Result, output_path

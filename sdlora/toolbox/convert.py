@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sdlora.errors import UserError
-from sdlora.lora.read import read_lora
+from sdlora.lora.lorafile import read_lora
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
 
 

@@ -15,8 +15,8 @@ from sdlora.errors import Problem, UserError
 from sdlora.lora import algebra
 from sdlora.lora.kinds import Factors
 from sdlora.lora.layouts import kernel_of, kohya_name
+from sdlora.lora.lorafile import LoraFile
 from sdlora.lora.metadata import add_hashes, base_of
-from sdlora.lora.read import LoraFile
 from sdlora.lora.stream import Spec, TensorFile, header_bytes, write_tensors
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}

@@ -12,7 +12,7 @@ from typing import Any
 from sdlora.errors import Problem, UserError
 from sdlora.lora import algebra
 from sdlora.lora.kinds import by_output
-from sdlora.lora.read import LoraFile, read_lora, survey
+from sdlora.lora.lorafile import LoraFile, read_lora, survey
 from sdlora.lora.stream import TensorFile, shown_bytes
 from sdlora.lora.tools import tool_table
 from sdlora.toolbox.files import file_hashes

@@ -19,8 +19,8 @@ from torch import Tensor
 from sdlora.errors import UserError
 from sdlora.lora import algebra
 from sdlora.lora.layouts import kohya_name
+from sdlora.lora.lorafile import read_lora
 from sdlora.lora.metadata import add_hashes
-from sdlora.lora.read import read_lora
 from sdlora.lora.stream import Spec, TensorFile, TensorWriter, is_safetensors, library_order, write_tensors
 from sdlora.toolbox.files import Result, derived_metadata, output_path
 

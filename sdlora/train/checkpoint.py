@@ -86,6 +86,8 @@ def _named(adapter: Adapter):
     for name, layer in adapter.layers.items():
         yield f"{name}.down", layer.down.weight
         yield f"{name}.up", layer.up.weight
+        if adapter.dora:
+            yield f"{name}.magnitude", layer.magnitude
 
 
 def _optimizer_tensors(adapter: Adapter, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from sdlora.config import Settings, dump_settings
 from sdlora.lora.adapter import Adapter
+from sdlora.lora.dora import merge_dora_to_lora
 from sdlora.lora.export import export_lora, verify_with_diffusers
+from sdlora.lora.inject import inject
 from sdlora.lora.metadata import build_metadata, count_tags
 from sdlora.train.batch import Captioning
 from sdlora.train.setup import Trainee
@@ -42,6 +44,7 @@ def write_lora(
         base_name=trainee.base.name,
         vae_name=settings.model.vae,
         inpainting=trainee.base.inpainting,
+        dora=trainee.adapter.dora,
         clip_skip=settings.model.clip_skip,
         conv_rank=convolutions and convolutions[0],
         conv_alpha=convolutions and convolutions[1],
@@ -65,6 +68,20 @@ def write_lora(
     finally:
         candidate.unlink(missing_ok=True)
     return error
+
+
+def make_plain(trainee: Trainee, rank: int) -> float:
+    """Put the nearest plain LoRA of ``rank`` in the place of a DoRA, for all tools; returns the part that is lost."""
+    factors, _, lost = merge_dora_to_lora(trainee.adapter, rank)
+    trainee.adapter.remove()
+    ranks = {name: down.shape[0] for name, (down, _) in factors.items()}
+    learning = {root: model for root, model in trainee.models.items() if trainee.learns(root)}
+    plain = inject(learning, list(ranks), rank_pattern=ranks, alpha_pattern={n: float(r) for n, r in ranks.items()})
+    plain.load_state_dict(
+        {f"{n}.{part}": t for n, pair in factors.items() for part, t in zip(("down", "up"), pair, strict=True)}
+    )
+    trainee.adapter = plain
+    return lost
 
 
 def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | None]:

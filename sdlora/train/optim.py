@@ -7,8 +7,17 @@ from sdlora.lora.adapter import Adapter
 
 
 def make_optimizer(adapter: Adapter, rates: dict[str, float], weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019), one group per root ("unet", "text_encoder") with its own learning rate."""
-    groups = [{"params": adapter.parameters_of(root), "lr": lr, "name": root} for root, lr in rates.items()]
+    """AdamW (Loshchilov & Hutter 2019), one group per root ("unet", "text_encoder") with its own learning rate.
+
+    DoRA's magnitudes have groups without weight decay: towards zero would be towards weights of no size.
+    """
+    sizes = {id(layer.magnitude) for layer in adapter.layers.values() if getattr(layer, "magnitude", None) is not None}
+    groups = []
+    for root, lr in rates.items():
+        factors = [p for p in adapter.parameters_of(root) if id(p) not in sizes]
+        magnitudes = [p for p in adapter.parameters_of(root) if id(p) in sizes]
+        groups.append({"params": factors, "lr": lr, "name": root})
+        groups.append({"params": magnitudes, "lr": lr, "name": f"{root}.magnitude", "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay)
 

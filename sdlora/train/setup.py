@@ -155,5 +155,5 @@ def _adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
         rank_pattern=chosen.rank_pattern,
         alpha_pattern=chosen.alpha_pattern,
         seed=settings.train.seed,
-        **({"dora": True} if chosen.dora else {}),
+        dora=chosen.dora,
     )

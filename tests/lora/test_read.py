@@ -282,6 +282,33 @@ def test_the_family_is_told_by_the_width_of_the_text_before_the_metadata(tmp_pat
     assert read_lora(saved(tmp_path, {stem + K[0]: down, stem + K[1]: up}, metadata)).family == family
 
 
+def test_a_dora_adapter_goes_on_from_dora_and_from_plain_files(tmp_path):
+    unet = make_unet()
+    plain = a_lora(tmp_path, "sd1", {"unet": unet}, ["*to_q", "*conv1"])
+    tensors, draw = load_file(plain), torch.Generator().manual_seed(1)
+    for key in [key for key in tensors if key.endswith(".lora_down.weight")]:
+        inputs = tensors[key].shape[1]
+        shape = (1, inputs, 1, 1) if tensors[key].ndim == 4 else (1, inputs)
+        tensors[key.replace("lora_down.weight", "dora_scale")] = torch.rand(shape, generator=draw) + 0.5
+    dora = saved(tmp_path, tensors, name="dora.safetensors")
+    for path in (plain, dora):
+        adapter = inject({"unet": unet}, ["*to_q", "*conv1"], rank=2, alpha=5.0, dora=True)
+        load_into(adapter, path)
+        lora = read_lora(path)
+        for name in adapter.layers:
+            truth = lora.delta(name, unet.get_submodule(name.removeprefix("unet.")).weight.detach())
+            torch.testing.assert_close(adapter.delta_weight(name), truth, rtol=1e-4, atol=1e-5)
+        adapter.remove()
+    fresh = load_lora({"unet": unet}, dora)
+    assert fresh.dora and {layer.rank for layer in fresh.layers.values()} == {2}
+    for name in fresh.layers:
+        truth = read_lora(dora).delta(name, unet.get_submodule(name.removeprefix("unet.")).weight.detach())
+        torch.testing.assert_close(fresh.delta_weight(name), truth, rtol=1e-4, atol=1e-5)
+    fresh.remove()
+    with pytest.raises(UserError, match="DoRA .LoRA.*no plain LoRA.*adapter.dora"):
+        load_into(inject({"unet": unet}, ["*to_q", "*conv1"], rank=2, alpha=5.0), dora)
+
+
 # ---- faults
 
 STEM = LAYOUTS["kohya"][0]

@@ -83,7 +83,8 @@ def test_a_run_on_every_family_ends_with_a_file_that_diffusers_loads(make_run, b
     assert roots == ({"unet"} | encoders if text_encoder else {"unet"})
     assert all(any(v.any() for n, v in learnt.items() if n.startswith(f"{r}.") and n.endswith(".up")) for r in roots)
     if "inpainting" not in kind:  # written and read back by the loop; here as a person would
-        pipeline = (StableDiffusionXLPipeline if "sdxl" in kind else StableDiffusionPipeline).from_pretrained(bases[kind])
+        stock = StableDiffusionXLPipeline if "sdxl" in kind else StableDiffusionPipeline
+        pipeline = stock.from_pretrained(bases[kind])
         pipeline.load_lora_weights(run.folder / "test.safetensors")
         assert pipeline.get_list_adapters()["unet"]
     sides = json.loads((run.folder / "test.json").read_text())

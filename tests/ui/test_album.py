@@ -24,6 +24,7 @@ def place(tmp_path):
 def opened(folder) -> Album:
     album = Album(folder)
     album.read()
+    album.look()
     assert album.wait(60)
     return album
 
@@ -108,7 +109,12 @@ def test_bulk_edits_reach_what_is_shown_and_only_that(tmp_path):
     assert list(album.preview(shown, SIZE, Edit("front", "ohwx"))) == [folder / "disc0002.png"]
     assert album.apply(shown, SIZE, Edit("front", "ohwx")) == 1
     assert album.apply(Filter(), SIZE, Edit("front", "ohwx")) == 3
-    assert [e.caption for e in album.entries(Filter(), SIZE)] == ["ohwx, disc 1", "ohwx, disc 2", "ohwx, disc 3", "ohwx, disc"]
+    assert [e.caption for e in album.entries(Filter(), SIZE)] == [
+        "ohwx, disc 1",
+        "ohwx, disc 2",
+        "ohwx, disc 3",
+        "ohwx, disc",
+    ]
     assert album.undo() == (3, 0)
     assert not (folder / "disc0004.txt").exists()
     assert Album(folder).undo() == (1, 0)
@@ -154,9 +160,7 @@ def test_albums_are_shared_kept_and_read_anew(tmp_path):
 def test_two_pages_that_write_at_once_lose_nothing(tmp_path):
     folder = make_images(tmp_path / "discs", 20)
     album = opened(folder)
-    threads = [
-        threading.Thread(target=album.save, args=(f"disc{n:04d}.png", f"caption {n}")) for n in range(1, 21)
-    ]
+    threads = [threading.Thread(target=album.save, args=(f"disc{n:04d}.png", f"caption {n}")) for n in range(1, 21)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -58,9 +58,7 @@ def test_what_changed_again_by_hand_stays(folder):
 def test_a_change_that_stopped_halfway_can_be_undone(folder, monkeypatch):
     images, before = sorted(folder.glob("*.png")), texts(folder)
     write = history.write_caption
-    monkeypatch.setattr(
-        history, "write_caption", lambda image, new: write(image, new) if image != images[1] else 1 / 0
-    )
+    monkeypatch.setattr(history, "write_caption", lambda image, new: write(image, new) if image != images[1] else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         History(folder).write(dict.fromkeys(images, "new"), "end", "new")
     assert texts(folder)[0] == "new" != texts(folder)[1]

@@ -58,10 +58,8 @@ def hostile_run(tmp_path):
     return view, place
 
 
-def test_hostile_texts_stay_text(hostile_run, tmp_path):
+def test_hostile_texts_stay_text(hostile_run):
     view, place = hostile_run
-    odd = tmp_path / "<img src=x onerror=alert(1)>.png"
-    Image.new("RGB", (8, 8)).save(odd)
     pieces = [
         render.strip(view, "running"),
         render.run_card(view, "failed"),
@@ -72,7 +70,6 @@ def test_hostile_texts_stay_text(hostile_run, tmp_path):
         render.notes([Problem(HOSTILE)]),
         render.note(HOSTILE),
         render.plain(HOSTILE),
-        render.image(place, odd, 64, HOSTILE),
     ]
     for html in pieces:
         read = Reader(html)

@@ -152,7 +152,10 @@ def bomb_png() -> bytes:
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -220,7 +223,11 @@ def test_a_link_in_a_zip_is_not_made(target):
 
 
 def test_names_in_a_zip_are_made_safe(target):
-    members = {"CON/NUL.png": png("red"), "a\u202eb/" + "x" * 300 + ".png": png("blue"), "a/b/c/d/e/f/g/h.png": png("green")}
+    members = {
+        "CON/NUL.png": png("red"),
+        "a\u202eb/" + "x" * 300 + ".png": png("blue"),
+        "a/b/c/d/e/f/g/h.png": png("green"),
+    }
     result = add([send(target, "x.zip", zipped(members))], target)
     assert len(result.images) == 3 and result.refused == []
     assert "image-CON/image-NUL.png" in everything(target)

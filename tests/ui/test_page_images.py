@@ -1,0 +1,218 @@
+"""The Images tab in a real browser: drop, look, edit, change many, undo; wide and narrow; hostile and Chinese."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from browser import Server, open_tab, sideways_scroll
+from example import HOSTILE, make_images
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from sdlora.data.captions import read_caption, write_caption
+
+pytestmark = pytest.mark.slow
+
+
+def open_images(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    expect(page.locator("#summary")).to_contain_text("24 images")
+
+
+def show(page: Page, folder: Path) -> None:
+    box = page.locator("#field-data-folder").locator("textarea, input").first
+    box.fill(str(folder))
+    page.locator("#show-images").click()
+
+
+def box(page: Page, name: str):
+    return page.locator(f"#{name}").locator("textarea, input").first
+
+
+def drop(page: Page, *files: Path) -> None:
+    page.locator("#drop input[type=file]").set_input_files([str(file) for file in files])
+
+
+def type_into(page: Page, name: str, words: str) -> None:
+    box(page, name).fill("")
+    box(page, name).press_sequentially(words)
+
+
+def test_drop_edit_change_many_and_undo(page, server, tmp_path):
+    source = make_images(tmp_path / "pictures", 6, "a disc, number {n}")
+    (source / "broken.png").write_bytes(b"\x89PNG nothing")
+    (source / "<img src=x onerror=alert(1)>.png").write_bytes((source / "disc0001.png").read_bytes())
+    open_images(page, server)
+    page.locator("#new-set").click()
+    expect(page.locator("#dropped")).to_contain_text("a folder of their own")
+    drop(page, *sorted(source.glob("disc000[1-4].*")), source / "broken.png")
+    expect(page.locator("#dropped")).to_contain_text("Added 4 images.")
+    expect(page.locator("#dropped")).to_contain_text("broken.png is not a picture that can be read.")
+    expect(page.locator("#summary")).to_contain_text("4 images")
+
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        for file in source.glob("disc000[56].*"):
+            archive.write(file, f"set/{file.name}")
+        archive.writestr("../../evil.png", (source / "disc0001.png").read_bytes())
+    drop(page, tmp_path / "more.zip", source / "<img src=x onerror=alert(1)>.png")
+    expect(page.locator("#dropped")).to_contain_text("Added 3 images.")
+    expect(page.locator("#dropped")).to_contain_text("leads out of its zip")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(7)
+    folder = Path(box(page, "field-data-folder").input_value())
+    assert folder.is_relative_to(server.folder / "datasets")
+    assert not list(tmp_path.rglob("evil.png")) and not list(server.folder.rglob("evil.png"))
+
+    page.locator("#gallery .thumbnail-item").nth(1).click()
+    caption = box(page, "caption")
+    expect(caption).to_have_value("a disc, number 2")
+    caption.fill("a disc, seen from afar")
+    page.locator("#gallery .thumbnail-item").nth(2).click()  # leaves the box: what was typed is for the image before
+    expect(caption).to_have_value("a disc, number 3")
+    expect(page.locator("#gallery")).to_contain_text("seen from afar")
+    assert read_caption(folder / "disc0002.png").text == "a disc, seen from afar"
+    assert read_caption(folder / "disc0003.png").text == "a disc, number 3"
+
+    page.locator("#gallery .thumbnail-item").nth(2).press("ArrowRight")
+    expect(caption).to_have_value("a disc, number 4")
+    caption.press("Control+ArrowLeft")
+    expect(caption).to_have_value("a disc, number 3")
+
+    page.locator("#sees input").check()
+    expect(page.locator("#picture .sees")).to_contain_text("Trains at")
+    box(page, "trigger").fill("ohwx")
+    box(page, "trigger").blur()
+    open_tab(page, "Settings")
+    expect(box(page, "field-data-trigger")).to_have_value("ohwx")
+    open_tab(page, "Images")
+    page.locator("#next-image").click()
+    expect(page.locator("#picture .sees q")).to_have_text("ohwx, a disc, number 4")
+
+    type_into(page, "search-captions", "number")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(5)
+    page.locator("#bulk-box button").first.click()
+    type_into(page, "bulk-what", "glossy")
+    expect(page.locator("#bulk-preview")).to_contain_text("Changes 5 of 5 captions")
+    expect(page.locator("#bulk-preview ins").first).to_have_text("glossy,")
+    assert read_caption(folder / "disc0004.png").text == "a disc, number 4"
+    page.locator("#bulk-apply").click()
+    expect(page.locator("#bulk-preview")).to_contain_text("Changed 5 captions.")
+    expect(caption).to_have_value("glossy, a disc, number 4")
+    assert read_caption(folder / "disc0004.png").text == "glossy, a disc, number 4"
+    assert read_caption(folder / "disc0002.png").text == "a disc, seen from afar"
+
+    page.reload()
+    expect(page.locator("#undo")).to_have_text("Undo: “glossy” in front")
+    assert box(page, "field-data-folder").input_value() == str(folder)
+    page.locator("#undo").click()
+    expect(page.locator("#dropped")).to_contain_text("5 captions are as they were.")
+    expect(page.locator("#undo")).to_have_text("Undo: caption of disc0002.png")
+    assert read_caption(folder / "disc0004.png").text == "a disc, number 4"
+
+
+def test_a_folder_can_be_dropped(page, server, tmp_path):
+    open_images(page, server)
+    page.locator("#new-set").click()
+    expect(page.locator("#dropped")).to_contain_text("a folder of their own")
+    source = make_images(tmp_path / "pictures", 3)
+    page.locator("#drop-folder").locator("xpath=..").locator("input[type=file]").set_input_files(str(source))
+    expect(page.locator("#dropped")).to_contain_text("Added 3 images.")
+    expect(page.locator("#summary")).to_contain_text("3 with a caption")
+
+
+def test_find_problems_tags_and_put_aside(page, server, tmp_path):
+    folder = make_images(tmp_path / "discs", 8, "a disc, blue")
+    for n in (1, 2):
+        write_caption(folder / f"disc000{n}.png", "a disc, red")
+    (folder / "disc0003.txt").unlink()
+    (folder / "broken.png").write_bytes(b"\x89PNG nothing")
+    Image.new("RGB", (9, 9)).save(folder / "small.png")
+    open_images(page, server)
+    show(page, folder)
+    for sentence in ("10 images", "7 with a caption", "3 without", "1 can't be read", "1 very small"):
+        expect(page.locator("#summary")).to_contain_text(sentence)
+    page.locator("#filter label").filter(has_text="Problems").click()
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(2)
+    page.locator("#aside-broken").click()
+    expect(page.locator("#dropped")).to_contain_text("Moved 1 file to")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(1)
+    assert (folder / ".aside" / "broken.png").exists()
+    page.locator("#filter label").filter(has_text="No caption").click()
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(2)
+    page.locator("#filter label").filter(has_text="All").click()
+    page.locator("#tags-box button").first.click()
+    page.locator("#tags label").filter(has_text="red").click()
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(2)
+    page.locator("#tags label").filter(has_text="red").click()
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(9)
+    type_into(page, "search-captions", "nothing like it")
+    expect(page.locator("#page-of, #gallery").first).to_be_visible()
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(0)
+
+
+def test_hostile_captions_and_names_are_text(page, server, tmp_path):
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    folder = make_images(
+        tmp_path / "<b>x<img src=y onerror=alert(1)>", 3, HOSTILE.replace("{", "{{").replace("}", "}}")
+    )
+    (folder / "disc0001.png").rename(folder / "<img src=x onerror=alert(1)> ${alert(1)} {{7*7}}.png")
+    open_images(page, server)
+    title = page.title()
+    show(page, folder)
+    expect(page.locator("#gallery")).to_contain_text("<img src=x onerror")
+    page.locator("#gallery .thumbnail-item").first.click()
+    expect(page.locator("#picture")).to_contain_text("${alert(1)} {{7*7}}.png")
+    page.locator("#gallery .thumbnail-item").nth(1).click()
+    expect(box(page, "caption")).to_have_value(HOSTILE)
+    page.locator("#sees input").check()
+    expect(page.locator("#picture .sees")).to_contain_text("{{7*7}}")
+    page.locator("#tags-box button").first.click()
+    page.locator("#bulk-box button").first.click()
+    type_into(page, "bulk-what", "<img src=z onerror=alert(1)>${alert(2)}")
+    expect(page.locator("#bulk-preview ins").first).to_contain_text("<img src=z")
+    page.locator("#bulk-apply").click()
+    expect(page.locator("#undo")).to_contain_text("<img src=z")
+    assert page.title() == title and dialogs == []
+    assert page.locator("img[src='x'], img[src='y'], img[src='z']").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone(browser, server, tmp_path, scheme):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    open_images(page, server)
+    show(page, make_images(tmp_path / "discs", 70, "a rather long caption of a disc, number {n}, " + "x" * 90))
+    expect(page.locator("#page-of")).to_contain_text("1 to 60 of 70")
+    page.locator("#tags-box button").first.click()
+    page.locator("#bulk-box button").first.click()
+    page.locator("#gallery .thumbnail-item").nth(4).click()
+    page.locator("#sees input").check()
+    expect(page.locator("#picture .sees")).to_be_visible()
+    expect(page.locator("#caption")).to_be_in_viewport()
+    assert sideways_scroll(page) <= 0
+    page.locator("#next-page").click()
+    expect(page.locator("#page-of")).to_contain_text("61 to 70 of 70")
+    context.close()
+
+
+def test_chinese(browser, server, tmp_path):
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.goto(server.url)
+    expect(page.locator("#summary")).to_contain_text("24 张图片")
+    expect(page.locator("#strip")).to_contain_text("训练")
+    page.locator("#gallery .thumbnail-item").nth(1).click()
+    page.locator("#sees input").check()
+    expect(page.locator("#picture .sees")).to_contain_text("像素训练")
+    (tmp_path / "page.html").write_text("<script>")
+    drop(page, tmp_path / "page.html")
+    expect(page.locator("#dropped")).to_contain_text("page.html 不是可以读取的图片。")
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.wait_for_timeout(300)
+        words = page.locator("body").inner_text()
+        assert "__i18n__" not in words
+        english = re.findall(r"\b(?:Show|Search|Caption|Undo|Start|Stop|Resume|Checks|Everything|Nothing)\b", words)
+        assert english == []
+    context.close()
