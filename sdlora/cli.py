@@ -79,6 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sample.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG to write (default: samples.png)")
 
+    cells = _command(commands, "draw", draw_command, "draw the pictures that FOLDER/job.json asks for, to compare LoRAs")
+    cells.add_argument("folder", type=Path, metavar="FOLDER")
+
     runs = _command(commands, "runs", runs_command, "list the runs and how they stand")
     runs.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
 
@@ -231,6 +234,13 @@ def sample_command(args: argparse.Namespace) -> int:
     from sdlora.commands import sample_lora
 
     print(f"Wrote {sample_lora(args)}")
+    return 0
+
+
+def draw_command(args: argparse.Namespace) -> int:
+    from sdlora.draw import draw_job
+
+    print(f"Drew {draw_job(args.folder)} pictures into {args.folder}")
     return 0
 
 

@@ -21,7 +21,7 @@ def sample_lora(args: argparse.Namespace) -> Path:
     from sdlora.sample import Look, draw, grid, save_png
 
     _check_sample(args)
-    lora, settings = _lora_of(args.lora)
+    lora, settings = lora_of(args.lora)
     model = settings.model if settings else Model()
     base = inspect_base(args.base or model.base, vae=args.vae)
     unet, encoders = load_unet(base), load_text_encoders(base)
@@ -56,7 +56,7 @@ def _check_sample(args: argparse.Namespace) -> None:
         raise UserError(*wrong)
 
 
-def _lora_of(path: Path) -> tuple[Path, Settings | None]:
+def lora_of(path: Path) -> tuple[Path, Settings | None]:
     """The LoRA file and, where known, the settings it was trained with."""
     if not path.is_dir():
         return path, _settings_in(path)

@@ -1,5 +1,7 @@
 """Test pictures are those of diffusers' own pipeline, and a LoRA at strength 0 is not there at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from sdlora.lora.inject import inject
 from sdlora.lora.targets import target_patterns
 from sdlora.models.families import inspect_base
 from sdlora.models.load import load_text_encoders, load_unet
-from sdlora.sample import Look, draw, grid, save_png
+from sdlora.sample import Look, draw, grid, make_sampler, save_png
 
 LOOK = Look(("red apple", "a bus, blue"), "grey", size=32, steps=3, guidance=4.0, seed=11)
 
@@ -33,6 +35,41 @@ def test_they_are_those_of_the_stock_pipeline(base_folder, unet):
             guidance_scale=4.0, generator=torch.Generator().manual_seed(11 + number),
         ).images[0]  # fmt: skip
         assert np.abs(ours.astype(int) - np.asarray(theirs)).max() <= 1
+
+
+def schedule(base_folder):
+    """sigma by timestep of SD's scaled-linear betas, in float64: sqrt((1 - a) / a)."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    alpha_bar = np.cumprod(1 - betas)
+    return np.sqrt((1 - alpha_bar) / alpha_bar)
+
+
+def test_euler_steps_are_k_diffusions(base_folder):
+    """Evenly spaced timesteps from the last to the first, log-linear in sigma between them, then zero."""
+    sampler = make_sampler(inspect_base(str(base_folder)), "euler")
+    sampler.set_timesteps(7)
+    t = np.linspace(999, 0, 7)
+    expected = np.interp(t, np.arange(1000), schedule(base_folder))
+    np.testing.assert_allclose(sampler.sigmas[:-1].numpy(), expected, rtol=1e-2)
+    assert sampler.sigmas[-1] == 0 and float(sampler.sigmas[0]) == pytest.approx(14.6146, rel=1e-4)
+
+
+def test_dpm_steps_are_karras(base_folder):
+    """Karras et al. 2022, eq. 5, with rho 7, between the schedule's largest and smallest sigma."""
+    sampler = make_sampler(inspect_base(str(base_folder)), "dpm++ 2m")
+    sampler.set_timesteps(7)
+    sigmas, ramp = schedule(base_folder), np.linspace(0, 1, 7)
+    low, high = sigmas[0] ** (1 / 7), sigmas[-1] ** (1 / 7)
+    np.testing.assert_allclose(sampler.sigmas[:-1].numpy(), (high + ramp * (low - high)) ** 7, rtol=2e-2)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpm++ 2m"])
+def test_every_sampler_draws_for_zero_snr_models(base_folder, unet, sampler):
+    base = replace(inspect_base(str(base_folder)), prediction="v_prediction", zero_snr=True)
+    look = Look(("red apple",), size=32, steps=4, guidance=3.0, sampler=sampler)
+    (picture,) = draw(base, look, unet)
+    assert np.asarray(picture).std() > 1
+    assert float(make_sampler(base, sampler).alphas_cumprod[-1]) < 1e-6
 
 
 def test_strength_zero_is_the_base_bit_for_bit(base_folder, unet):

@@ -174,14 +174,18 @@ class Album:
         return [(tag, n) for tag, n in tag_counts(e.caption for e in shown if not e.bare) if n > 1]
 
     def thumbnails(self, place: Place, entries: list[Entry], resolution: int) -> list[tuple[str, str]]:
-        """(thumbnail, short caption) of these. Drawn side by side: decoding leaves the interpreter's lock."""
+        """(thumbnail, short caption) of these; a grey square for those that can't be read."""
+        pairs = zip(entries, self.draw(place, entries), strict=True)
+        return [(str(picture or place.blank()), _short(entry, resolution)) for entry, picture in pairs]
+
+    def draw(self, place: Place, entries: list[Entry]) -> list[Path | None]:
+        """The thumbnails. Side by side: decoding leaves the interpreter's lock."""
         with ThreadPoolExecutor(4) as pool:
             drawn = list(pool.map(lambda entry: place.picture(entry.path, THUMB), entries))
         for entry, picture in zip(entries, drawn, strict=True):
             if picture is None and not entry.broken:
                 entry.broken = text.unreadable([entry.name])
-        pairs = zip(entries, drawn, strict=True)
-        return [(str(picture or place.blank()), _short(entry, resolution)) for entry, picture in pairs]
+        return drawn
 
     # ---- changes, on disk at once
 

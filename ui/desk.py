@@ -4,6 +4,7 @@ Handlers get the context last: (where, filter, search, tags, sees, *settings of 
 lists them. They return {component: value}; what is not in it stays as it is.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class Desk:
     def __init__(self, tab: "ImagesTab", place: Place, keys: tuple[str, ...]):
         self.tab, self.place, self.keys = tab, place, keys
         self.albums = Albums()
+        self._ahead = ThreadPoolExecutor(1)  # draws the page after the one that is shown
 
     def _context(self, values: tuple) -> Context:
         where, show, search, tags, sees, *settings = values
@@ -107,7 +109,7 @@ class Desk:
 
     def _draw_first(self, album: Album) -> None:
         """The first page's thumbnails, before all files are opened: those would compete for the processor."""
-        album.thumbnails(self.place, album.entries(Filter(), 0)[:PAGE], 0)
+        album.draw(self.place, album.entries(Filter(), 0)[:PAGE])
 
     def look(self, *values: Any) -> dict:
         """While files are being opened: how far that is; at its end everything that was found."""
@@ -355,9 +357,8 @@ class Desk:
             said = text.count("CHANGED", done) if done else text.CHANGES_NOTHING
         except UserError as error:
             said = str(error)
-        cleared = {tab.bulk_what: "", tab.bulk_by: gr.update(value="")}
         button = {tab.bulk_apply: gr.update(value=text.APPLY, interactive=False)}
-        return {tab.bulk_preview: render.note(said), **cleared, **button, **self._rewritten(album, context, chosen)}
+        return {tab.bulk_preview: render.note(said), **button, **self._rewritten(album, context, chosen)}
 
     def undo(self, chosen: str, *values: Any) -> dict:
         """Take the last change of captions back."""

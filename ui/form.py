@@ -1,43 +1,79 @@
-"""Settings as form fields: labels, help, kinds and defaults come from ``sdlora.config``, sizes of sliders from here."""
+"""Settings as form fields: labels, help, kinds and defaults come from ``sdlora.config``; when they apply, from here."""
 
 from typing import Any
 
 import gradio as gr
 
 from sdlora.config import SettingInfo, Settings, all_settings, make_settings, merge
+from sdlora.errors import Problem, UserError
 from ui import text
 
-# The slider's ends are a comfortable range, not the bounds of the setting: those are checked by ``make_settings``.
-SLIDERS = {"adapter.rank": (1, 128, 1), "adapter.alpha": (0.5, 128, 0.5)}
 FOLDER = "data.folder"
+NOT_SHOWN = ("run.folder",)  # the page has one runs folder, chosen when it is started
+# What belongs to the person's own subject: a preset leaves it as it is.
+OWN = (FOLDER, "data.trigger", "run.name", "sample.prompts")
+# Beside the number a slider of these values; any other number can be typed.
+_HALVES = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
+SLIDERS = {"adapter.rank": _HALVES, "adapter.alpha": [0.5, *_HALVES]}
+
+# Setting -> when it applies: any of (other setting, test) is enough. Without an entry it always applies. Tests: "set",
+# "unset", "is:VALUE", "not:VALUE", "like:REGULAR EXPRESSION". "base.family" is what the base model turned out to be.
+APPLIES: dict[str, tuple[tuple[str, str], ...]] = {
+    "model.revision": (("model.base", r"like:^[^./~\\][^/\\]*/[^/\\]+$"),),
+    "model.clip_skip": (("base.family", "not:sdxl"),),
+    "data.keep_tags": (("data.shuffle_tags", "set"), ("data.tag_dropout", "set")),
+    "adapter.rank": (("adapter.start_from", "unset"),),
+    "adapter.alpha": (("adapter.start_from", "unset"),),
+    "adapter.targets": (("adapter.start_from", "unset"),),
+    "adapter.dora": (("adapter.start_from", "unset"),),
+    "adapter.rank_pattern": (("adapter.start_from", "unset"),),
+    "adapter.alpha_pattern": (("adapter.start_from", "unset"),),
+    "train.text_encoder_lr": (("adapter.text_encoder", "set"),),
+    "train.warmup": (("train.scheduler", "not:constant"),),
+    "save.keep": (("save.every", "set"),),
+}
+_EXACT = 2**53  # whole numbers up to here survive a browser
+
+
+def shown() -> dict[str, SettingInfo]:
+    """Every setting that the page has a field for, by key, in the order of declaration."""
+    return {info.key: info for info in all_settings() if info.key not in NOT_SHOWN}
 
 
 def basic() -> dict[str, SettingInfo]:
-    """The settings that the form shows, by key, in the order of declaration."""
-    return {info.key: info for info in all_settings() if info.level == "basic"}
+    """Those that are seen at first."""
+    return {key: info for key, info in shown().items() if info.level == "basic"}
 
 
-def make_field(info: SettingInfo, value: Any = None) -> gr.components.Component:
-    """The form field of one setting; ``value`` replaces its default."""
-    value = info.default if value is None else value
+def field_id(key: str) -> str:
+    return f"field-{key.replace('.', '-')}"
+
+
+def make_field(info: SettingInfo, value: Any = None, classes: tuple[str, ...] = ()) -> gr.components.Component:
+    """The form field of one setting; ``value``, as a field holds it, replaces its default."""
+    value = as_value(info, info.default) if value is None else value
     common = {
         "label": text.LABELS.get(info.key, info.key),
         "info": text.help_of(info),
-        "elem_id": f"field-{info.key.replace('.', '-')}",
+        "elem_id": field_id(info.key),
+        "elem_classes": list(classes),
+        "min_width": 100,
     }
-    if info.key in SLIDERS:
-        low, high, step = SLIDERS[info.key]
-        return as_typed(gr.Slider(low, high, value=value, step=step, **common))
     if info.choices:
         return as_typed(gr.Radio(list(info.choices), value=value, **common))
     if info.type is bool:
         return gr.Checkbox(value=value, **common)
-    if info.type in (int, float):
-        return gr.Number(value=value, precision=0 if info.type is int else None, **common)
+    if _is_number(info):
+        return as_typed(gr.Number(value=value, **common))
     hint = text.HINTS.get(info.key, "")
-    if info.type is list:
-        return gr.Textbox(value="\n".join(value), lines=4, placeholder=hint, **common)
+    if info.type in (list, dict):
+        return gr.Textbox(value=value, lines=4 if info.level == "basic" else 2, placeholder=hint, **common)
     return gr.Textbox(value=value, max_lines=1, placeholder=hint, **common)
+
+
+def _is_number(info: SettingInfo) -> bool:
+    """Seeds are text: as numbers a browser would round them."""
+    return info.type in (int, float) and not (info.maximum and info.maximum > _EXACT)
 
 
 def as_typed(component: gr.components.Component) -> gr.components.Component:
@@ -46,19 +82,87 @@ def as_typed(component: gr.components.Component) -> gr.components.Component:
     return component
 
 
-def to_settings(values: dict[str, Any], runs: str) -> Settings:
-    """Settings from the form's values by key; UserError with every problem at once. Empty numbers mean the default."""
-    known = {info.key: info for info in all_settings()}
-    overrides: dict[str, Any] = {"run.folder": runs}
+# ---- between settings and fields
+
+
+def as_value(info: SettingInfo, value: Any) -> Any:
+    """A setting's value as its field holds it: lists and tables as lines, very large numbers as text."""
+    if info.type is list:
+        return "\n".join(value)
+    if info.type is dict:
+        return "\n".join(f"{pattern}={number:g}" for pattern, number in value.items())
+    if info.type in (int, float) and not _is_number(info):
+        return str(value)
+    return value
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """What each field holds for these settings, by key."""
+    values = settings.model_dump(mode="python")
+    found = {}
+    for key, info in shown().items():
+        section, name = key.split(".")
+        found[key] = as_value(info, values[section][name])
+    return found
+
+
+def fitting(info: SettingInfo, value: Any) -> Any:
+    """A value of unknown origin as the field can show it; the default where it can't."""
+    if info.choices and value in info.choices:
+        return value
+    if info.type is bool and isinstance(value, bool):
+        return value
+    if _is_number(info) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if not info.choices and info.type is not bool and not _is_number(info) and isinstance(value, (str, int)):
+        return str(value)
+    return as_value(info, info.default)
+
+
+def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """(settings' values by key, what can't be read at all) of the form's values. Empty numbers mean the default."""
+    found, problems = {}, []
+    known = shown()
     for key, value in values.items():
         info = known[key]
         if info.type is list:
-            value = [line.strip() for line in str(value or "").splitlines() if line.strip()]
+            value = _lines(value)
+        elif info.type is dict:
+            value, wrong = _pairs(key, value)
+            problems += wrong
         elif info.type is str:
-            value = str(value or "").strip()
-        elif value is None:
+            value = str("" if value is None else value).strip()
+        elif value is None or value == "":
             continue
         elif info.type is int and isinstance(value, float) and value.is_integer():
             value = int(value)
-        overrides[key] = value
-    return make_settings(merge({}, overrides), "the form")
+        found[key] = value
+    return found, problems
+
+
+def to_settings(values: dict[str, Any], runs: str) -> Settings:
+    """Settings from the form's values by key; UserError with every problem at once."""
+    found, problems = overrides(values)
+    try:
+        made = make_settings(merge({}, found | {"run.folder": runs}), "the form")
+    except UserError as error:
+        raise UserError(*problems, *error.problems) from None
+    if problems:
+        raise UserError(*problems)
+    return made
+
+
+def _lines(value: Any) -> list[str]:
+    return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+def _pairs(key: str, value: Any) -> tuple[dict[str, str], list[Problem]]:
+    """Lines of PATTERN=NUMBER."""
+    pairs, problems = {}, []
+    for line in _lines(value):
+        pattern, _, number = line.rpartition("=")
+        if pattern.strip():
+            pairs[pattern.strip()] = number.strip()
+        else:
+            problems.append(Problem(text.NO_PAIR.format(line=line[:80]), text.NO_PAIR_FIX, key))
+    return pairs, problems

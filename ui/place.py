@@ -81,7 +81,7 @@ class Place:
                 target.parent.mkdir(exist_ok=True)
                 temporary = target.with_name(f"{target.stem}.{os.getpid()}.{id(image)}.tmp")
                 image.info.clear()  # no profile, no EXIF: pixels alone
-                image.save(temporary, "WEBP", quality=90)
+                image.save(temporary, "WEBP", quality=90, method=2)  # a third of the time, a tenth more bytes
                 os.replace(temporary, target)
             return target
         except (OSError, ValueError, UserError):

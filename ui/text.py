@@ -94,7 +94,8 @@ def _sentences(words: ModuleType) -> dict[str, str]:
 
 def _help(words: ModuleType, info: SettingInfo) -> str:
     sentence = words.HELP.get(info.key, info.help)
-    return f"{sentence} {words.ONE_PER_LINE}" if info.type is list else sentence
+    lines = {list: f" {words.ONE_PER_LINE}", dict: f" {words.PAIR_PER_LINE}"}
+    return sentence + lines.get(info.type, "")
 
 
 def help_of(info: SettingInfo) -> str:

@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from ui import theme_images
+from ui import theme_images, theme_settings
 
 ACCENT = "#0d9488"  # teal 600: 3.7:1 on white, 4.8:1 on slate 900; lines and dots, never small text
-MUTED = "rgba(148, 163, 184, 0.5)"
+MUTED = "rgba(148, 163, 184, 0.38)"
+STRONG = "#b45309"  # amber 700: the check loss, in both schemes
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -69,6 +70,7 @@ def theme() -> gr.themes.Base:
 
 CSS = (
     theme_images.CSS
+    + theme_settings.CSS
     + """
 .gradio-container { max-width: 1320px !important; width: 100% !important; margin: 0 auto !important; }
 footer { display: none !important; }

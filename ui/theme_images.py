@@ -44,9 +44,15 @@ CSS = """
 .sees p { margin: 0; color: var(--body-text-color-subdued); }
 .sees .words { margin: 6px 0; color: var(--body-text-color); font-size: 15px; }
 .sees q { quotes: "\\201C" "\\201D"; }
-#saved { padding: 0 14px; }
+#edit { gap: 10px; }
+#saved { margin-top: -4px; }
+#tags { border: 0; padding: 0; box-shadow: none; background: none; }
+#tags [data-testid="block-info"] { font-weight: 400; font-size: 14px; color: var(--body-text-color-subdued); }
+#gallery .thumbnail-item .caption-label { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+  height: 36px; padding: 4px 8px 0; margin-bottom: 8px; }
+#tags-box .form { background: none; border: 0; box-shadow: none; }
 #editor .picked img { max-height: min(420px, 44vh); }
 #pager { align-items: center; }
 #page-of { text-align: center; }
-@media (max-width: 640px) { #page-of { order: -1; flex-basis: 100%; } }
+@media (max-width: 640px) { #show-images { flex: 1 1 100%; } #page-of { order: -1; flex-basis: 100%; } }
 """

@@ -4,18 +4,21 @@ import math
 import os
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sdlora.config import Settings, load_settings
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned, from_line
+from sdlora.run import Run
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
 PACE_WINDOW = 20  # steps that the speed is averaged over
 LOG_BYTES = 32_000
 LOG_LINES = 200
+EXPORTED = r"-(\d+)(?:-(?:kohya|diffusers))?(?:-(?:fp16|bf16|fp32))?$"  # the end of an exported file's name
 
 
 class LossSeries:
@@ -67,6 +70,9 @@ class RunView:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         self._settings: Settings | None = None
+        self._kept: tuple[int, list[int]] = (0, [])
+        self._remembered: dict[Any, tuple[Any, Any]] = {}
+        self.unfinished = 0  # counts the answers that could not show all pictures yet
         self._forget()
 
     def _forget(self) -> None:
@@ -77,6 +83,7 @@ class RunView:
         self.device = ""
         self.loss = math.nan
         self.losses = LossSeries()
+        self.checks = LossSeries()  # of images that are held out, where the trainer measures it
         self.progress: Progress | None = None
         self.samples: dict[int, list[str]] = {}  # step -> files
         self.saved: list[Saved] = []
@@ -92,7 +99,10 @@ class RunView:
         """Take in what was appended; True if there was an event. A missing or torn file is no error."""
         path, before = self.folder / "events.jsonl", self.version
         try:
-            if path.stat().st_size < self._offset:  # replaced by a shorter file: begin again
+            size = path.stat().st_size
+            if size == self._offset:
+                return False
+            if size < self._offset:  # replaced by a shorter file: begin again
                 self._forget()
                 before = -1
             with open(path, "rb") as file:
@@ -114,6 +124,9 @@ class RunView:
         self.last_time = time
         if not isinstance(event, (Progress, Warned)):
             self.progress = None
+        measured = getattr(event, "validation", None)
+        if isinstance(measured, (int, float)) and hasattr(event, "step"):
+            self.checks.add(max(event.step, 1), measured)
         match event:
             case Started():
                 self._start(time, event)
@@ -140,6 +153,7 @@ class RunView:
         self.trainable, self.file_size, self.device = event.trainable, event.file_size, event.device
         self.finished, self.paused = None, False
         self.losses.forget_after(event.step)
+        self.checks.forget_after(event.step)
         self.samples = {step: files for step, files in self.samples.items() if step <= event.step}
         self._seconds.clear()
         if math.isnan(self.started_at):
@@ -197,8 +211,12 @@ class RunView:
         return (self.folder / "control" / what).exists()
 
     def sample_grid(self, columns: int = 8) -> tuple[list[int], list[tuple[str, list[Path | None]]]]:
-        """(steps, [(prompt, one file per step or None)]): first and last step always, evenly thinned between."""
-        steps = thin(sorted(self.samples), columns)
+        """(steps, [(prompt, one file per step or None)]): first and last step always, evenly thinned between.
+
+        columns: at most so many steps; 0 for all.
+        """
+        steps = sorted(self.samples)
+        steps = thin(steps, columns) if columns else steps
         prompts = self.settings.sample.prompts
         rows = max((len(self.samples[s]) for s in steps), default=0)
         grid = []
@@ -207,6 +225,28 @@ class RunView:
             prompt = prompts[row] if row < len(prompts) else ""
             grid.append((prompt, [self.inside(f) if f else None for f in files]))
         return steps, grid
+
+    def checkpoints(self) -> list[int]:
+        """The steps of the complete checkpoints, oldest first; looked up again only when the folder has changed."""
+        folder = self.folder / "checkpoints"
+        try:
+            changed = folder.stat().st_mtime_ns
+        except OSError:
+            return []
+        if self._kept[0] != changed:
+            self._kept = (changed, [step for step, _ in Run(self.folder).checkpoints()])
+        return self._kept[1]
+
+    def remember(self, make: Callable[["RunView"], Any]) -> Any:
+        """What ``make`` gives for this run, kept until one of its files appears or goes."""
+        mark = (self.folder_mark(), len(self.saved), self.finished)
+        if self._remembered.get(make, (None,))[0] != mark:
+            self._remembered[make] = (mark, make(self))
+        return self._remembered[make][1]
+
+    def folder_mark(self) -> tuple:
+        """Changes when a file of the run appears or goes: where to look for LoRA files again."""
+        return tuple(_changed(self.folder / part) for part in ("exports", "control", "checkpoints"))
 
     def lora_files(self) -> list[tuple[int, Path, bool]]:
         """(step, file, is it the final one) of every LoRA file there is, newest first, the final one at the top.
@@ -218,7 +258,7 @@ class RunView:
             final.append((self.finished.step, self.inside(self.finished.file)))
         files = {path: (step, path, True) for step, path in final if path and path.suffix == ".safetensors"}
         for path in (self.folder / "exports").glob("[!.]*.safetensors"):
-            step, found = re.search(r"-(\d+)$", path.stem), self.inside(f"exports/{path.name}")
+            step, found = re.search(EXPORTED, path.stem), self.inside(f"exports/{path.name}")
             if step and found:
                 files.setdefault(found, (int(step[1]), found, False))
         return sorted(files.values(), key=lambda f: (f[2], f[0]), reverse=True)
@@ -254,6 +294,13 @@ def thin(values: list[int], limit: int) -> list[int]:
         return values
     last = len(values) - 1
     return [values[round(i * last / (limit - 1))] for i in range(limit)]
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def strip_time(name: str) -> str:

@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 CHANNELS = 32  # instead of 320; the group norms need multiples of 32
 TOKENS = {"vocab_size": 100, "bos_token_id": 98, "eos_token_id": 99, "pad_token_id": 99}
 TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4}
-TEXT_2 = {"hidden_size": 96, "intermediate_size": 192, "num_attention_heads": 4}
+TEXT_2 = {"hidden_size": 96, "intermediate_size": 192, "num_attention_heads": 4, "projection_dim": 96}
 UNETS = {
     "sd1": {"block_out_channels": (32, 64, 128, 128), "cross_attention_dim": 768, "attention_head_dim": 8},
     "sd2": {

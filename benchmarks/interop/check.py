@@ -49,9 +49,9 @@ def main() -> int:
     problems = [f"{row['title']}: {row['file']}: {row['verdict']}" for row in rows if not row["as_expected"]]
     _save(arguments.out, {"results": rows, "not as expected": problems})
     if arguments.readme:
-        from benchmarks.interop.table import update_readme
+        from benchmarks.interop.table import tables, update_readme
 
-        update_readme(arguments.readme, rows)
+        update_readme(arguments.readme, tables(rows))
     print(f"{len(rows)} loads, {len(problems)} not as expected")
     print("\n".join(problems))
     return 1 if problems else 0

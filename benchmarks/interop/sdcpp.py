@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, help="SD 1.5 as one file, fp16")
     parser.add_argument("--out", type=Path, default=Path("sdcpp.json"))
     parser.add_argument("--work", type=Path, help="folder with 7 GB of room; a temporary one if left out")
+    parser.add_argument("--readme", type=Path, help="put the table into this file")
     parser.add_argument("--lora", help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--draw", type=Path, help=argparse.SUPPRESS)
@@ -41,7 +42,12 @@ def main() -> int:
         draw(arguments.checkpoint, arguments.lora, arguments.draw)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            return compare(arguments.checkpoint.resolve(), (arguments.work or Path(scratch)).resolve(), arguments.out)
+            return compare(
+                arguments.checkpoint.resolve(),
+                (arguments.work or Path(scratch)).resolve(),
+                arguments.out,
+                arguments.readme,
+            )
     return 0
 
 
@@ -55,7 +61,7 @@ FILES = [
 ]
 
 
-def compare(checkpoint: Path, work: Path, out: Path) -> int:
+def compare(checkpoint: Path, work: Path, out: Path, readme: Path | None) -> int:
     work.mkdir(parents=True, exist_ok=True)
     _child("--checkpoint", checkpoint, "--work", work, "--write")
     pictures, applied = {}, {}
@@ -76,6 +82,10 @@ def compare(checkpoint: Path, work: Path, out: Path) -> int:
         print(row, flush=True)
     package = f"stable-diffusion-cpp-python {version('stable-diffusion-cpp-python')}"
     out.write_text(json.dumps({"tool": package, "results": rows}, indent=1) + "\n", encoding="utf-8")
+    if readme:
+        from benchmarks.interop.table import pictures_table, update_readme
+
+        update_readme(readme, pictures_table(package, rows), "sdcpp.py")
     return 1 if wrong else 0
 
 

@@ -3,15 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-BEGIN, END = "<!-- made by check.py -->", "<!-- end -->"
 FAMILY = {"sd1": "SD 1.5", "sd2": "SD 2.1", "sdxl": "SDXL"}
 
 
-def update_readme(path: Path, rows: list[dict]) -> None:
-    text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{tables(rows)}\n{END}{after}", encoding="utf-8")
+def update_readme(path: Path, made: str, maker: str = "check.py") -> None:
+    """Put ``made`` between the marks of ``maker``."""
+    begin, end = f"<!-- made by {maker} -->", f"<!-- end of {maker} -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{begin}\n\n{made}\n{end}{after}", encoding="utf-8")
+
+
+def pictures_table(library: str, rows: list[dict]) -> str:
+    """stable-diffusion.cpp's results (sdcpp.py)."""
+    lines = [[*list(row.values())[:5], "yes" if row["passes"] else "**no**"] for row in rows]
+    heads = "file|tensors applied|the LoRA changes|it differs from merged by|share|passes"
+    return f"{library}; mean differences in grey levels of 255.\n\n{_table(heads.split('|'), lines)}\n"
 
 
 def tables(rows: list[dict]) -> str:

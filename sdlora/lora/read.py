@@ -1,6 +1,7 @@
 """Read LoRA files, of every layout and kind, into adapters and models: to go on training, to stack, to use them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 

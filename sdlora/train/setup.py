@@ -120,7 +120,7 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
     for path, strength in stack_of(settings.adapter.stack):
         merge_into_modules({"unet": unet, **encoders}, path, strength)
-    adapter = _adapter(settings, {"unet": unet, **(encoders if settings.adapter.text_encoder else {})})
+    adapter = attach_adapter(settings, {"unet": unet, **(encoders if settings.adapter.text_encoder else {})})
     for root, encoder in encoders.items():
         if not adapter.parameters_of(root):
             encoder.requires_grad_(False)
@@ -142,7 +142,7 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     )
 
 
-def _adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
+def attach_adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
     """New LoRA layers, or those of adapter.start_from with its weights."""
     chosen = settings.adapter
     if chosen.start_from:

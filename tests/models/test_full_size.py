@@ -1,11 +1,13 @@
 """SD 1.5 at its real size, random weights: the single file needs no network, equals the folder, and is held once."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 ROOT = Path(__file__).parents[2]
 COMPARE = """
@@ -46,14 +48,47 @@ assert len({str(load_tokenizers(base)["text_encoder"]("a cat!").input_ids) for b
 """
 
 
-@pytest.mark.slow
-def test_sd15_from_a_single_file_offline(tmp_path):
-    """4 GB of disk, 4 GB of memory, a minute or two."""
-    folder, single = tmp_path / "sd15", tmp_path / "sd15.safetensors"
+TRAIN = """
+import resource, sys
+from sdlora.cli import main
+status = main(["train", *sys.argv[1:]])
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def sd15(tmp_path_factory):
+    """(diffusers folder, single file) of the same numbers: 4 GB of disk."""
+    there = tmp_path_factory.mktemp("full")
+    folder, single = there / "sd15", there / "sd15.safetensors"
     for target in (folder, single):
         subprocess.run([sys.executable, ROOT / "benchmarks/speed/make_sd15.py", target], check=True)
-    away = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", COMPARE, folder, single], env=os.environ | away, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    yield folder, single
+    shutil.rmtree(there)
+
+
+def offline(tmp_path, *command):
+    away = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", *command], env=os.environ | away, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_from_a_single_file_offline(sd15, tmp_path):
+    offline(tmp_path, COMPARE, *map(str, sd15))
+
+
+@pytest.mark.slow
+def test_it_trains_and_its_file_is_exact_in_diffusers(sd15, tmp_path, images):
+    """Two steps at 128 px from the single file; the loop reads the file back through diffusers and compares."""
+    told = offline(
+        tmp_path, TRAIN, f"--model.base={sd15[1]}", f"--data.folder={images}", "--data.resolution=128",
+        f"--run.folder={tmp_path / 'runs'}", "--train.steps=2", "--train.device=cpu", "--data.upscale",
+        "--sample.every=0", "--sample.prompts", "zib", "--sample.steps=1", "--sample.guidance=1",
+    )  # fmt: skip
+    assert int(told.rsplit("peak ", 1)[1]) < 12e9
+    (file,) = (tmp_path / "runs").glob("*/my-lora.safetensors")
+    with safe_open(file, framework="np") as lora:
+        assert len(list(lora.keys())) == 3 * (192 + 72)

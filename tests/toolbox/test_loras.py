@@ -49,8 +49,8 @@ def test_a_merge_without_a_rank_is_the_exact_sum(tmp_path, family):
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
 @pytest.mark.parametrize("rank", [2, 5, 100])
 def test_a_merge_to_a_rank_is_the_best_there_is_and_its_error_is_measured(tmp_path, rank, dtype):
-    a = make_lora(tmp_path / "a.safetensors", seed=1)
-    b = make_lora(tmp_path / "b.safetensors", seed=2)
+    words = ("blocks.1.attentions.0", "layers")
+    a, b = (make_lora(tmp_path / f"{n}.safetensors", seed=n, words=words) for n in (1, 2))
     out = tmp_path / "m.safetensors"
     result = merge_loras([(a, 1.0), (b, 0.5)], out, rank=rank, dtype=dtype)
     truth = weighted_sum([(deltas(a), 1.0), (deltas(b), 0.5)])
@@ -153,7 +153,7 @@ def test_merging_what_does_not_go_together_is_said_with_the_names(tmp_path):
 
 @pytest.mark.parametrize("choice", [{"rank": 4}, {"energy": 0.9}, {"ratio": 3.0}, {"energy": 0.99, "rank": 5}])
 def test_resizing_keeps_what_it_promises(tmp_path, choice):
-    a = make_lora(tmp_path / "a.safetensors", rank=8, decay=0.6, words=("attentions",))
+    a = make_lora(tmp_path / "a.safetensors", rank=8, decay=0.6, words=("blocks.1.attentions",))
     out = tmp_path / "r.safetensors"
     result = resize_lora(a, out, dtype="fp32", **choice)
     before, after = deltas(a), deltas(out)

@@ -1,8 +1,9 @@
 """A trainer that only writes what a real one writes: for tests of the page, fast and without torch.
 
-python fake_trainer.py RUNFOLDER [--resume | --export STEP TARGET]
+python fake_trainer.py FOLDER [--resume | --export --step STEP --out TARGET … | --draw]
 """
 
+import json
 import math
 import os
 import sys
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from sdlora.config import load_settings
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone
-from sdlora.run import Run, safe_name
+from sdlora.run import Run, safe_name, write_atomically
 
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.1"))
 
@@ -83,12 +84,33 @@ def train(folder: Path, resume: bool) -> None:
     print("\nfake trainer: the end", flush=True)
 
 
-def export(folder: Path, step: int, target: Path) -> None:
-    target.write_bytes((folder / "checkpoints" / f"{step:06d}" / "lora.safetensors").read_bytes())
+def export(folder: Path, options: list[str]) -> None:
+    told = dict(zip(options[::2], options[1::2], strict=True))
+    source = folder / "checkpoints" / f"{int(told['--step']):06d}" / "lora.safetensors"
+    Path(told["--out"]).write_bytes(source.read_bytes())
+
+
+def draw_cells(folder: Path) -> None:
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    cells, of = [], len(job["variants"]) * len(job["prompts"])
+    for number, (variant, prompt) in enumerate((v, p) for v in range(len(job["variants"])) for p in range(of)):
+        if prompt >= len(job["prompts"]):
+            continue
+        strength = sum(lora["strength"] for lora in job["variants"][variant])
+        picture = Image.new("RGB", (128, 128), (235, 238, 245))
+        radius = 16 + 30 * min(abs(strength), 1.4)
+        colour = (90 + 60 * prompt % 160, 120, min(250, int(100 + 100 * abs(strength))))
+        ImageDraw.Draw(picture).ellipse((64 - radius, 64 - radius, 64 + radius, 64 + radius), fill=colour)
+        picture.save(folder / f"{number:04d}.png")
+        cells.append({"variant": variant, "prompt": prompt, "file": f"{number:04d}.png"})
+        write_atomically(folder / "index.json", json.dumps({"of": of, "cells": cells}))
+        time.sleep(SECONDS)
 
 
 if __name__ == "__main__":
     if "--export" in sys.argv:
-        export(Path(sys.argv[1]), int(sys.argv[3]), Path(sys.argv[4]))
+        export(Path(sys.argv[1]), sys.argv[3:])
+    elif "--draw" in sys.argv:
+        draw_cells(Path(sys.argv[1]))
     else:
         train(Path(sys.argv[1]), "--resume" in sys.argv)

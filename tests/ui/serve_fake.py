@@ -13,14 +13,8 @@ def trainers() -> Trainers:
     return Trainers(
         train=lambda folder: [sys.executable, str(FAKE), str(folder)],
         resume=lambda folder: [sys.executable, str(FAKE), str(folder), "--resume"],
-        export=lambda folder, step, target: [
-            sys.executable,
-            str(FAKE),
-            str(folder),
-            "--export",
-            str(step),
-            str(target),
-        ],
+        export=lambda folder, options: [sys.executable, str(FAKE), str(folder), "--export", *options],
+        draw=lambda folder: [sys.executable, str(FAKE), str(folder), "--draw"],
     )
 
 

@@ -60,7 +60,7 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
     folder = make_images(tmp_path / "discs", 7)
     open_page(page, server)
     show_folder(page, folder)
-    expect(page.locator("#summary")).to_contain_text("7 images · 7 with a caption")
+    expect(page.locator("#summary")).to_contain_text("7 with a caption")
     expect(page.locator("#gallery .thumbnail-item")).to_have_count(7)
     expect(page.locator("#gallery")).to_contain_text("a disc, number 3")
 

@@ -16,7 +16,7 @@ TRAINING = 900_000  # milliseconds: loading, three steps and four test pictures 
 def test_the_real_trainer_behind_the_page(page, tmp_path):
     with Server(tmp_path, fake=False) as server:
         page.goto(server.url)
-        expect(page.locator("#summary")).to_contain_text("24 images · 24 with a caption")
+        expect(page.locator("#summary")).to_contain_text("24 with a caption")
         open_tab(page, "Settings")
         for key, value in {"run-name": "glossy", "train-steps": 3, "adapter-rank": 4}.items():
             box = page.locator(f"#field-{key}").locator("textarea, input").first

@@ -42,7 +42,7 @@ class ImagesTab:
     page: gr.HTML
     next: gr.Button
     picture: gr.HTML
-    editor: gr.Group
+    editor: gr.Column
     chosen: gr.Textbox
     caption: gr.Textbox
     saved: gr.HTML
@@ -69,7 +69,7 @@ def build(folder: str) -> ImagesTab:
     parts["summary"] = gr.HTML(render.note(text.NO_FOLDER), elem_id="summary", apply_default_css=False)
     parts["notes"] = gr.HTML("", elem_id="notes", apply_default_css=False)
     with gr.Row(elem_id="image-actions"):
-        small = {"visible": False, "scale": 0, "min_width": 160, "size": "sm"}
+        small = {"visible": False, "scale": 0, "min_width": 230, "size": "sm"}
         parts["aside_broken"] = gr.Button("", elem_id="aside-broken", **small)
         parts["undo"] = gr.Button("", elem_id="undo", **small)
     parts |= _finding()
@@ -132,7 +132,7 @@ def _finding() -> dict[str, Any]:
 def _bulk() -> dict[str, Any]:
     with gr.Row(equal_height=False, elem_id="more"):
         with gr.Column(scale=1, min_width=300), gr.Accordion(text.TAGS, open=False, elem_id="tags-box") as box:
-            tags = form.as_typed(gr.CheckboxGroup([], label=text.TAGS_HELP, elem_id="tags", container=False))
+            tags = form.as_typed(gr.CheckboxGroup([], label=text.TAGS_HELP, elem_id="tags"))
         with gr.Column(scale=1, min_width=300), gr.Accordion(text.BULK, open=False, elem_id="bulk-box"):
             gr.HTML(render.note(text.BULK_HELP), apply_default_css=False)
             kind = form.as_typed(
@@ -170,7 +170,7 @@ def _grid() -> dict[str, Any]:
 
 def _editor() -> dict[str, Any]:
     picture = gr.HTML(render.note(text.PICK), elem_id="picture", apply_default_css=False)
-    with gr.Group(visible=False) as editor:
+    with gr.Column(visible=False, elem_id="edit") as editor:
         chosen = gr.Textbox(visible=False)
         caption = gr.Textbox(label=text.CAPTION, info=text.CAPTION_HELP, lines=3, max_lines=8, elem_id="caption")
         saved = gr.HTML("", elem_id="saved", apply_default_css=False)
@@ -179,7 +179,7 @@ def _editor() -> dict[str, Any]:
             after = gr.Button(text.NEXT_IMAGE, size="sm", elem_id="next-image", min_width=110)
         with gr.Row(elem_classes="small-buttons"):
             sees = gr.Checkbox(label=text.SEES, value=False, elem_id="sees", container=False, min_width=180)
-            aside = gr.Button(text.ASIDE_ONE, size="sm", elem_id="aside", min_width=110, scale=0)
+            aside = gr.Button(text.ASIDE_ONE, size="sm", elem_id="aside", min_width=170, scale=0)
     return {
         "picture": picture, "editor": editor, "chosen": chosen, "caption": caption, "saved": saved,
         "previous_image": before, "next_image": after, "sees": sees, "aside": aside,
@@ -197,16 +197,18 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     quiet = dict(outputs=tab.all(), show_progress="hidden", concurrency_limit=None, **PRIVATE)
     often = dict(quiet, queue=False, trigger_mode="always_last")
 
-    gr.on(
-        [tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **dict(quiet, show_progress="minimal")
-    )
-    page.load(desk.load, [tab.folder, tab.remembered, *context], **quiet)
+    # One after the other: what is opened when the page loads must not come after what a quick visitor opens.
+    in_turn = dict(quiet, concurrency_limit=1, concurrency_id="open")
+    opening = dict(in_turn, show_progress="minimal")
+    gr.on([tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **opening)
+    page.load(desk.load, [tab.folder, tab.remembered, *context], **in_turn)
     page.load(None, js=_BY_ITSELF, **PRIVATE)
     for button in (tab.drop, tab.drop_folder):
         button.upload(desk.take, [button, *context], **dict(quiet, concurrency_limit=1, concurrency_id="take"))
     tab.new_set.click(desk.start_new_set, context, **quiet)
 
-    gr.on([tab.filter.input, tab.search.input, tab.tags.input], desk.find, context, **often)
+    # A text box's ``input`` hears neither Backspace nor pasting, ``change`` hears all.
+    gr.on([tab.filter.input, tab.search.change, tab.tags.input], desk.find, context, **often)
     tab.previous.click(desk.page_back, context, **quiet)
     tab.next.click(desk.page_on, context, **quiet)
     tab.looking.tick(desk.look, context, **dict(quiet, queue=False))
@@ -223,9 +225,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     tab.aside_broken.click(desk.put_broken_aside, context, **quiet)
 
     bulk = [tab.bulk_kind, tab.bulk_what, tab.bulk_by]
-    gr.on([part.input for part in bulk], desk.preview, [*bulk, *context], **often)
-    tab.bulk_apply.click(desk.apply, [*bulk, tab.chosen, *context], **quiet)
-    tab.undo.click(desk.undo, [tab.chosen, *context], **quiet)
+    typed = [tab.bulk_kind.input, tab.bulk_what.change, tab.bulk_by.change]
+    gr.on(typed, desk.preview, [*bulk, *context], **often)
+    tab.bulk_apply.click(desk.apply, [*bulk, tab.chosen, *context], **dict(quiet, show_progress="minimal"))
+    tab.undo.click(desk.undo, [tab.chosen, *context], **dict(quiet, show_progress="minimal"))
 
     word = settings.get("data.trigger")
     if word is not None:  # the same setting, on both tabs

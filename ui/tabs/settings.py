@@ -1,104 +1,218 @@
-"""The Settings tab: the basic fields, the strength alpha / rank, the checks, Start."""
+"""The Settings tab: presets, the fields in flat groups, what they come to, Start. ``ui.settings_desk`` answers."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import gradio as gr
 
-from sdlora.config import Settings
-from sdlora.errors import Problem, UserError
-from sdlora.preflight import check, inspect_base, resolve
-from ui import form, render, text
+from sdlora.config import SettingInfo, Settings
+from ui import form, form_js, presets, render, render_settings, text
 from ui.place import Place
+from ui.settings_desk import SettingsDesk
 
-GROUPS = (
-    ("GROUP_WHAT", ("run.name", "model.base", "data.trigger")),
-    ("GROUP_ADAPTER", ("adapter.rank", "adapter.alpha")),
-    ("GROUP_TRAINING", ("train.steps", "train.lr", "data.resolution", "train.seed")),
-    ("GROUP_TEST", ("sample.prompts",)),
+# Every setting belongs to the first group that names it, else to the first that has a pattern for it.
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("GROUP_WHAT", ("run.name", "data.trigger", "model.base", "model.*", "run.*")),
+    ("GROUP_TRAINING", ("train.steps", "train.lr", "data.resolution", "train.seed", "train.*")),
+    ("GROUP_ADAPTER", ("adapter.rank", "adapter.alpha", "adapter.*")),
+    ("GROUP_TEST", ("sample.prompts", "sample.*")),
+    ("GROUP_IMAGES", ("data.*",)),
+    (
+        "GROUP_MEMORY",
+        ("train.batch_size", "train.accumulate", "train.precision", "train.gradient_checkpointing", "train.device"),
+    ),
+    ("GROUP_SAVING", ("save.*",)),
+    ("", ("*",)),
 )
+WIDE = ("model.base", "model.vae", "adapter.start_from", "sample.negative", "data.cache")
+PRIVATE = {"api_visibility": "private"}
 
 
 @dataclass
 class SettingsTab:
     fields: dict[str, gr.components.Component]
+    kind: gr.Radio
+    memory: gr.Radio
+    preset_note: gr.HTML
+    described: gr.HTML
+    strength: gr.HTML
     checks: gr.HTML
     again: gr.Button
+    estimate: gr.HTML
+    measure: gr.Button
+    measuring: gr.Timer
     start: gr.Button
     reason: gr.HTML
+    load: gr.UploadButton
+    save: gr.Button
+    pasted: gr.Textbox
+    use: gr.Button
+    answer: gr.HTML
+    written: gr.Textbox
+    file_name: gr.Textbox
+    mirrors: dict[str, gr.components.Component] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """What the desk's handlers get."""
+        return [self.kind, self.memory, *self.fields.values()]
+
+    def shown(self) -> list[gr.components.Component]:
+        """All that a handler may change."""
+        own = [v for k, v in vars(self).items() if k not in ("fields", "mirrors")]
+        return [*own, *self.fields.values(), *self.mirrors.values()]
 
 
 def build(folder: gr.Textbox) -> SettingsTab:
     """The form; ``folder`` is the Images tab's field, which belongs to it too."""
-    known, fields = form.basic(), {form.FOLDER: folder}
-    grouped = {key for _, keys in GROUPS for key in keys}
-    missing = tuple(key for key in known if key not in grouped and key != form.FOLDER)
-    with gr.Row(equal_height=False):
+    fields: dict[str, gr.components.Component] = {form.FOLDER: folder}
+    first = form.values_of(presets.load(presets.NAMED[presets.EMBEDDED]))
+    parts: dict[str, Any] = {}
+    gr.HTML(render_settings.words(), apply_default_css=False)
+    with gr.Row(equal_height=False, elem_id="settings-form"):
         with gr.Column(scale=5, min_width=320):
-            for title, keys in (*GROUPS, *((("", missing),) if missing else ())):
-                gr.HTML(f'<h2 class="section">{getattr(text, title) if title else ""}</h2>', apply_default_css=False)
-                with gr.Group():
-                    for pair in _pairs(keys):
-                        with gr.Row(equal_height=False):
-                            for key in pair:
-                                fields[key] = form.make_field(known[key])
-                if "adapter.rank" in keys:
-                    strength = gr.HTML(_strength(known), elem_id="strength", apply_default_css=False)
-        with gr.Column(scale=3, min_width=320):
-            checks = gr.HTML(render.unchecked(), elem_id="checks", apply_default_css=False)
-            again = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
-            with gr.Column(elem_classes="buttons"):
-                start = gr.Button(text.START, variant="primary", elem_id="start")
-            reason = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
-    rank, alpha = fields["adapter.rank"], fields["adapter.alpha"]
-    gr.on([rank.change, alpha.change], None, [rank, alpha], strength, js=_STRENGTH_JS, api_visibility="private")
-    return SettingsTab(fields, checks, again, start, reason)
+            parts |= _preset()
+            _finding()
+            for title, infos in grouped():
+                parts |= _group(title, infos, fields, first)
+            gr.HTML('<p id="nothing-found" class="note" role="status"></p>', apply_default_css=False)
+        with gr.Column(scale=3, min_width=320, elem_id="settings-side"):
+            parts |= _side()
+    return SettingsTab(fields=fields, **parts)
 
 
-def _pairs(keys: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Two fields beside each other; they wrap by themselves where the page is narrow."""
-    return [keys[i : i + 2] for i in range(0, len(keys), 2)]
+def grouped() -> list[tuple[str, list[SettingInfo]]]:
+    """(title, settings) of every group that has some, the basic ones first; a new setting finds its place by itself."""
+    found: dict[str, list[tuple[int, SettingInfo]]] = {title: [] for title, _ in GROUPS}
+    for key, info in form.shown().items():
+        if key != form.FOLDER:
+            title, place = _place(key)
+            found[title].append((place, info))
+    return [(title, [info for _, info in sorted(infos, key=lambda f: f[0])]) for title, infos in found.items() if infos]
 
 
-def _strength(known: dict) -> str:
-    return render.strength(known["adapter.alpha"].default / known["adapter.rank"].default)
+def _place(key: str) -> tuple[str, int]:
+    named = [(title, keys.index(key)) for title, keys in GROUPS if key in keys]
+    fitting = ((title, 99) for title, keys in GROUPS if any(fnmatchcase(key, k) for k in keys))
+    return named[0] if named else next(fitting)
 
 
-# The same as ``render.strength``, without a way to the server while a slider moves. Numbers only: nothing to escape.
-_STRENGTH_JS = (
-    "(rank, alpha) => { const s = Number(alpha) / Number(rank);"
-    " return Number.isFinite(s) ? `" + render.strength("${+s.toFixed(3)}") + "` : ''; }"
-)
+def _preset() -> dict[str, Any]:
+    kinds, sizes = text.PRESET_KINDS, text.MEMORY_SIZES
+    with gr.Column(elem_classes=["group", "card"], elem_id="preset"):
+        with gr.Row(equal_height=False):
+            kind = gr.Radio(
+                [(kinds[k], k) for k in presets.KINDS], value=presets.EMBEDDED, label=text.PRESET,
+                elem_id="preset-kind", container=False, scale=3, min_width=300,
+            )  # fmt: skip
+            memory = gr.Radio(
+                [(sizes[m], m) for m in presets.MEMORY], label=text.MEMORY, elem_id="preset-memory", container=False,
+                scale=2, min_width=250, visible=False,
+            )  # fmt: skip
+        note = gr.HTML(render.note(text.PRESET_CHOOSE), elem_id="preset-note", apply_default_css=False)
+    return {"kind": form.as_typed(kind), "memory": form.as_typed(memory), "preset_note": note}
 
 
-def examine(place: Place, values: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
-    """(settings, problems) of the form's values: bounds and names first, then all checks on disk.
+def _finding() -> None:
+    with gr.Row(equal_height=True, elem_id="find-settings"):
+        gr.Checkbox(
+            label=text.ALL_SETTINGS, value=False, elem_id="all-settings", container=False, scale=0, min_width=150
+        )  # fmt: skip
+        gr.Textbox(
+            label=text.SEARCH_SETTINGS, show_label=False, placeholder=text.SEARCH_SETTINGS_HINT, max_lines=1,
+            container=False, elem_id="settings-search", scale=1, min_width=200,
+        )  # fmt: skip
 
-    The settings have nothing left open, as a run folder keeps them; None where a problem is fatal.
+
+def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, Any]) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    with gr.Column(elem_classes=["group", "card"]):
+        gr.HTML(f'<h3 class="section">{getattr(text, title) if title else ""}</h3>', apply_default_css=False)
+        with gr.Column(elem_classes=["fields"]):
+            for info in infos:
+                classes = [] if info.level == "basic" else ["more"]
+                if info.key in WIDE or info.type in (list, dict) or len(info.choices) > 3:
+                    classes.append("wide")
+                fields[info.key] = form.make_field(info, first[info.key], tuple(classes))
+        keys = [info.key for info in infos]
+        if "model.base" in keys:
+            parts["described"] = gr.HTML("", elem_id="described", apply_default_css=False)
+        if "adapter.rank" in keys:
+            parts["strength"] = gr.HTML(_numbers(first), elem_id="strength", apply_default_css=False)
+    return parts
+
+
+def _numbers(first: dict[str, Any]) -> str:
+    return render_settings.numbers(first["adapter.alpha"] / first["adapter.rank"], None)
+
+
+def _side() -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    parts["checks"] = gr.HTML(render.unchecked(), elem_id="checks", apply_default_css=False)
+    parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
+    parts["estimate"] = gr.HTML(render_settings.estimate([]), elem_id="estimate", apply_default_css=False)
+    parts["measure"] = gr.Button(text.MEASURE, size="sm", elem_id="measure", interactive=False)
+    with gr.Column(elem_classes="buttons"):
+        parts["start"] = gr.Button(text.START, variant="primary", elem_id="start")
+    parts["reason"] = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
+    with gr.Column(elem_classes=["card"], elem_id="load-box"):
+        gr.HTML(f"<h3>{text.SETTINGS_FILE}</h3>{render.note(text.SETTINGS_FILE_HELP)}", apply_default_css=False)
+        with gr.Row(elem_classes="small-buttons"):
+            parts["load"] = gr.UploadButton(
+                text.LOAD_SETTINGS, file_count="single", type="filepath", size="sm", elem_id="load-settings",
+                min_width=100,
+            )  # fmt: skip
+            parts["save"] = gr.Button(text.SAVE_SETTINGS, size="sm", elem_id="save-settings", min_width=100)
+        parts["answer"] = gr.HTML("", elem_id="settings-answer", apply_default_css=False)
+        parts["pasted"] = gr.Textbox(
+            label=text.PASTE_SETTINGS, lines=3, max_lines=8, placeholder=text.PASTE_HINT, elem_id="paste-settings"
+        )  # fmt: skip
+        parts["use"] = gr.Button(text.USE_PASTED, size="sm", elem_id="use-pasted")
+    parts["written"], parts["file_name"] = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    parts["measuring"] = gr.Timer(1.0, active=False)
+    return parts
+
+
+# ---- wiring
+
+
+def wire(
+    tab: SettingsTab,
+    page: gr.Blocks,
+    place: Place,
+    begin: Callable[[Settings], dict],
+    begins: list[gr.components.Component],
+    busy: Callable[[], str | None],
+    mirrors: dict[str, gr.components.Component],
+    opened: Callable,
+) -> None:
+    """Let the tab work. begin: starts or queues the resolved settings and gives what of ``begins`` changes then.
+
+    busy: the run that trains now, if any. mirrors: fields of other tabs that show a setting too, by key. opened: the
+    event of the tab being chosen.
     """
-    problems: list[Problem] = []
-    try:
-        values = {**values, form.FOLDER: str(place.folder(values[form.FOLDER] or ""))}
-    except UserError as error:
-        problems += error.problems
-    try:
-        settings = form.to_settings(values, str(place.runs))
-    except UserError as error:
-        return None, problems + error.problems
-    if problems:  # the folder's own sentence is there already
-        problems += [p for p in check(settings) if p.where != form.FOLDER]
-    else:
-        problems = check(settings)
-    problems = _base_not_here(settings.model.base, problems)
-    if any(p.fatal for p in problems):
-        return None, problems
-    return resolve(settings, inspect_base(settings.model.base, settings.model.revision)), problems
+    tab.mirrors = mirrors
+    desk, inputs, fields = SettingsDesk(tab, place, begin, busy), tab.inputs, list(tab.fields.values())
+    quiet = dict(outputs=tab.shown(), show_progress="hidden", **PRIVATE)
+    often = dict(quiet, queue=False)
+    page.load(None, js=form_js.script(list(tab.fields)), **PRIVATE)
+    tell = dict(fn=None, inputs=fields, js=form_js.UPDATE, **PRIVATE)
+    gr.on([part.change for part in fields], trigger_mode="multiple", **tell)
 
-
-def _base_not_here(base: str, problems: list[Problem]) -> list[Problem]:
-    """For a hub id that has not been downloaded: how to get it, since the page does not download by itself."""
-    if not any(p.where == "model.base" for p in problems) or base.count("/") != 1 or Path(base).expanduser().exists():
-        return problems
-    say = Problem(text.NOT_HERE_YET.format(base=base), text.NOT_HERE_FIX.format(base=base), "model.base")
-    return [say, *(p for p in problems if p.where != "model.base")]
+    ready = page.load(desk.open, None, **often)
+    ready.then(**tell).then(desk.check, inputs, **often)
+    opened(desk.check, inputs, **often)
+    tab.again.click(desk.check, inputs, trigger_mode="always_last", **often)
+    gr.on([tab.kind.input, tab.memory.input], desk.preset, inputs, **often)
+    tab.measure.click(desk.measure, inputs, **often)
+    tab.measuring.tick(desk.measured, inputs, **often)
+    tab.load.upload(desk.load_file, [tab.load, *inputs], **quiet).then(**tell)
+    tab.use.click(desk.load_text, [tab.pasted, *inputs], **often).then(**tell)
+    saved = tab.save.click(desk.save, inputs, **often)
+    saved.then(None, [tab.written, tab.file_name], js=form_js.SAVE, **PRIVATE)
+    tab.start.click(
+        desk.start, inputs, list(dict.fromkeys([*tab.shown(), *begins])),
+        concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,
+    )  # fmt: skip

@@ -33,3 +33,8 @@ PORT_TAKEN = (
 SERVING = "The page is at {url}  (Ctrl-C ends the page; a run goes on)"
 RUNS_NOT_WRITABLE = "The runs folder {path} can't be written ({reason})."
 RUNS_NOT_WRITABLE_FIX = "Choose another with --runs."
+
+# ---- calls of scripts (docs/api.md)
+
+API_TOO_LONG = "The settings are longer than {limit} characters."
+API_NOT_TOML = "The settings are not TOML ({reason})."

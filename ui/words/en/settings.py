@@ -3,39 +3,160 @@
 # Labels of the fields, by setting; the help line under each is the setting's own, from ``sdlora.config``.
 LABELS = {
     "model.base": "Base model",
+    "model.revision": "Revision",
+    "model.prediction": "Prediction",
+    "model.zero_snr": "Zero terminal SNR",
+    "model.vae": "Another VAE",
+    "model.clip_skip": "Clip skip",
     "data.folder": "Image folder",
     "data.trigger": "Trigger word",
+    "data.repeats": "Repeats",
     "data.resolution": "Resolution",
+    "data.fit": "Fit",
+    "data.upscale": "Enlarge small images",
+    "data.flip": "Mirror",
+    "data.shuffle_tags": "Shuffle tags",
+    "data.keep_tags": "Tags that stay in front",
+    "data.tag_dropout": "Tag dropout",
+    "data.caption_dropout": "Caption dropout",
+    "data.weighted_captions": "Weights in captions",
+    "data.max_tokens": "Longest caption",
+    "data.cache": "Cache folder",
     "adapter.rank": "Rank",
     "adapter.alpha": "Alpha",
+    "adapter.targets": "Layers",
+    "adapter.text_encoder": "Train the text encoder",
+    "adapter.dora": "DoRA",
+    "adapter.start_from": "Go on from a LoRA",
+    "adapter.stack": "LoRAs in the base model",
+    "adapter.rank_pattern": "Ranks by layer",
+    "adapter.alpha_pattern": "Alphas by layer",
     "train.steps": "Steps",
+    "train.batch_size": "Batch size",
+    "train.accumulate": "Gradient accumulation",
     "train.lr": "Learning rate",
+    "train.text_encoder_lr": "Learning rate of the text encoder",
+    "train.scheduler": "Learning rate schedule",
+    "train.warmup": "Warm-up steps",
+    "train.weight_decay": "Weight decay",
+    "train.max_grad_norm": "Gradient norm",
+    "train.precision": "Precision",
+    "train.gradient_checkpointing": "Gradient checkpointing",
+    "train.min_snr_gamma": "Min-SNR gamma",
+    "train.noise_offset": "Noise offset",
     "train.seed": "Seed",
+    "train.device": "Device",
     "sample.prompts": "Test prompts",
+    "sample.negative": "Negative prompt",
+    "sample.every": "Test pictures every … steps",
+    "sample.size": "Size of test pictures",
+    "sample.steps": "Denoising steps",
+    "sample.guidance": "Guidance scale",
+    "sample.sampler": "Sampler",
+    "sample.seed": "Seed of test pictures",
+    "save.every": "Checkpoint every … steps",
+    "save.keep": "Checkpoints to keep",
+    "save.container": "File layout",
+    "save.dtype": "Numbers in the file",
+    "save.side_files": "Side files",
+    "save.metadata": "Metadata",
     "run.name": "Name",
 }
 # Only for settings whose help is not to be the one of ``sdlora.config``; other languages have them all here.
-HELP: dict[str, str] = {}
+HELP: dict[str, str] = {"adapter.rank_pattern": "Other ranks by module name pattern."}
 HINTS = {
     "data.folder": "/home/me/pictures/cat-toy",
     "data.trigger": "for example: ohwx",
     "sample.prompts": "one prompt a line, for example:\na watercolour of a lighthouse",
+    "adapter.rank_pattern": "*.mid_block.*=4",
+    "adapter.alpha_pattern": "*.mid_block.*=2",
+    "adapter.stack": "/home/me/loras/style.safetensors=0.7",
 }
 ONE_PER_LINE = "One per line."
+PAIR_PER_LINE = "One PATTERN=NUMBER per line."
 
 GROUP_WHAT = "What"
+GROUP_IMAGES = "Images"
 GROUP_ADAPTER = "Adapter"
 GROUP_TRAINING = "Training"
+GROUP_MEMORY = "Memory"
 GROUP_TEST = "Test pictures"
-STRENGTH = "Strength alpha / rank = "
+GROUP_SAVING = "Saving"
+STRENGTH = "Strength alpha / rank"
+PARAMETERS = "parameters"
+FILE_SIZE = "file"
 CHECKS = "Checks"
 ALL_GOOD = "Everything is in order."
 CHECKED_AT_START = "The checks appear here as you fill in the form."
 CHECK_AGAIN = "Check again"
 START = "Start training"
-BUSY = "{name} is training. Stop it or wait for its end to start another run."
 NOT_HERE_YET = "The base model {base} is not on this computer yet."
 NOT_HERE_FIX = "Download it once with: hf download {base}"
 NOT_STARTED = "Not started: mend what the checks list."
 FATAL, WARNING = "Problem", "Note"
 AND_MORE = "and {count} more."
+NO_PAIR = "“{line}” is not PATTERN=NUMBER."
+NO_PAIR_FIX = "Write a pattern of layer names, an equals sign and a number."
+
+# ---- presets
+
+PRESET = "Preset"
+PRESET_KINDS = {"character": "Character", "style": "Style", "object": "Object", "embedded": "Embedded base"}
+MEMORY = "GPU memory"
+MEMORY_SIZES = {"6": "6 GB", "8": "8 GB", "12": "12 GB", "24": "24 GB"}
+PRESET_CHOOSE = "Choose what you want to teach."
+PRESET_LOADED = "Filled in from “{name}”. Your folder, name, trigger word and test prompts stay."
+PRESET_OTHER = "“{name}” is made for another kind of base model than {base}."
+PRESET_OTHER_FIX = "Choose another preset, or look over resolution and learning rate."
+GPU_SUGGESTS = "This computer has an {gpu} with {size}: the presets for {memory} GB fit."
+GPU_SMALL = "This computer has an {gpu} with {size}, less than the presets need. The embedded base trains anywhere."
+GPU_NONE = "No NVIDIA GPU was found. The embedded base trains on any computer; real models want a GPU of 6 GB or more."
+
+# ---- all settings
+
+ALL_SETTINGS = "All settings"
+SEARCH_SETTINGS = "Search settings"
+SEARCH_SETTINGS_HINT = "Press / to search labels, help and keys"
+NO_SUCH_SETTING = "No setting fits. Clear the search to see them all."
+CHANGED = "changed"
+RESET = "Back to"
+EMPTY = "empty"
+FIELD_SLIDER = "slider"
+
+# ---- estimate
+
+ESTIMATE = "This run"
+NO_ESTIMATE = "How long it takes is told here once there are images and a base model."
+EPOCH = "{images} = {steps} steps per epoch."
+EPOCHS = "{steps} steps = {epochs} epochs."
+MEASURE = "Measure one step"
+MEASURING = "Measuring a step…"
+MEASURE_HELP = "Takes a few steps on this computer and tells time and memory."
+MEASURE_BUSY = "{name} is training; measure a step when it has ended."
+PROBE_SAYS = "About {time} on {device} ({pace}), test pictures not counted. A step takes {peak}; {free} were free."
+PROBE_STALE = (
+    "Measured with other settings: about {time} on {device} ({pace}), {peak} of memory. Measure again for these."
+)
+PROBE_FAILED = "The step could not be measured. {reason}"
+PROBE_SILENT = "The trainer ended without a word, most likely for lack of memory."
+
+# ---- settings in a file
+
+SETTINGS_FILE = "Settings as a file"
+SETTINGS_FILE_HELP = "Load a settings file, or a finished LoRA to train with its settings; or drop it here."
+SAVE_SETTINGS = "Save"
+LOAD_SETTINGS = "Load"
+PASTE_SETTINGS = "Paste settings"
+PASTE_HINT = "[train]\nsteps = 1200"
+USE_PASTED = "Use this text"
+PASTED = "the text"
+LOADED = "Loaded the settings of {name}."
+LOADED_BUT = "What could not be read has its default: {problems}"
+ONLY_NAMES = "The file has only the last part of some paths. Look over {fields}."
+RESTORED = "Your settings are as you left them."
+TOO_LONG = "{name} is too long to be settings."
+NOT_TEXT = "{name} can't be read as text."
+NO_TOML = "{name} is not valid TOML ({reason})."
+NO_SETTINGS = "{name} holds no settings of this trainer."
+NO_LORA_FILE = "{name} is not a safetensors file that can be read."
+LORA_WITHOUT = "{name} holds no settings: it was made by another trainer, or saved without them."

@@ -31,3 +31,8 @@ PORT_TAKEN = "端口 {port} 已被占用，可能就是此页面。请打开 htt
 SERVING = "页面地址：{url}（按 Ctrl-C 结束页面，训练不受影响）"
 RUNS_NOT_WRITABLE = "训练文件夹 {path} 无法写入（{reason}）。"
 RUNS_NOT_WRITABLE_FIX = "请用 --runs 选择另一个文件夹。"
+
+# ---- calls of scripts (docs/api.md)
+
+API_TOO_LONG = "设置超过 {limit} 个字符。"
+API_NOT_TOML = "设置不是有效的 TOML 格式（{reason}）。"

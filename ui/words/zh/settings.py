@@ -2,38 +2,218 @@
 
 LABELS = {
     "model.base": "基础模型",
+    "model.revision": "版本（revision）",
+    "model.prediction": "预测类型",
+    "model.zero_snr": "零终端信噪比",
+    "model.vae": "另用 VAE",
+    "model.clip_skip": "跳过 CLIP 层（clip skip）",
     "data.folder": "图片文件夹",
     "data.trigger": "触发词",
+    "data.repeats": "重复次数",
     "data.resolution": "分辨率",
+    "data.fit": "适配方式",
+    "data.upscale": "放大小图",
+    "data.flip": "水平镜像",
+    "data.shuffle_tags": "打乱标签",
+    "data.keep_tags": "固定在前的标签数",
+    "data.tag_dropout": "标签丢弃率",
+    "data.caption_dropout": "说明丢弃率",
+    "data.weighted_captions": "说明中的权重",
+    "data.max_tokens": "说明最大长度",
+    "data.cache": "缓存文件夹",
     "adapter.rank": "秩（rank）",
-    "adapter.alpha": "Alpha",
+    "adapter.alpha": "缩放系数（alpha）",
+    "adapter.targets": "训练的层",
+    "adapter.text_encoder": "训练文本编码器",
+    "adapter.dora": "使用 DoRA",
+    "adapter.start_from": "从已有 LoRA 继续",
+    "adapter.stack": "并入基础模型的 LoRA",
+    "adapter.rank_pattern": "按层设置秩",
+    "adapter.alpha_pattern": "按层设置 alpha",
     "train.steps": "步数",
+    "train.batch_size": "批大小",
+    "train.accumulate": "梯度累积",
     "train.lr": "学习率",
+    "train.text_encoder_lr": "文本编码器学习率",
+    "train.scheduler": "学习率调度",
+    "train.warmup": "预热步数",
+    "train.weight_decay": "权重衰减",
+    "train.max_grad_norm": "梯度范数上限",
+    "train.precision": "精度",
+    "train.gradient_checkpointing": "梯度检查点",
+    "train.min_snr_gamma": "Min-SNR 的 gamma",
+    "train.noise_offset": "噪声偏移",
     "train.seed": "随机种子",
+    "train.device": "设备",
     "sample.prompts": "测试提示词",
+    "sample.negative": "负面提示词",
+    "sample.every": "每隔多少步出测试图",
+    "sample.size": "测试图尺寸",
+    "sample.steps": "去噪步数",
+    "sample.guidance": "引导强度",
+    "sample.sampler": "采样器",
+    "sample.seed": "测试图随机种子",
+    "save.every": "每隔多少步存检查点",
+    "save.keep": "保留的检查点数",
+    "save.container": "文件布局",
+    "save.dtype": "文件数值格式",
+    "save.side_files": "附属文件",
+    "save.metadata": "元数据",
     "run.name": "名称",
 }
-HELP: dict[str, str] = {}
+HELP: dict[str, str] = {
+    "model.base": "基础模型：“tiny”（内置）、diffusers 文件夹、.safetensors 文件，或 hub 上的名称。",
+    "model.revision": "hub 模型的提交或分支；留空为最新。",
+    "model.prediction": "基础模型预测的是什么；auto 从模型本身读取。",
+    "model.zero_snr": "噪声调度以纯噪声结束（零终端信噪比）；auto 从模型读取。",
+    "model.vae": "另用一个 VAE：文件夹或 .safetensors 文件；留空则用基础模型自带的。",
+    "model.clip_skip": "读取文本编码器的第几层（从末尾数）；许多动漫模型用 2。SDXL 有自己的设置。",
+    "data.folder": "存放图片及其说明文字的文件夹。",
+    "data.trigger": "触发词，会加在每条不含它的说明前面。",
+    "data.repeats": "每张图片在一轮中计多少次。",
+    "data.resolution": "训练尺寸（像素）：同面积正方形的边长；0 表示用基础模型自己的尺寸。",
+    "data.fit": "按宽高比分桶、从中间裁成正方形，或补白成正方形。",
+    "data.upscale": "放大比桶小的图片；否则按原尺寸训练。",
+    "data.flip": "一半的时候左右镜像；不适合人脸、文字和标志。",
+    "data.shuffle_tags": "每一步重新打乱以逗号分隔的标签。",
+    "data.keep_tags": "打乱或丢弃标签时，前面有多少个保持不动。",
+    "data.tag_dropout": "每个标签（固定的除外）被略去的概率。",
+    "data.caption_dropout": "整条说明被略去的概率。",
+    "data.weighted_captions": "把说明中的 (word:1.2) 和 [word] 读作权重；关闭时括号就是普通文字。",
+    "data.max_tokens": "超过这么多词元的说明会被截断；每 75 个为一段读取。",
+    "data.cache": "存放潜变量和文本缓存的文件夹；留空为 data.folder 里的 .sdlora_cache。",
+    "adapter.rank": "LoRA 的秩：决定它的容量和文件大小。",
+    "adapter.alpha": "LoRA 以 alpha / rank 的强度起作用。",
+    "adapter.targets": "UNet 的哪些层参与学习：全部注意力、交叉注意力、注意力加 MLP，或再加卷积。",
+    "adapter.text_encoder": "也训练文本编码器的投影层（SDXL：两个编码器）。",
+    "adapter.dora": "DoRA：分别学习权重的方向和大小；并非所有工具都能读取这种文件。",
+    "adapter.start_from": "以此 LoRA 文件为起点继续训练；层和秩保持不变。",
+    "adapter.stack": "训练前并入基础模型的 LoRA 文件，写作 文件 或 文件=强度。",
+    "adapter.rank_pattern": "按模块名模式设置不同的秩。",
+    "adapter.alpha_pattern": "按模块名模式设置不同的 alpha。",
+    "train.steps": "优化器的总步数。",
+    "train.batch_size": "每个设备每一步的图片数。",
+    "train.accumulate": "累积多少批才走一次优化步。",
+    "train.lr": "UNet 的 LoRA 的学习率。",
+    "train.text_encoder_lr": "文本编码器的 LoRA 的学习率；0 表示 train.lr 的一半。",
+    "train.scheduler": "学习率在训练过程中如何变化。",
+    "train.warmup": "学习率从零升起所用的步数。",
+    "train.weight_decay": "AdamW 的权重衰减。",
+    "train.max_grad_norm": "梯度按此范数缩小；0 表示从不缩小。",
+    "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上为 fp32。",
+    "train.gradient_checkpointing": "激活值重新计算而不保存：省内存，但更慢。",
+    "train.min_snr_gamma": "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用。",
+    "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
+    "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。",
+    "train.device": "在哪里训练；auto 有 GPU 就用 GPU。",
+    "sample.prompts": "测试图片的提示词，每个提示词一张。",
+    "sample.negative": "测试图片的负面提示词。",
+    "sample.every": "每隔多少步出一次测试图片；0 表示只在开始和结束时。",
+    "sample.size": "测试图片的边长（像素）；0 表示用训练分辨率。",
+    "sample.steps": "一张测试图片的去噪步数。",
+    "sample.guidance": "引导强度：多严格地遵循提示词。",
+    "sample.sampler": "测试图片的去噪方法。",
+    "sample.seed": "第一张测试图片的种子；后面的提示词依次加一。",
+    "save.every": "每隔多少步存一个检查点；0 表示只在结束时。",
+    "save.keep": "保留最新的多少个检查点；0 表示全部。",
+    "save.container": "LoRA 文件的布局：kohya 所有工具都能读，diffusers 只有 diffusers 能读。",
+    "save.dtype": "LoRA 文件的数值格式。",
+    "save.side_files": "在 LoRA 文件旁写出 名称.json 和 名称.png：工具据此填入触发词并显示图片。",
+    "save.metadata": "文件里写明多少训练信息：全部，或不含说明、提示词和设置。",
+    "run.name": "这次训练和 LoRA 文件的名称。",
+    "run.folder": "训练文件夹所在的位置。",
+}
 HINTS = {
     "data.folder": "/home/me/pictures/cat-toy",
     "data.trigger": "例如：ohwx",
     "sample.prompts": "每行一个提示词，例如：\na watercolour of a lighthouse",
+    "adapter.rank_pattern": "例如：*.mid_block.*=4",
+    "adapter.alpha_pattern": "例如：*.mid_block.*=2",
+    "adapter.stack": "/home/me/loras/style.safetensors=0.7",
 }
 ONE_PER_LINE = "每行一个。"
+PAIR_PER_LINE = "每行一个 模式=数字。"
 
 GROUP_WHAT = "训练什么"
+GROUP_IMAGES = "图片"
 GROUP_ADAPTER = "适配器"
 GROUP_TRAINING = "训练"
+GROUP_MEMORY = "内存"
 GROUP_TEST = "测试图片"
-STRENGTH = "强度 alpha / rank = "
+GROUP_SAVING = "保存"
+STRENGTH = "强度 alpha / rank"
+PARAMETERS = "个参数"
+FILE_SIZE = "文件"
 CHECKS = "检查"
 ALL_GOOD = "一切正常。"
 CHECKED_AT_START = "填写表单时，检查结果会显示在这里。"
 CHECK_AGAIN = "重新检查"
 START = "开始训练"
-BUSY = "{name} 正在训练。请先停止它，或等它结束后再开始新的训练。"
 NOT_HERE_YET = "基础模型 {base} 还没有下载到这台电脑。"
 NOT_HERE_FIX = "用以下命令下载一次：hf download {base}"
 NOT_STARTED = "未开始：请先解决检查列表中的问题。"
 FATAL, WARNING = "问题", "提示"
 AND_MORE = "还有 {count} 项。"
+NO_PAIR = "“{line}”不是 模式=数字 的形式。"
+NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
+
+# ---- presets
+
+PRESET = "预设"
+PRESET_KINDS = {"character": "角色", "style": "风格", "object": "物体", "embedded": "内置模型"}
+MEMORY = "显存"
+MEMORY_SIZES = {"6": "6 GB 显存", "8": "8 GB 显存", "12": "12 GB 显存", "24": "24 GB 显存"}
+PRESET_CHOOSE = "选择要教的内容。"
+PRESET_LOADED = "已按“{name}”填写。文件夹、名称、触发词和测试提示词保持不变。"
+PRESET_OTHER = "“{name}”适用于另一类基础模型，而不是 {base}。"
+PRESET_OTHER_FIX = "请换一个预设，或检查分辨率和学习率。"
+GPU_SUGGESTS = "这台电脑有 {gpu}，显存 {size}：适合 {memory} GB 的预设。"
+GPU_SMALL = "这台电脑有 {gpu}，显存 {size}，少于预设所需。内置模型在任何电脑上都能训练。"
+GPU_NONE = "没有找到 NVIDIA 显卡。内置模型在任何电脑上都能训练；真实模型需要 6 GB 以上的显卡。"
+
+# ---- all settings
+
+ALL_SETTINGS = "全部设置"
+SEARCH_SETTINGS = "搜索设置"
+SEARCH_SETTINGS_HINT = "按 / 搜索名称、说明和键"
+NO_SUCH_SETTING = "没有符合的设置。清空搜索即可看到全部。"
+CHANGED = "已更改"
+RESET = "恢复为"
+EMPTY = "空"
+FIELD_SLIDER = "滑块"
+
+# ---- estimate
+
+ESTIMATE = "这次训练"
+NO_ESTIMATE = "有了图片和基础模型，这里会说明需要多长时间。"
+EPOCH = "{images} = 每轮 {steps} 步。"
+EPOCHS = "{steps} 步 = {epochs} 轮。"
+MEASURE = "测量一步"
+MEASURING = "正在测量一步……"
+MEASURE_HELP = "在这台电脑上走几步，得出时间和内存。"
+MEASURE_BUSY = "{name} 正在训练；等它结束后再测量。"
+PROBE_SAYS = "在 {device} 上约需 {time}（{pace}），不含测试图片。一步占用 {peak}，当时空闲 {free}。"
+PROBE_STALE = "用其他设置测得：在 {device} 上约需 {time}（{pace}），内存 {peak}。请为当前设置重新测量。"
+PROBE_FAILED = "无法测量一步。{reason}"
+PROBE_SILENT = "训练器没有说明就结束了，很可能是内存不足。"
+
+# ---- settings in a file
+
+SETTINGS_FILE = "设置文件"
+SETTINGS_FILE_HELP = "载入设置文件，或载入训练好的 LoRA 以沿用它的设置；也可以拖放到这里。"
+SAVE_SETTINGS = "保存"
+LOAD_SETTINGS = "载入"
+PASTE_SETTINGS = "粘贴设置"
+PASTE_HINT = "例如：\n[train]\nsteps = 1200"
+USE_PASTED = "使用这段文字"
+PASTED = "这段文字"
+LOADED = "已载入 {name} 的设置。"
+LOADED_BUT = "无法读取的内容已用默认值代替：{problems}"
+ONLY_NAMES = "文件里有些路径只有最后一段。请检查 {fields}。"
+RESTORED = "设置和上次离开时一样。"
+TOO_LONG = "{name} 太长，不会是设置。"
+NOT_TEXT = "{name} 无法作为文本读取。"
+NO_TOML = "{name} 不是有效的 TOML（{reason}）。"
+NO_SETTINGS = "{name} 不含本训练器的设置。"
+NO_LORA_FILE = "{name} 不是可以读取的 safetensors 文件。"
+LORA_WITHOUT = "{name} 不含设置：它由其他训练器制作，或保存时没有带上设置。"

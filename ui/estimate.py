@@ -1,0 +1,83 @@
+"""What a run will come to: passes over the images, the LoRA's size."""
+
+from dataclasses import dataclass
+
+from sdlora.config import Settings
+from sdlora.data.dataset import Plan
+from sdlora.errors import UserError
+from sdlora.preflight import BaseInfo, inspect_base, scan_for
+from sdlora.size import growth, growths
+from ui import text
+
+
+@dataclass(frozen=True)
+class Passes:
+    """images: that can be used. shown: how often an epoch shows one, repeats counted. per_epoch: steps of an epoch."""
+
+    images: int
+    shown: int
+    per_epoch: float
+    batch: int
+    steps: int
+
+    @property
+    def epochs(self) -> float:
+        return self.steps / self.per_epoch
+
+
+def passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
+    """Of one device over the folder; None if it has no image that can be used."""
+    train = settings.train
+    items = scan_for(settings, info).items if settings.data.folder else ()
+    if not items:
+        return None
+    batches = Plan(items, train.batch_size, train.seed).batches_per_epoch
+    shown = sum(item.repeats for item in items)
+    return Passes(len(items), shown, batches / train.accumulate, train.batch_size * train.accumulate, train.steps)
+
+
+def base_of(settings: Settings) -> BaseInfo | None:
+    """What the base model is; None while there is none (the checks say why)."""
+    try:
+        return inspect_base(settings.model.base, settings.model.revision, settings.model.vae)
+    except UserError:
+        return None
+
+
+def size_of(info: BaseInfo, settings: Settings) -> tuple[int, int] | None:
+    """(trainable parameters, bytes of the file); None where the file to go on from decides, or nothing is known."""
+    if settings.adapter.start_from:
+        return None
+    try:
+        found, chosen = growth(info, settings), settings.adapter
+    except (UserError, KeyError, ValueError):
+        return None
+    size = found.file_bytes(chosen.rank, chosen.dora, settings.save.dtype)
+    return found.trainable(chosen.rank, chosen.dora), size
+
+
+def table(info: BaseInfo, settings: Settings) -> dict[str, list[int]]:
+    """For the browser, which does the sum while a slider moves: "targets text_encoder" -> the parts of ``Growth``."""
+    try:
+        found = growths(info, settings.adapter.rank_pattern)
+    except (UserError, KeyError, ValueError):
+        return {}
+    return {
+        f"{targets} {str(words).lower()}": [g.slope, g.fixed, g.magnitudes, g.overhead]
+        for (targets, words), g in found.items()
+    }
+
+
+# ---- in words
+
+
+def pass_words(found: Passes) -> list[str]:
+    """Two sentences: how many steps an epoch has and why, how many epochs the steps make."""
+    images = text.count("IMAGES", found.images)
+    if found.shown != found.images:
+        even = found.shown % found.images == 0
+        images += f" × {found.shown // found.images}" if even else f" ({text.number(found.shown)})"
+    batch = f" ÷ {found.batch}" if found.batch > 1 else ""
+    per_epoch = text.EPOCH.format(images=images + batch, steps=text.compact(round(found.per_epoch, 1)))
+    epochs = text.compact(round(found.epochs, 1 if found.epochs < 10 else 0))
+    return [per_epoch, text.EPOCHS.format(steps=text.number(found.steps), epochs=epochs)]

@@ -1,0 +1,88 @@
+"""Presets: settings files that hold only what differs from the defaults, and which of them suits this computer."""
+
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sdlora
+from sdlora.config import Settings, load_settings
+from sdlora.errors import UserError
+from sdlora.preflight import inspect_base
+from ui import form
+
+FOLDER = Path(sdlora.__file__).with_name("presets")
+EMBEDDED = "embedded"
+KINDS = ("character", "style", "object", EMBEDDED)
+MEMORY = ("6", "8", "12", "24")  # GB
+FAMILIES = {"SD 1.5": "sd1", "SDXL": "sdxl"}
+NAMED = {EMBEDDED: "Embedded base, any machine"}
+SHY = 0.93  # a card of "8 GB" shows a little less to its programs
+
+
+def name_of(kind: str, memory: str) -> str:
+    """The preset for what is to be learnt and the GPU's gigabytes; UserError for another kind or size."""
+    if kind in NAMED:
+        return NAMED[kind]
+    for path in sorted(FOLDER.glob(f"* {kind}, {memory} GB.toml")) if kind in KINDS and memory in MEMORY else ():
+        return path.stem
+    raise UserError(f"There is no preset {kind}, {memory} GB.")
+
+
+def load(name: str) -> Settings:
+    """The preset's settings, on top of the defaults."""
+    return load_settings(FOLDER / f"{name}.toml")
+
+
+def applied(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The form's values with the preset in them: a person's own subject stays, and a base model of its kind too."""
+    made = form.values_of(load(name))
+    kept = {key: values[key] for key in form.OWN if key in values}
+    if _fits(name, values.get("model.base"), made["model.base"]):
+        kept |= {key: values[key] for key in ("model.base", "model.revision", "model.vae") if key in values}
+    return made | kept
+
+
+def _fits(name: str, base: Any, its_own: str) -> bool:
+    """Is this another base model than a preset's, one that is there, and of the family that the preset is for?"""
+    family = next((family for start, family in FAMILIES.items() if name.startswith(start)), None)
+    if not family or not isinstance(base, str) or base in ("", "tiny", its_own):
+        return False
+    try:
+        return inspect_base(base.strip()).family == family
+    except UserError:
+        return False
+
+
+# ---- this computer
+
+
+@lru_cache(maxsize=1)
+def gpu() -> tuple[str, float] | None:
+    """(name, gigabytes) of the largest NVIDIA GPU, as the driver's own tool says it; None without one."""
+    tool = shutil.which("nvidia-smi")
+    if not tool:
+        return None
+    asked = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return read_gpus(told)
+
+
+def read_gpus(told: str) -> tuple[str, float] | None:
+    """The largest of lines such as "NVIDIA GeForce RTX 4090, 24564"; None if there is none."""
+    found = []
+    for line in told.splitlines():
+        name, _, memory = line.rpartition(",")
+        if name and memory.strip().isdigit():
+            found.append((int(memory) / 1024, name.strip()))
+    return (max(found)[1], max(found)[0]) if found else None
+
+
+def suggested(gigabytes: float | None) -> str:
+    """The size of ``MEMORY`` that fits into so much; "" if none does."""
+    fits = [size for size in MEMORY if gigabytes and gigabytes >= float(size) * SHY]
+    return fits[-1] if fits else ""

@@ -1,0 +1,61 @@
+"""The Settings tab's HTML. As in ``ui.render``: what a person or a file can have said is escaped."""
+
+import json
+from typing import Any
+
+from sdlora.errors import Problem
+from ui import render, text
+
+
+def facts(problems: list[Problem], sizes: dict[str, list[int]], family: str) -> str:
+    """What the browser's part of the form works with: sentences by field, sums for the size, the base's family."""
+    by_key: dict[str, list[str]] = {}
+    for problem in sorted(problems, key=lambda p: not p.fatal):
+        if "." in problem.where:
+            by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + str(problem))
+    said = json.dumps({"problems": by_key, "sizes": sizes, "family": family}, ensure_ascii=True)
+    return f'<div id="form-facts" hidden data-facts="{render.escape(said)}"></div>'
+
+
+def described(words: str) -> str:
+    return f'<p class="described">{render.escape(words)}</p>' if words else ""
+
+
+def numbers(scale: float | None, size: tuple[int, int] | None) -> str:
+    """The strength alpha / rank, how many parameters learn, how large the file will be."""
+    parts = []
+    if scale is not None:
+        parts.append((text.STRENGTH, "scale", text.compact(scale)))
+    trainable, size_of_file = (text.number(size[0]), text.size(size[1])) if size else ("", "")
+    parts.append((text.PARAMETERS, "trainable", trainable))
+    parts.append((text.FILE_SIZE, "bytes", size_of_file))
+    spans = "".join(
+        f"<span{'' if value else ' hidden'}>{label} <b class='{name}'>{value}</b></span>"
+        for label, name, value in parts
+    )
+    return f'<p class="strength">{spans}</p>'
+
+
+def estimate(sentences: list[str], measured: str = "", running: bool = False) -> str:
+    """How far the steps go, and how long they take if a step was measured."""
+    lines = [f"<p>{render.escape(s)}</p>" for s in sentences] or [render.note(text.NO_ESTIMATE)]
+    if running:
+        lines.append(f'<p class="measuring" role="status">{text.MEASURING}</p>')
+    else:
+        lines.append(f"<p>{render.escape(measured)}</p>" if measured else render.note(text.MEASURE_HELP))
+    return f'<section class="card estimate"><h3>{text.ESTIMATE}</h3>{"".join(lines)}</section>'
+
+
+def said(words: str, more: list[str] | None = None) -> str:
+    """An answer to what was just done, with what deserves a look below."""
+    lines = "".join(f"<p>{render.escape(line)}</p>" for line in [words, *(more or [])] if line)
+    return f'<div class="answer" role="status">{lines}</div>' if lines else ""
+
+
+def words() -> str:
+    """Words that the browser's part of the form writes, in the visitor's language."""
+    names: dict[str, Any] = {
+        "changed": text.CHANGED, "reset": text.RESET, "empty": text.EMPTY, "slider": text.FIELD_SLIDER,
+        "nothing": text.NO_SUCH_SETTING,
+    }  # fmt: skip
+    return "<div hidden>" + "".join(f'<i id="word-{key}">{value}</i>' for key, value in names.items()) + "</div>"

@@ -1,0 +1,247 @@
+"""What the Settings tab answers: checks, presets, measuring, files, the start.
+
+Handlers get all the form's values last, in the order of ``SettingsTab.inputs``, and return {component: value}.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from sdlora.config import Settings, dump_settings, merge, salvage
+from sdlora.errors import Problem, UserError
+from sdlora.preflight import BaseInfo, check, resolve
+from sdlora.run import safe_name
+from ui import drafts, estimate, form, presets, probe, render, render_settings, text
+from ui.place import Place
+
+if TYPE_CHECKING:
+    from ui.tabs.settings import SettingsTab
+
+KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
+
+
+@dataclass(frozen=True)
+class Look:
+    """The form as it stands. settings: what is wrong replaced by its default. ready: nothing left open, to train with;
+    None while there is a fatal problem. info: the base model, if it is one."""
+
+    settings: Settings
+    ready: Settings | None
+    problems: list[Problem]
+    info: BaseInfo | None
+
+
+def look_at(place: Place, values: dict[str, Any]) -> Look:
+    """Everything that can be told before a start; never raises for what was typed."""
+    found, problems = form.overrides(values)
+    folder: list[Problem] = []
+    try:
+        found[form.FOLDER] = str(place.folder(values.get(form.FOLDER) or ""))
+    except UserError as error:
+        folder, found[form.FOLDER] = list(error.problems), ""
+    made, wrong = salvage(merge({}, found | {"run.folder": str(place.runs)}), "the form")
+    on_disk = [p for p in check(made) if not (folder and p.where == form.FOLDER)]
+    problems = _base_not_here(made.model.base, [*problems, *wrong, *folder, *on_disk])
+    info = estimate.base_of(made)
+    fatal = any(p.fatal for p in problems)
+    return Look(made, None if fatal or info is None else resolve(made, info), problems, info)
+
+
+def _base_not_here(base: str, problems: list[Problem]) -> list[Problem]:
+    """For a hub id that has not been downloaded: how to get it, since the page does not download by itself."""
+    if not any(p.where == "model.base" for p in problems) or base.count("/") != 1 or _exists(base):
+        return problems
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base) or base.startswith(".") or _taken_down(problems):
+        return problems
+    say = Problem(text.NOT_HERE_YET.format(base=base), text.NOT_HERE_FIX.format(base=base), "model.base")
+    return [say, *(p for p in problems if p.where != "model.base")]
+
+
+def _taken_down(problems: list[Problem]) -> bool:
+    """Was it taken down from the hub? Then downloading is no advice."""
+    return any("taken down" in p.what for p in problems)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+class SettingsDesk:
+    """The handlers of one page. begin: starts or queues a run and says what changes; busy: names what trains now."""
+
+    def __init__(
+        self, tab: "SettingsTab", place: Place, begin: Callable[[Settings], dict], busy: Callable[[], str | None]
+    ):
+        self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
+        self.draft, self.probes = drafts.Draft(place.runs), probe.Probes(place.runs)
+
+    def _values(self, values: tuple) -> tuple[dict[str, Any], str, str]:
+        """(the fields by key, the preset's kind, its size)."""
+        kind, memory, *fields = values
+        kind = kind if kind in presets.KINDS else ""
+        return dict(zip(self.tab.fields, fields, strict=True)), kind, memory if memory in presets.MEMORY else ""
+
+    def _filled(self, values: dict[str, Any]) -> dict:
+        """Updates that put these values into their fields, and into those of other tabs that show the same."""
+        fields = {self.tab.fields[key]: gr.update(value=value) for key, value in values.items()}
+        mirrors = {mirror: gr.update(value=values[key]) for key, mirror in self.tab.mirrors.items() if key in values}
+        return fields | mirrors
+
+    # ---- the form as it stands
+
+    def check(self, *values: Any) -> dict:
+        """What is wrong and what it will come to; keeps the draft."""
+        typed, kind, memory = self._values(values)
+        self.draft.save({**typed, KIND: kind, MEMORY: memory})
+        return self._shown(look_at(self.place, typed), kind, memory)
+
+    def _shown(self, look: Look, kind: str, memory: str) -> dict:
+        tab, settings, info = self.tab, look.settings, look.info
+        answer, stale = self.probes.get(look.ready) if look.ready else (None, False)
+        problems = [*look.problems, *_other_family(kind, memory, look), *probe.problems(answer, stale)]
+        sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
+        adapter = settings.adapter
+        scale = None if adapter.start_from else adapter.alpha / adapter.rank
+        return {
+            tab.checks: render.checks(problems) + render_settings.facts(problems, sizes, info.family if info else ""),
+            tab.described: render_settings.described(info.described if info else ""),
+            tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
+            **self._estimated(look, answer, stale),
+        }
+
+    def _estimated(self, look: Look, answer: dict | None, stale: bool) -> dict:
+        found = estimate.passes(look.settings, look.info)
+        measured = probe.time_words(answer, stale, look.settings.train.steps) if answer else ""
+        running = bool(self.probes.running)
+        shown = render_settings.estimate(estimate.pass_words(found) if found else [], measured, running)
+        return {
+            self.tab.estimate: shown,
+            self.tab.measure: gr.update(interactive=look.ready is not None and not running),
+            self.tab.measuring: gr.Timer(active=running),
+        }
+
+    def measure(self, *values: Any) -> dict:
+        """Begin to measure a step; ``measured`` tells the rest."""
+        typed, kind, memory = self._values(values)
+        look, busy = look_at(self.place, typed), self.busy()
+        if busy:
+            gr.Warning(render.plain(text.MEASURE_BUSY.format(name=busy)))
+        elif look.ready:
+            self.probes.start(look.ready)
+        return self._shown(look, kind, memory)
+
+    def measured(self, *values: Any) -> dict:
+        """Has the measurement come to its end?"""
+        return {} if self.probes.running else self.check(*values)
+
+    # ---- presets, drafts, files
+
+    def preset(self, *values: Any) -> dict:
+        """Fill in the chosen preset; without a size, the one that suits this computer."""
+        typed, kind, memory = self._values(values)
+        if not kind:
+            return {self.tab.preset_note: render.note(text.PRESET_CHOOSE)}
+        memory = memory or presets.suggested((presets.gpu() or ("", 0))[1]) or "8"
+        name = presets.name_of(kind, memory)
+        return {
+            **self._filled(presets.applied(name, typed)),
+            **self._chosen(kind, memory),
+            self.tab.preset_note: render.note(text.PRESET_LOADED.format(name=name)),
+        }
+
+    def _chosen(self, kind: str, memory: str) -> dict:
+        shown = gr.update(value=memory or None, visible=kind != presets.EMBEDDED)
+        return {self.tab.kind: gr.update(value=kind or None), self.tab.memory: shown}
+
+    def open(self) -> dict:
+        """When the page opens: the form as it was left; on the first visit what suits this computer."""
+        kept, note = self.draft.load(), render.note(gpu_words())
+        if not kept:
+            size = presets.suggested((presets.gpu() or ("", 0))[1])
+            return {**self._chosen(presets.EMBEDDED, size), self.tab.preset_note: note}
+        kind, memory = str(kept.pop(KIND, "")), str(kept.pop(MEMORY, ""))
+        kept.pop(form.FOLDER, None)  # the Images tab remembers it, each browser its own
+        known = {key: value for key, value in kept.items() if key in self.tab.fields}
+        chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
+        answer = render_settings.said(text.RESTORED)
+        return {**self._filled(known), **chosen, self.tab.preset_note: note, self.tab.answer: answer}
+
+    def load_file(self, path: Any, *values: Any) -> dict:
+        """The settings of a settings file or of a finished LoRA."""
+        if not isinstance(path, str):
+            return {}
+        return self._load(lambda: drafts.read_file(Path(path), self.place.runs), Path(path).name, values)
+
+    def load_text(self, said: Any, *values: Any) -> dict:
+        """The settings of a text that was pasted."""
+        if not str(said or "").strip():
+            return {}
+        return self._load(lambda: drafts.read_text(str(said), text.PASTED), text.PASTED, values)
+
+    def _load(self, read: Callable[[], tuple[Settings, list[Problem], dict]], name: str, values: tuple) -> dict:
+        typed, _, _ = self._values(values)
+        try:
+            settings, problems, given = read()
+        except UserError as error:
+            return {self.tab.answer: render_settings.said(str(error))}
+        made, unknown = drafts.into_form(settings, given, typed)
+        more = [text.LOADED_BUT.format(problems=" ".join(str(p) for p in problems[:8]))] if problems else []
+        if unknown:
+            more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
+        answer = render_settings.said(text.LOADED.format(name=name), more)
+        return {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
+
+    def save(self, *values: Any) -> dict:
+        """The form as a settings file, which the browser then keeps."""
+        typed, _, _ = self._values(values)
+        try:
+            settings = form.to_settings(typed, str(self.place.runs))
+        except UserError as error:
+            return {self.tab.answer: render_settings.said(str(error)), self.tab.written: "", self.tab.file_name: ""}
+        name = f"{safe_name(settings.run.name)}.toml"
+        return {self.tab.answer: "", self.tab.written: dump_settings(settings), self.tab.file_name: name}
+
+    # ---- the start
+
+    def start(self, *values: Any) -> dict:
+        """Start or queue the run, or say why not."""
+        typed, kind, memory = self._values(values)
+        look = look_at(self.place, typed)
+        if look.ready is None:
+            return {**self._shown(look, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
+        try:
+            return {**self._shown(look, kind, memory), **self.begin(look.ready)}
+        except (UserError, OSError) as error:
+            problems = error.problems if isinstance(error, UserError) else [Problem(str(error))]
+            return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
+
+
+def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
+    """A preset's numbers suit its own kind of base model."""
+    if not kind or look.info is None or (kind != presets.EMBEDDED and not memory):
+        return []
+    name = presets.name_of(kind, memory)
+    family = next((family for start, family in presets.FAMILIES.items() if name.startswith(start)), None)
+    if look.info.family == family if family else look.settings.model.base == "tiny":
+        return []
+    what = text.PRESET_OTHER.format(name=name, base=look.info.described)
+    return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
+
+
+def gpu_words() -> str:
+    """What this computer's GPU suits."""
+    found = presets.gpu()
+    if found is None:
+        return text.GPU_NONE
+    size = f"{found[1]:.0f} GB"
+    memory = presets.suggested(found[1])
+    if not memory:
+        return text.GPU_SMALL.format(gpu=found[0], size=size)
+    return text.GPU_SUGGESTS.format(gpu=found[0], size=size, memory=memory)

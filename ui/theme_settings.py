@@ -1,0 +1,76 @@
+"""The Settings tab's CSS, on the theme's variables like the rest."""
+
+CSS = """
+.off { display: none !important; }
+#settings-form { align-items: flex-start; gap: 18px; }
+#settings-form .group { gap: 12px; padding: 18px 20px 20px; }
+#settings-form .group > .section, #settings-form .group .section { margin: 0; font-size: 16px; }
+#settings-form .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr));
+  gap: 18px 22px; }
+#settings-form .fields > * { min-width: 0 !important; padding: 0; border: 0; background: none; overflow: visible; }
+#settings-form .fields > .wide { grid-column: 1 / -1; }
+#settings-form .fields input[type=number]::-webkit-inner-spin-button { display: none; }
+#settings-form .fields input[type=number] { appearance: textfield; -moz-appearance: textfield; }
+#preset .wrap { gap: 8px; }
+#preset-note .note { margin: 2px 0 0; }
+#find-settings { align-items: center; gap: 14px; padding: 0 4px; }
+#find-settings > * { min-width: 0; }
+#all-settings { flex: none; }
+.under { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 10px; min-height: 0; font-size: 12px;
+  color: var(--body-text-color-subdued); }
+.under code { font-family: var(--font-mono); font-size: 11.5px; background: none; padding: 4px 0 0; display: none; }
+#settings-form.all .under code { display: inline; }
+.under .mark { padding-top: 4px; font-weight: 600; color: var(--primary-700); }
+.dark .under .mark { color: var(--primary-300); }
+.under .mark:not(:empty)::before { content: "\\25CF"; margin-right: 5px; }
+#settings-form:not(.all) :is(.mark, .back) { display: none; }
+.under .back { margin-top: 4px; padding: 1px 8px; border-radius: 6px; border: 1px solid var(--border-color-primary);
+  background: none; color: var(--body-text-color); font-size: 12px; cursor: pointer; max-width: 220px;
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.under .back:hover { border-color: var(--primary-600); }
+.under .back[hidden] { display: none; }
+.under .back:focus-visible, #settings-form input[type=range]:focus-visible { outline: 2px solid var(--primary-600);
+  outline-offset: 2px; }
+.wrong { margin: 6px 0 0; font-size: 13px; line-height: 1.4; overflow-wrap: anywhere; padding-left: 10px;
+  border-left: 3px solid #d97706; color: var(--body-text-color); }
+.wrong.fatal { border-left-color: #dc2626; }
+.is-wrong :is(input:not([type=radio], [type=range]), textarea) { border-color: #dc2626 !important; }
+#settings-form .fields input[type=range] { appearance: none; width: 100%; height: 26px; margin: 4px 0 0;
+  background: none; cursor: pointer; }
+#settings-form .fields input[type=range]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px;
+  background: linear-gradient(to right, var(--primary-600) var(--share, 0%), var(--neutral-200) var(--share, 0%)); }
+.dark #settings-form .fields input[type=range]::-webkit-slider-runnable-track {
+  background: linear-gradient(to right, var(--primary-500) var(--share, 0%), var(--neutral-700) var(--share, 0%)); }
+#settings-form .fields input[type=range]::-webkit-slider-thumb { appearance: none; width: 18px; height: 18px;
+  margin-top: -6px; border-radius: 50%; background: white; border: 2px solid var(--primary-600); }
+#settings-form .fields input[type=range]::-moz-range-track { height: 6px; border-radius: 3px;
+  background: var(--neutral-300); }
+#settings-form .fields input[type=range]::-moz-range-progress { height: 6px; border-radius: 3px;
+  background: var(--primary-600); }
+#settings-form .fields input[type=range]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%;
+  background: white; border: 2px solid var(--primary-600); }
+.described { margin: 0; font-size: 14px; font-weight: 500; color: var(--primary-700); }
+.dark .described { color: var(--primary-300); }
+:is(#described, #settings-answer, #nothing-found):not(:has(p)) { min-height: 0; }
+.strength { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 0; padding: 10px 14px !important; border-radius: 10px;
+  background: color-mix(in srgb, var(--primary-500) 9%, transparent); color: var(--body-text-color-subdued); }
+.strength b { color: var(--body-text-color); font-weight: 600; }
+.strength span[hidden] { display: none; }
+#settings-side { gap: 12px; position: sticky; top: 12px; align-self: flex-start; }
+#settings-side .estimate p { margin: 0 0 8px; font-variant-numeric: tabular-nums; }
+#settings-side .estimate p:last-child { margin-bottom: 0; }
+.measuring::before { content: ""; display: inline-block; width: 10px; height: 10px; margin-right: 8px;
+  border-radius: 50%; border: 2px solid var(--primary-600); border-right-color: transparent;
+  animation: sdlora-turn 1s linear infinite; }
+@keyframes sdlora-turn { to { transform: rotate(360deg); } }
+#load-box { gap: 10px; }
+#load-box .note { margin: 0; }
+.answer { border-left: 3px solid var(--primary-600); padding: 2px 0 2px 12px; font-size: 14px; overflow-wrap: anywhere; }
+.answer p { margin: 4px 0; }
+#paste-settings textarea { font-family: var(--font-mono); font-size: 12.5px; }
+#paste-settings { padding: 0; border: 0; }
+@media (max-width: 640px) {
+  #settings-form .group { padding: 14px; }
+  #settings-side { position: static; }
+}
+"""
