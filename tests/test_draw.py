@@ -38,7 +38,11 @@ def noise_into(adapter, seed: int) -> None:
 @pytest.fixture(scope="module")
 def run(base, tmp_path_factory):
     """A run folder with one checkpoint."""
-    values = {"model": {"base": str(base)}, "adapter": {"rank": 2, "alpha": 4.0, "text_encoder": False}, "run": {"name": "x"}}
+    values = {
+        "model": {"base": str(base)},
+        "adapter": {"rank": 2, "alpha": 4.0, "text_encoder": False},
+        "run": {"name": "x"},
+    }
     settings = make_settings(values | {"sample": {"negative": "blurry", "steps": 2, "guidance": 3.0, "size": 32}})
     made = Run.create(tmp_path_factory.mktemp("runs"), "x", dump_settings(settings))
     adapter = attach_adapter(settings, {"unet": load_unet(inspect_base(str(base)))})
@@ -92,8 +96,7 @@ def _product(layer):
 
 def deltas(adapter, factor):
     return {
-        name: factor * layer.alpha / layer.rank * _product(layer).detach()
-        for name, layer in adapter.layers.items()
+        name: factor * layer.alpha / layer.rank * _product(layer).detach() for name, layer in adapter.layers.items()
     }
 
 
@@ -110,7 +113,9 @@ def test_checkpoint_and_file_at_several_strengths_and_together(base, run, lora, 
     drawn = pictures(tmp_path / "d")
     assert sorted(drawn) == [(v, p) for v in range(4) for p in range(2)]
 
-    settings = make_settings({"model": {"base": str(base)}, "adapter": {"rank": 2, "alpha": 4.0, "text_encoder": False}})
+    settings = make_settings(
+        {"model": {"base": str(base)}, "adapter": {"rank": 2, "alpha": 4.0, "text_encoder": False}}
+    )
     first = attach_adapter(settings, {"unet": load_unet(inspect_base(str(base)))})
     noise_into(first, 1)
     second = inject({"unet": load_unet(inspect_base(str(base)))}, rank=3, alpha=3.0)

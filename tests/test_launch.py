@@ -553,6 +553,7 @@ def test_wrong_options(arguments, capsys):
     "arguments, extras, command, folder",
     [
         (["test", "-k", "lora"], ["test"], ["-m", "pytest", "-k", "lora"], ROOT),
+        (["test"], ["test"], ["-m", "pytest", "-n", "logical", "--dist", "loadfile"], ROOT),
         (["demo"], [], ["-m", "sdlora", "demo"], ROOT),
         (["train", "my.toml", "--adapter.rank=8"], [], ["-m", "sdlora", "train", "my.toml", "--adapter.rank=8"], None),
     ],

@@ -13,7 +13,6 @@ from typing import Any
 from ui.process import ROOT, Trainers  # isort: skip  (before gradio: it takes the page off the model hub)
 
 import gradio as gr
-
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -30,7 +29,7 @@ from ui.watch import Watch
 
 EXAMPLE = ROOT / "datasets_example" / "style"
 PRIVATE = {"api_visibility": "private"}
-BETWEEN_CLICKS = 0.05  # seconds between Gradio's looks into its queue; at its own 0.001 s it takes 7 % of a core
+BETWEEN_CLICKS = 0.1  # seconds between Gradio's looks into its queue; at its own 0.001 s it takes 7 % of a core
 
 
 def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
@@ -56,13 +55,14 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
                 runs_tab = runs.build()
             with gr.Tab(text.TAB_COMPARE, id="compare"):
                 compare_tab = compare.build()
-        gr.HTML(browser.dialogs(), elem_id="dialogs", apply_default_css=False)
+        dialogs = gr.HTML("", elem_id="dialogs", apply_default_css=False)
         _wire_settings(page, settings_tab, second.select, tabs, runs_tab, images_tab.trigger, place, watch)
         everywhere = {
             "strip": strip, "announce": announce, "start": settings_tab.start, "reason": settings_tab.reason
         }  # fmt: skip
         Live(watch, place, runs_tab, compare_tab, everywhere).wire(page)
         images.wire(images_tab, page, place, settings_tab.fields)
+        page.load(browser.dialogs, None, dialogs, queue=False, show_progress="hidden", **PRIVATE)
         page.load(None, js=browser.SCRIPT, **PRIVATE)
         if api:
             offer(watch, place)
@@ -106,7 +106,7 @@ def serve(
     page = build(place, queue, api)
     gr.set_static_paths([place.shown])
     page.queue(default_concurrency_limit=4, api_open=False)
-    page._queue.sleep_when_free = BETWEEN_CLICKS
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = BETWEEN_CLICKS
     # Another site must not reach the page by giving its own name this computer's address.
     known = [] if listen else [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
     _, url, _ = page.launch(

@@ -3,11 +3,9 @@
 from ui import text
 from ui.render import escape
 
-TABS = ("images", "settings", "runs", "compare")
-
 
 def dialogs() -> str:
-    """The windows that stand over the page; closed at first. In ``text.building`` the sentences are marks."""
+    """The windows that stand over the page, closed, in the visitor's language: sent when the page has loaded."""
     return _lightbox() + _stop_question() + _keys() + _offline()
 
 
@@ -50,7 +48,7 @@ def _offline() -> str:
 
 
 def keys_button() -> str:
-    return f'<button type="button" id="show-keys" aria-label="{text.KEYS_TITLE}" title="{text.KEYS_TITLE}">?</button>'
+    return f'<button type="button" id="show-keys" aria-label="{text.KEYS_TITLE}">?</button>'
 
 
 # Runs once when the page has loaded. Texts of runs go through textContent and setAttribute alone.
@@ -112,7 +110,7 @@ SCRIPT = r"""() => {
     if (step) go(Number(step.dataset.go), 0);
     if (target.closest('#stop')) askStop();
     if (target.closest('[data-stop]')) { $('ask-stop').close(); $('stop-now')?.click(); }
-    if (target.closest('#show-keys')) $('keys').showModal();
+    if (target.closest('#show-keys')) showKeys();
     const copy = target.closest('[data-copy]');
     if (copy) {
       const words = copy.textContent;
@@ -131,12 +129,10 @@ SCRIPT = r"""() => {
 
   // ---- keys
   const allowed = () => localStorage.getItem('sdlora-keys') !== 'off';
-  if ($('keys-on')) $('keys-on').checked = allowed();
-  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper [role=tab], #tabs [role=tablist] [role=tab]')];
+  const showKeys = () => { $('keys-on').checked = allowed(); $('keys').showModal(); };
+  const tabs = () => [...document.querySelectorAll('#tabs [role=tablist] [role=tab]')];
   const openTab = (number) => {
-    const seen = new Set(), found = [];
-    for (const tab of tabs()) if (!seen.has(tab.textContent.trim())) { seen.add(tab.textContent.trim()); found.push(tab); }
-    found.find((tab) => tab.textContent.trim().startsWith(`${number}`))?.click();
+    tabs().find((tab) => tab.textContent.trim().startsWith(`${number}`))?.click();
   };
   document.addEventListener('keydown', (event) => {
     if (box()?.open && !event.target.closest('input')) {
@@ -154,8 +150,8 @@ SCRIPT = r"""() => {
     if (event.target.closest('input, textarea, select, [contenteditable], [role=combobox]')) return;
     if (!allowed() && event.key !== '?') return;
     if (/^[1-4]$/.test(event.key)) openTab(Number(event.key));
-    else if (event.key.toLowerCase() === 's') { const button = $('sample'); if (button && !button.disabled) button.click(); }
-    else if (event.key === '?') $('keys').showModal();
+    else if (event.key.toLowerCase() === 's') { if (!$('sample')?.disabled) $('sample')?.click(); }
+    else if (event.key === '?') showKeys();
     else if (event.key === '/') {
       openTab(2);
       setTimeout(() => document.querySelector('#settings-search input, #settings-search textarea')?.focus(), 150);
@@ -171,7 +167,7 @@ SCRIPT = r"""() => {
       catch { there = false; }
       if (there && document.body.classList.contains('offline')) { location.reload(); return; }
       document.body.classList.toggle('offline', !there);
-      $('offline').hidden = there;
+      if ($('offline')) $('offline').hidden = there;
     }
     setTimeout(look, document.body.classList.contains('offline') ? 1500 : 5000);
   };

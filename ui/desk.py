@@ -34,6 +34,7 @@ class Where:
     names: tuple[str, ...] = ()
     page: int = 0
     apart: bool = False  # the next files that are dropped begin a folder of their own
+    asked: bool = False  # the visitor has asked for a folder; what the page opens by itself comes too late
 
     @property
     def pages(self) -> int:
@@ -79,6 +80,8 @@ class Desk:
 
     def load(self, typed: str, remembered: Any, *values: Any) -> dict:
         """When the page opens: the folder of last time, else the one that is filled in."""
+        if self._context(values).where.asked:
+            return {}
         if isinstance(remembered, str) and remembered:
             try:
                 self.place.folder(remembered)
@@ -96,14 +99,14 @@ class Desk:
         except UserError as error:
             nothing = {tab.summary: render.note(str(error)), tab.notes: "", tab.gallery: [], tab.dropped: ""}
             hidden = dict.fromkeys((tab.pager, tab.undo, tab.aside_broken), gr.update(visible=False))
-            return {tab.where: Where(), **nothing, **hidden, **self._no_image()}
+            return {tab.where: Where(asked=True), **nothing, **hidden, **self._no_image()}
 
     def _opened(self, context: Context, folder: Path) -> dict:
         album = self.albums.get(folder, anew=True)
         self._draw_first(album)
         album.look()
         album.wait(PATIENCE)
-        fresh = replace(context, where=Where(folder), wanted=Filter())
+        fresh = replace(context, where=Where(folder, asked=True), wanted=Filter())
         cleared = {self.tab.filter: gr.update(value="all"), self.tab.search: "", **self._no_image()}
         return {**cleared, **self._listing(album, fresh)}
 

@@ -32,7 +32,7 @@ class Draft:
         for key, value in values.items():
             if isinstance(value, (str, bool, int, float)):
                 section, _, name = key.partition(".")
-                nested.setdefault(section, {})[name] = _sound(value) if isinstance(value, str) else value
+                nested.setdefault(section, {})[name] = form.sound(value)
         try:
             said = tomlkit.dumps(nested)
             if said != self._written:
@@ -56,11 +56,6 @@ class Draft:
         }  # fmt: skip
         kept = {key: form.fitting(known[key], value) for key, value in found.items() if key in known}
         return kept | {key: value for key, value in found.items() if key.startswith(f"{PAGE}.")}
-
-
-def _sound(value: str) -> str:
-    """TOML takes no lone surrogates; a browser can send them."""
-    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 # ---- settings out of a file

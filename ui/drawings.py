@@ -1,4 +1,4 @@
-"""Pictures drawn to compare: a folder each below runs/.draw, written by ``sdlora draw``, so a reload shows them again."""
+"""Pictures drawn to compare: a folder each below runs/.draw, which ``sdlora draw`` fills; a reload shows them again."""
 
 import json
 import shutil
@@ -180,10 +180,8 @@ def variant_title(variant: list[tuple[str, float]]) -> str:
     acting = [(key, strength) for key, strength in variant if strength]
     if not acting:
         return text.BASE_ALONE
-    named = [
-        text.COLUMN.format(checkpoint=checkpoint_title(key), strength=text.compact(strength)) for key, strength in acting
-    ]
-    return " + ".join(named)
+    titles = [(checkpoint_title(key), text.compact(strength)) for key, strength in acting]
+    return " + ".join(text.COLUMN.format(checkpoint=title, strength=strength) for title, strength in titles)
 
 
 def checkpoint_title(key: str) -> str:

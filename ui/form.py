@@ -125,6 +125,7 @@ def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     known = shown()
     for key, value in values.items():
         info = known[key]
+        value = sound(value)
         if info.type is list:
             value = _lines(value)
         elif info.type is dict:
@@ -138,6 +139,11 @@ def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
             value = int(value)
         found[key] = value
     return found, problems
+
+
+def sound(value: Any) -> Any:
+    """Without lone surrogates, which a browser can send and neither a disk nor TOML takes."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def to_settings(values: dict[str, Any], runs: str) -> Settings:

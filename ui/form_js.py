@@ -2,7 +2,9 @@
 
 import json
 
-from ui import form
+from ui import form, text
+
+WORDS = ("FIELD_SLIDER", "EMPTY", "CHANGED", "RESET", "NO_SUCH_SETTING")  # that the script writes
 
 # What the script may not do: put a text that a person typed anywhere but into textContent.
 _SCRIPT = r"""() => {
@@ -11,7 +13,7 @@ _SCRIPT = r"""() => {
   const state = window.sdloraForm = {values: null, all: localStorage.getItem('sdlora-all') === '1', search: ''};
   let facts = {problems: {}, sizes: {}, family: ''}, factsText = '', waiting = 0, drawing = 0;
   const $ = (id) => document.getElementById(id);
-  const word = (name) => $('word-' + name)?.textContent ?? '';
+  const WORDS = __WORDS__, word = (name) => (WORDS[navigator.language] ?? WORDS.en)[name];
   const plain = (value) => value === null || value === undefined ? '' : String(value).trim();
   const same = (a, b) => plain(a) === plain(b) || (plain(a) !== '' && plain(b) !== '' && Number(a) === Number(b));
 
@@ -63,7 +65,7 @@ _SCRIPT = r"""() => {
     const range = document.createElement('input');
     Object.assign(range, {type: 'range', min: 0, max: field.slider.length - 1, step: 1});
     const label = block.querySelector('[data-testid=block-info]')?.textContent.trim() ?? key;
-    range.setAttribute('aria-label', `${label}: ${word('slider')}`);
+    range.setAttribute('aria-label', `${label}: ${word('FIELD_SLIDER')}`);
     range.addEventListener('input', () => put(key, field.slider[range.value]));
     under.before(range);
   };
@@ -109,9 +111,9 @@ _SCRIPT = r"""() => {
       slide(field, block, value);
       const changed = !field.own && !same(value, field.default);
       block.classList.toggle('changed', changed);
-      const back = plain(field.default) === '' ? word('empty') : plain(field.default);
-      block.querySelector('.mark').textContent = changed ? word('changed') : '';
-      block.querySelector('.back').textContent = `${word('reset')} ${back}`;
+      const back = plain(field.default) === '' ? word('EMPTY') : plain(field.default);
+      block.querySelector('.mark').textContent = changed ? word('CHANGED') : '';
+      block.querySelector('.back').textContent = `${word('RESET')} ${back}`;
       block.querySelector('.back').hidden = !changed;
       const wanted = state.all ? (!state.search || found(key, block)) : field.basic;
       const visible = wanted && applies(field) || problems.some((s) => !s.startsWith('!'));
@@ -119,10 +121,11 @@ _SCRIPT = r"""() => {
       shown += visible;
     }
     for (const group of root.querySelectorAll('.group')) {
-      group.classList.toggle('off', !group.querySelector('.fields > :not(.off)'));
+      const fields = group.querySelector('.fields');
+      if (fields) group.classList.toggle('off', !fields.querySelector('.block[id^=field-]:not(.off)'));
     }
     const nothing = $('nothing-found');
-    if (nothing) nothing.textContent = shown ? '' : word('nothing');
+    if (nothing) nothing.textContent = shown ? '' : word('NO_SUCH_SETTING');
     sum();
   };
 
@@ -222,4 +225,8 @@ def script(keys: list[str]) -> str:
         }
         for key in keys
     }
-    return _SCRIPT.replace("__FIELDS__", json.dumps(fields))
+    written = {
+        locale: {name: getattr(text.WORDS[language], name) for name in WORDS}
+        for locale, language in text.LOCALES.items()
+    }
+    return _SCRIPT.replace("__FIELDS__", json.dumps(fields)).replace("__WORDS__", json.dumps(written))

@@ -1,8 +1,10 @@
 """One timer for everything that lives: it reads the disk once for all pages and sends each only what it lacks."""
 
+import hashlib
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from ui import render, render_runs, runs_desk, text
 from ui.compare_desk import CompareDesk
@@ -15,35 +17,68 @@ from ui.watch import Watch
 
 PRIVATE = {"api_visibility": "private"}
 QUIET = dict(queue=False, show_progress="hidden", **PRIVATE)
-INTERVAL = 1.0  # seconds
+INTERVAL = 1.5  # seconds; with ``watch.FRESH`` what is shown is never older than 2
+
+
+HOT = ("strip", "card")  # what a live run changes all the time: sent with every tick, as plain values
+SLOW = ("curve", "log")  # what it changes every few seconds, and what is large: each by itself
 
 
 class Live:
-    """The parts of the page that follow the disk. everywhere: components that show on every tab, by part."""
+    """The parts of the page that follow the disk. everywhere: components that show on every tab, by part.
+
+    Gradio builds a new component for every output that a call leaves as it is (1 ms each), so a tick has few outputs:
+    the hot parts, and a stamp for each group of others. A stamp that changes makes the browser ask for its group.
+    """
 
     def __init__(
-        self, watch: Watch, place: Place, tab: RunsTab, compare: CompareTab, everywhere: dict[str, gr.components.Component]
+        self, watch: Watch, place: Place, tab: RunsTab, compare: CompareTab, everywhere: dict[str, Component]
     ):  # fmt: skip
         self.watch, self.place, self.tab, self.compare_tab = watch, place, tab, compare
         self.drawings = Drawings(watch.queue)
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
         self.outputs = {**everywhere, **tab.parts(), **compare.parts()}
+        self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
         self.inputs = [
             tab.runs, tab.show_all, tab.smoothing, tab.zoom, compare.shown, compare.checkpoints, compare.wanted,
-            tab.seen,
         ]  # fmt: skip
 
-    def refresh(
-        self, run: Any, all_steps: Any, smoothing: Any, zoom: Any, grid: Any, chosen: Any, wanted: Any, seen: Any
-    ) -> dict:
-        """{component: value} of what this visitor does not have yet."""
-        self.watch.refresh()
-        made = runs.parts(self.watch, self.place, self.drawings, Look.of(run, all_steps, smoothing, zoom))
-        made = self._everywhere() | made | self.compare.parts(grid, chosen, wanted)
+    def tick(self, *looked_at: Any) -> list:
+        """The hot parts and the stamps."""
+        made = self._made(*looked_at)
+        marks = {name: _digest(made[name][0]) for name in SLOW if name in made}
+        return [made[name][1]() for name in HOT] + [self._rest(looked_at, made), *(marks.get(n, "") for n in SLOW)]
+
+    def rest(self, *values: Any) -> dict:
+        """{component: value} of what this visitor does not have yet, hot and slow parts left out."""
+        *looked_at, seen = values
+        made = {name: part for name, part in self._made(*looked_at).items() if name not in HOT + SLOW}
         sent, marks = runs.news(made, seen)
-        if not sent:
-            return {self.tab.seen: gr.skip()}
         return {self.outputs[name]: value for name, value in sent.items()} | {self.tab.seen: marks}
+
+    def slow(self, name: str, *looked_at: Any) -> Any:
+        """One of the slow parts."""
+        made = self._made(*looked_at)
+        return made[name][1]() if name in made else gr.skip()
+
+    def _rest(self, looked_at: tuple, made: dict[str, Part]) -> str:
+        """The stamp of all parts that are neither hot nor slow; worked out once for all pages that look at the same."""
+        key = ("stamp", repr(looked_at))
+        if key not in self.watch.shared:
+            marks = [mark for name, (mark, _) in made.items() if name not in HOT + SLOW]
+            self.watch.shared[key] = _digest(marks)
+        return self.watch.shared[key]
+
+    def _made(
+        self, run: Any, all_steps: Any, smoothing: Any, zoom: Any, grid: Any, chosen: Any, wanted: Any
+    ) -> dict[str, Part]:
+        self.watch.refresh()
+        look = Look.of(run, all_steps, smoothing, zoom)
+        key = ("parts", look, repr((grid, chosen, wanted)))
+        if key not in self.watch.shared:
+            made = runs.parts(self.watch, self.place, self.drawings, look)
+            self.watch.shared[key] = self._everywhere() | made | self.compare.parts(grid, chosen, wanted)
+        return self.watch.shared[key]
 
     def _everywhere(self) -> dict[str, Part]:
         """What shows on every tab: the status line, what a screen reader says, what Start does."""
@@ -53,9 +88,8 @@ class Live:
         drawn = self.drawings.read(now.entry.name) if now and not now.entry.trains else None
         done = (len(drawn.cells), drawn.of) if drawn else None
         busy = view.name if view else ""
-        mark = (name, view and view.version, state, done)
         return {
-            "strip": (mark, lambda: render_runs.strip(view, state, done)),
+            "strip": (None, lambda: render_runs.strip(view, state, done)),
             "announce": ((name, state), lambda: render_runs.announcement(view, state)),
             "start": (bool(busy), lambda: gr.update(value=text.ADD_TO_QUEUE if busy else text.START)),
             "reason": (busy, lambda: render.note(text.WILL_WAIT.format(name=busy) if busy else text.CLOSE_ANYTIME)),
@@ -66,16 +100,22 @@ class Live:
     def wire(self, page: gr.Blocks) -> None:
         """Let the timer and the two tabs' buttons work."""
         tab, compare = self.tab, self.compare_tab
-        out = [*self.outputs.values(), tab.seen]
-        gr.Timer(INTERVAL).tick(self.refresh, self.inputs, out, **QUIET)
+        self.rest_out = [*(self.outputs[name] for name in self.outputs if name not in HOT + SLOW), tab.seen]
+        self.ticked = [*(self.outputs[name] for name in HOT), *self.stamps.values()]
+        gr.Timer(INTERVAL).tick(self.tick, self.inputs, self.ticked, **QUIET)
+        page.load(lambda *values: self.tick(None, *values[1:]), self.inputs, self.ticked, **QUIET)
         at_once = [tab.runs.input, tab.show_all.input, tab.smoothing.release, compare.shown.input]
-        gr.on([*at_once, compare.checkpoints.input], self.refresh, self.inputs, out, **QUIET)
-        page.load(lambda *values: self.refresh(None, *values[1:-1], None), self.inputs, out, **QUIET)
+        gr.on([*at_once, compare.checkpoints.input], self.tick, self.inputs, self.ticked, **QUIET)
+        self.stamps["rest"].change(self.rest, [*self.inputs, tab.seen], self.rest_out, **QUIET)
+        for name in SLOW:
+            self.stamps[name].change(
+                lambda *values, name=name: self.slow(name, *values), self.inputs, self.outputs[name], **QUIET
+            )
         self._wire_runs(tab)
         self._wire_compare(compare)
 
     def _after(self, event: Any) -> None:
-        event.then(self.refresh, self.inputs, [*self.outputs.values(), self.tab.seen], **QUIET)
+        event.then(self.tick, self.inputs, self.ticked, **QUIET)
 
     def _on_click(self, button: gr.Button, action: Any, inputs: list, outputs: Any = None) -> None:
         # Queued, as toasts need; the look of the page follows from the disk.
@@ -106,3 +146,7 @@ class Live:
         played = [tab.play_prompt, tab.play_negative, tab.play_seed, *slots]
         self._on_click(tab.play, lambda *values: self.compare.play(*values)[0], played, [tab.play_said])
         self._on_click(tab.use, self.compare.use, [tab.shown, tab.best], [tab.wanted])
+
+
+def _digest(mark: Any) -> str:
+    return hashlib.blake2s(repr(mark).encode("utf-8", "replace"), digest_size=8).hexdigest()

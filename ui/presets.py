@@ -17,17 +17,17 @@ EMBEDDED = "embedded"
 KINDS = ("character", "style", "object", EMBEDDED)
 MEMORY = ("6", "8", "12", "24")  # GB
 FAMILIES = {"SD 1.5": "sd1", "SDXL": "sdxl"}
-NAMED = {EMBEDDED: "Embedded base, any machine"}
+PATTERNS = {EMBEDDED: "Embedded*.toml"}
 SHY = 0.93  # a card of "8 GB" shows a little less to its programs
 
 
-def name_of(kind: str, memory: str) -> str:
-    """The preset for what is to be learnt and the GPU's gigabytes; UserError for another kind or size."""
-    if kind in NAMED:
-        return NAMED[kind]
-    for path in sorted(FOLDER.glob(f"* {kind}, {memory} GB.toml")) if kind in KINDS and memory in MEMORY else ():
-        return path.stem
-    raise UserError(f"There is no preset {kind}, {memory} GB.")
+def name_of(kind: str, memory: str = "") -> str:
+    """The preset for what is to be learnt and the GPU's gigabytes; ValueError for another kind or size."""
+    known = kind in KINDS and (kind in PATTERNS or memory in MEMORY)
+    found = sorted(FOLDER.glob(PATTERNS.get(kind, f"* {kind}, {memory} GB.toml"))) if known else []
+    if not found:
+        raise ValueError(f"no preset {kind!r}, {memory!r}")
+    return found[0].stem
 
 
 def load(name: str) -> Settings:

@@ -1,6 +1,7 @@
 """The page's HTML. Whatever a person, a file or a run can have put into a text goes through ``html.escape``."""
 
 import html
+
 from sdlora.errors import Problem
 from ui import text
 

@@ -127,7 +127,7 @@ def _failure(view: RunView, state: str) -> str:
     body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in rows)
     tail = view.log_tail(40)
     details = (
-        f'<details{"" if state == "failed" else " open"}><summary>{text.DETAILS}</summary>'
+        f"<details{'' if state == 'failed' else ' open'}><summary>{text.DETAILS}</summary>"
         f'<button type="button" class="copy" data-copy data-done="{text.COPIED}">{text.COPY}</button>'
         f'<pre tabindex="0" aria-label="{text.LOG}">{escape(tail)}</pre></details>'
     )
@@ -203,10 +203,13 @@ def drawing(drawn: Drawing, place: Place, before: str = "") -> str:
         for p, prompt in enumerate(prompts)
     ]
     table, _ = picture_table(place, rows, time.monotonic() + 10 * DRAWING_TIME) if drawn.cells else ("", True)
-    return f'{table}<p class="note" role="status">{escape(drawing_state(drawn, before))}</p>'
+    words = drawing_state(drawn, before)
+    return table + (f'<p class="note" role="status">{escape(words)}</p>' if words else "")
 
 
 def drawing_state(drawn: Drawing, before: str) -> str:
+    if drawn.state == "done":
+        return ""
     state = "next" if drawn.state == "waiting" and not before else drawn.state
     said = drawn.said() if state == "failed" else ""
     return text.DRAW_STATES[state].format(name=before, done=len(drawn.cells), of=drawn.of, text=said)

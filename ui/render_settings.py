@@ -1,7 +1,6 @@
 """The Settings tab's HTML. As in ``ui.render``: what a person or a file can have said is escaped."""
 
 import json
-from typing import Any
 
 from sdlora.errors import Problem
 from ui import render, text
@@ -50,12 +49,3 @@ def said(words: str, more: list[str] | None = None) -> str:
     """An answer to what was just done, with what deserves a look below."""
     lines = "".join(f"<p>{render.escape(line)}</p>" for line in [words, *(more or [])] if line)
     return f'<div class="answer" role="status">{lines}</div>' if lines else ""
-
-
-def words() -> str:
-    """Words that the browser's part of the form writes, in the visitor's language."""
-    names: dict[str, Any] = {
-        "changed": text.CHANGED, "reset": text.RESET, "empty": text.EMPTY, "slider": text.FIELD_SLIDER,
-        "nothing": text.NO_SUCH_SETTING,
-    }  # fmt: skip
-    return "<div hidden>" + "".join(f'<i id="word-{key}">{value}</i>' for key, value in names.items()) + "</div>"

@@ -38,6 +38,7 @@ class Look:
 def look_at(place: Place, values: dict[str, Any]) -> Look:
     """Everything that can be told before a start; never raises for what was typed."""
     found, problems = form.overrides(values)
+    problems += _without_odd_paths(found)
     folder: list[Problem] = []
     try:
         found[form.FOLDER] = str(place.folder(values.get(form.FOLDER) or ""))
@@ -49,6 +50,24 @@ def look_at(place: Place, values: dict[str, Any]) -> Look:
     info = estimate.base_of(made)
     fatal = any(p.fatal for p in problems)
     return Look(made, None if fatal or info is None else resolve(made, info), problems, info)
+
+
+def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
+    """Takes out of ``found`` what no disk has a name for, and says so."""
+    problems = []
+    for key in drafts.NAMES_ONLY:
+        value = found.get(key)
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, str) and _is_odd(path):
+                problems.append(Problem(text.ODD_PATH.format(key=key), text.ODD_PATH_FIX, key))
+                found.pop(key, None)
+                break
+    return problems
+
+
+def _is_odd(path: str) -> bool:
+    long = len(path) > 2000 or any(len(part.encode("utf-8", "replace")) > 255 for part in re.split(r"[\\/]", path))
+    return long or any(ord(c) < 32 for c in path)
 
 
 def _base_not_here(base: str, problems: list[Problem]) -> list[Problem]:
@@ -93,6 +112,10 @@ class SettingsDesk:
         fields = {self.tab.fields[key]: gr.update(value=value) for key, value in values.items()}
         mirrors = {mirror: gr.update(value=values[key]) for key, mirror in self.tab.mirrors.items() if key in values}
         return fields | mirrors
+
+    def _nothing(self) -> dict:
+        """No change; Gradio takes no empty answer."""
+        return {self.tab.answer: gr.skip()}
 
     # ---- the form as it stands
 
@@ -139,7 +162,7 @@ class SettingsDesk:
 
     def measured(self, *values: Any) -> dict:
         """Has the measurement come to its end?"""
-        return {} if self.probes.running else self.check(*values)
+        return self._nothing() if self.probes.running else self.check(*values)
 
     # ---- presets, drafts, files
 
@@ -176,13 +199,13 @@ class SettingsDesk:
     def load_file(self, path: Any, *values: Any) -> dict:
         """The settings of a settings file or of a finished LoRA."""
         if not isinstance(path, str):
-            return {}
+            return self._nothing()
         return self._load(lambda: drafts.read_file(Path(path), self.place.runs), Path(path).name, values)
 
     def load_text(self, said: Any, *values: Any) -> dict:
         """The settings of a text that was pasted."""
         if not str(said or "").strip():
-            return {}
+            return self._nothing()
         return self._load(lambda: drafts.read_text(str(said), text.PASTED), text.PASTED, values)
 
     def _load(self, read: Callable[[], tuple[Settings, list[Problem], dict]], name: str, values: tuple) -> dict:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ui import theme_images, theme_settings
+from ui import theme_images, theme_runs, theme_settings
 
 ACCENT = "#0d9488"  # teal 600: 3.7:1 on white, 4.8:1 on slate 900; lines and dots, never small text
 MUTED = "rgba(148, 163, 184, 0.38)"
@@ -70,6 +70,7 @@ def theme() -> gr.themes.Base:
 
 CSS = (
     theme_images.CSS
+    + theme_runs.CSS
     + theme_settings.CSS
     + """
 .gradio-container { max-width: 1320px !important; width: 100% !important; margin: 0 auto !important; }
@@ -116,14 +117,6 @@ footer { display: none !important; }
   border-radius: 10px; display: block;
   background: var(--background-fill-secondary); }
 .samples button:focus-visible { outline: 3px solid var(--primary-600); outline-offset: 2px; }
-.large { border: 0; border-radius: 16px; padding: 20px; max-width: 94vw; max-height: 94vh; overflow: auto;
-  margin: auto;
-  color: var(--body-text-color); background: var(--background-fill-primary); }
-.large::backdrop { background: rgb(2 6 23 / .72); }
-.large .pair { display: flex; flex-wrap: wrap; gap: 14px; }
-.large figure { margin: 0; }
-.large figcaption { font-size: 13px; padding-top: 6px; }
-.large img { width: min(512px, 41vw); min-width: min(300px, 80vw); border-radius: 10px; image-rendering: auto; }
 .files { list-style: none; padding: 0; margin: 0; }
 .files li { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; padding: 9px 0; }
 .files li + li { border-top: 1px solid var(--border-color-primary); }

@@ -46,6 +46,10 @@ def main() -> int:
             where = ("--tools", arguments.tools.resolve(), "--files", folder, "--out", result)
             _child("--tool", tool, "--families", ",".join(families), *where)
             rows += json.loads(result.read_text())
+    if only != list(TOOLS) and arguments.out.exists():
+        others = json.loads(arguments.out.read_text())["results"]
+        rows += [row for row in others if row["tool"] not in only]
+        rows.sort(key=lambda row: TOOLS.index(row["tool"]))
     problems = [f"{row['title']}: {row['file']}: {row['verdict']}" for row in rows if not row["as_expected"]]
     _save(arguments.out, {"results": rows, "not as expected": problems})
     if arguments.readme:
@@ -61,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", type=Path, default=Path("."), help="folder of the checkouts")
     parser.add_argument("--out", type=Path, default=Path("interop.json"))
-    parser.add_argument("--only", default="", help=f"some of {', '.join(TOOLS)}")
+    parser.add_argument("--only", default="", help=f"some of {', '.join(TOOLS)}; OUT keeps the others' results")
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--files", type=Path, help="where the LoRA files are, or shall be kept")
     parser.add_argument("--readme", type=Path, help="put the tables into this file")

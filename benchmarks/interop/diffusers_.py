@@ -42,6 +42,14 @@ def apply(base: Base, file: Path) -> tool.Patched:
         found |= {canonical(f"{root}.{path}") for path in lora}
     with safe_open(file, "pt") as opened:
         keys = list(opened.keys())
-    known = {stem for name in found for stem in (name, kohya_name(name, base.family))}
+    known = {stem for name in found for stem in _spellings(name, base.family)}
     stems = {key: key.replace(".alpha", ".lora_.").replace(".dora_scale", ".dora_.").split(".lora_")[0] for key in keys}
     return tool.Patched(weights, [key for key in keys if stems[key] not in known])
+
+
+def _spellings(name: str, family: str) -> set[str]:
+    """The names in files that diffusers takes for the layer. It does not say itself which keys it left."""
+    flat = name.partition(".")[2].replace(".", "_")
+    prefixes = {"unet": ("unet",), "text_encoder": ("te", "te1"), "text_encoder_2": ("te2",)}[name.partition(".")[0]]
+    kohya = {f"lora_{prefix}_{flat}" for prefix in prefixes} | {kohya_name(name, family)}
+    return {name} | kohya | {stem.replace("_text_model_", "_") for stem in kohya}

@@ -54,7 +54,7 @@ def main() -> None:
             "merge by SVD": {family: merge_by_svd(folder, base) for family, base in bases.items()},
             "merge by concatenation": merge_by_concatenation(folder, bases["sd1"]),
             "merge into a base": merge_into(folder, bases["sd1"]),
-            "resize": {family: resize(folder, base) for family, base in bases.items()},
+            "resize": resize(folder, bases["sd1"]),
             "extract": extract(folder, bases["sd1"]),
         }
     text = json.dumps(results, indent=2)

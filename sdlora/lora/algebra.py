@@ -45,7 +45,7 @@ def balance(down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Decomposed:
-    """u · diag(s) · v in float64: u (out, n), v (n, in · kernel) with orthonormal columns and rows, s (n,) descending."""
+    """u · diag(s) · v, float64: u (out, n), v (n, in · kernel) of orthonormal columns and rows, s (n,) descending."""
 
     u: Tensor
     s: Tensor

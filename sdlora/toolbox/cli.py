@@ -53,6 +53,7 @@ def add_commands(commands: Any, make_command: MakeCommand) -> None:
     inspect = make_command(commands, "inspect", inspect_command, "say what a LoRA file is, and what is wrong with it")
     inspect.add_argument("lora", type=Path)
     inspect.add_argument("--against", "--reference", type=Path, help="another LoRA to compare the strength with")
+    inspect.add_argument("--base", type=Path, help="base model that the tools load it on (the published one)")
     inspect.add_argument("--json", action="store_true", help="everything, as JSON")
 
     rename = make_command(commands, "rename", rename_command, "change a LoRA's name, trigger word or metadata")
@@ -144,7 +145,7 @@ def convert_command(args: argparse.Namespace) -> int:
 def inspect_command(args: argparse.Namespace) -> int:
     from sdlora.toolbox.inspect import inspect_lora, report_text
 
-    report = inspect_lora(args.lora, against=args.against)
+    report = inspect_lora(args.lora, against=args.against, base=args.base)
     print(report.as_json() if args.json else report_text(report))
     return 1 if report.problems else 0
 

@@ -28,13 +28,15 @@ class Report:
     roots: "unet", "text_encoder", … -> {"layers", "ranks", "alphas", "norm", "effective_rank", "rank_90", "rank_99"}:
         ranks and alphas as value -> number of layers; norm: Frobenius, of all changes at strength 1; the last three are
         medians over layers: exp of the spectrum's entropy, and the ranks that keep 90 % and 99 % of the energy.
-    hashes: sha256, autov2, autov3 (as computed) and what the file says. tools: tool -> what it does with the file.
+    hashes: sha256, autov2, autov3 (as computed) and what the file says. tools: tool -> what it does with the file, on
+    ``base``, "" for the family's published one.
     problems: why it can't be used; warnings: what may go wrong. Sentences.
     """
 
     file: str
     size: int
     family: str = ""
+    base: str = ""
     kinds: dict[str, int] = field(default_factory=dict)
     spellings: dict[str, int] = field(default_factory=dict)
     dtypes: dict[str, int] = field(default_factory=dict)
@@ -50,11 +52,12 @@ class Report:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
 
-def inspect_lora(lora: Path | str, *, against: Path | str | None = None) -> Report:
+def inspect_lora(lora: Path | str, *, against: Path | str | None = None, base: Path | str | None = None) -> Report:
     """Look at a LoRA file of any layout, broken ones too.
 
     against: another LoRA to compare with, such as the file before a conversion: strength (1: the same, 0.5: alpha
-    applied twice, …) and relative difference. Raises UserError only if the file can't be opened as safetensors.
+    applied twice, …) and relative difference. base: the model to hold the tools' rules against, the family's published
+    one by default. Raises UserError only if the file can't be opened as safetensors.
     """
     file = TensorFile(lora)
     found, problems = survey(lora)
@@ -65,10 +68,11 @@ def inspect_lora(lora: Path | str, *, against: Path | str | None = None) -> Repo
     if found is None:
         return report
     report.family = found.family
+    report.base = Path(base).name if base else ""
     report.kinds = dict(Counter(found.kind_shown(name) for name in found.changes))
     report.spellings = dict(Counter(found.layout.spelling.values()))
     report.roots = {root: _root(found, names) for root, names in _by_root(found).items()}
-    report.tools = _tools(file, found)
+    report.tools = _tools(file, found, base)
     report.warnings += _suspicions(file, found)
     if against:
         report.against = compare(found, read_lora(against))
@@ -158,8 +162,14 @@ def _hashes(file: TensorFile, warnings: list[str]) -> dict[str, str]:
     }
 
 
-def _tools(file: TensorFile, lora: LoraFile) -> dict[str, str]:
-    table = tool_table(file.path, lora.family)
+def _tools(file: TensorFile, lora: LoraFile, base: Path | str | None) -> dict[str, str]:
+    configs = None
+    if base:
+        from sdlora.models.families import inspect_base
+
+        info = inspect_base(str(base))
+        configs = {root: info.config(root) for root in ("unet", *info.text_encoders)}
+    table = tool_table(file.path, lora.family, configs)
     return {tool: " ".join([f"loads {verdict.loads}", *verdict.sentences]) for tool, verdict in table.items()}
 
 
@@ -291,7 +301,9 @@ def report_text(report: Report) -> str:
             f"90 % of the energy in rank {own['rank_90']:g}, 99 % in {own['rank_99']:g}"
         )
     lines += [f"  {key}: {value}" for key, value in report.hashes.items() if value]
-    lines += [f"  {tool}: {what}" for tool, what in report.tools.items()]
+    if report.tools:
+        lines.append(f"  On {report.base or f'a published {report.family} model'}:")
+    lines += [f"    {tool}: {what}" for tool, what in report.tools.items()]
     lines += [f"  {key} = {_short(key, value)}" for key, value in sorted(report.metadata.items())]
     if report.against:
         lines.append(

@@ -200,7 +200,9 @@ def found(path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("kind", ["single", "folder"])
 def test_extracting_finds_the_lora_that_was_merged(tmp_path, family, kind):
-    lora = make_lora(tmp_path / "a.safetensors", family, rank=4, words=("blocks.1.attentions", "mid", "layers"))
+    lora = make_lora(
+        tmp_path / "a.safetensors", family, rank=4, words=("blocks.1.attentions", "mid_block.attentions", "layers")
+    )
     if kind == "single":
         base = make_single(tmp_path / "base.safetensors", family, torch.float32)
         tuned = tmp_path / "tuned.safetensors"

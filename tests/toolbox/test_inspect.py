@@ -42,6 +42,17 @@ def test_a_good_file_is_told_in_numbers(tmp_path):
     assert "mew" in report_text(report) and "\x1b" not in report_text(report)
 
 
+def test_the_tools_are_asked_about_the_base_that_is_given(tmp_path, base_folder):
+    unet = load_file(base_folder / "unet/diffusion_pytorch_model.safetensors")
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    rows, columns = unet[f"{name}.weight"].shape
+    stem = f"lora_unet_{name.replace('.', '_')}"
+    tensors = {f"{stem}.lora_down.weight": torch.randn(2, columns), f"{stem}.lora_up.weight": torch.randn(rows, 2)}
+    save_file(tensors | {f"{stem}.alpha": torch.tensor(1.0)}, tmp_path / "a.safetensors")
+    assert "loads all" in inspect_lora(tmp_path / "a.safetensors", base=base_folder).tools["kohya"]
+    assert "loads all" not in inspect_lora(tmp_path / "a.safetensors").tools["kohya"]  # SD 1.5 is wider
+
+
 def test_a_wrong_prefix_is_caught(tmp_path):
     def drop_text_model(tensors):
         return {k.replace("lora_te_text_model_", "lora_te_"): v for k, v in tensors.items()}

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ui import probe
 from ui.app import main
 from ui.process import Trainers
 
@@ -18,5 +19,10 @@ def trainers() -> Trainers:
     )
 
 
+def probe_command(settings: Path) -> list[str]:
+    return [sys.executable, str(FAKE.with_name("fake_probe.py")), str(settings)]
+
+
 if __name__ == "__main__":
+    probe.probe_command = probe_command
     sys.exit(main(trainers=trainers()))

@@ -19,7 +19,7 @@ CONFIGS = {
     "vae/config.json": {"block_out_channels": [8, 8, 8, 8], "latent_channels": 4, "sample_size": 128},
     "text_encoder/config.json": {"max_position_embeddings": 77, "hidden_size": 64, "architectures": ["CLIPTextModel"]},
     "scheduler/scheduler_config.json": {"prediction_type": "epsilon", "_class_name": "DDIMScheduler"},
-    "model_index.json": {"_class_name": "StableDiffusionPipeline"},
+    "model_index.json": {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]},
     "tokenizer/vocab.json": {},
     "tokenizer/tokenizer_config.json": {},
 }

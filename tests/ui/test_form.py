@@ -1,36 +1,69 @@
-"""The form says what the command line says, and makes the same settings."""
+"""The form says what the command line says, makes the same settings, and shows each setting in one place."""
 
 import pytest
+from example import HOSTILE, make_images
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sdlora.config import Settings, all_settings, make_settings, merge
 from sdlora.errors import UserError
-from ui import form, text
+from ui import form, form_js, text
 from ui.place import Place
+from ui.settings_desk import look_at
 from ui.tabs import settings as tab
 
 
 def typed(**changes):
-    values = {
-        key: ("\n".join(info.default) if info.type is list else info.default) for key, info in form.basic().items()
-    }
-    return values | {key.replace("__", "."): value for key, value in changes.items()}
+    return form.values_of(Settings()) | {key.replace("__", "."): value for key, value in changes.items()}
 
 
 def test_the_form_as_it_stands_makes_the_defaults():
-    made = form.to_settings(typed(), "runs")
-    assert made == Settings()
+    assert form.to_settings(typed(), "runs") == Settings()
 
 
-def test_every_basic_setting_has_a_label_and_a_place_on_the_form():
-    keys = {info.key for info in all_settings() if info.level == "basic"}
+def test_every_setting_has_a_label_and_one_place():
+    keys = {info.key for info in all_settings()} - set(form.NOT_SHOWN)
     assert set(text.LABELS) == keys
-    assert {key for _, group in tab.GROUPS for key in group} | {form.FOLDER} == keys
+    placed = [info.key for _, infos in tab.grouped() for info in infos]
+    assert sorted([*placed, form.FOLDER]) == sorted(keys)
+    assert [key for key in placed if form.shown()[key].level == "basic"] == [
+        "run.name", "data.trigger", "model.base", "train.steps", "train.lr", "data.resolution", "train.seed",
+        "adapter.rank", "adapter.alpha", "sample.prompts",
+    ]  # fmt: skip
+
+
+def test_a_setting_that_is_new_finds_its_place_and_label(monkeypatch):
+    from dataclasses import replace
+
+    base = next(info for info in all_settings() if info.key == "train.warmup")
+    known = [*all_settings(), replace(base, key="train.brand_new"), replace(base, key="other.thing")]
+    monkeypatch.setattr(form, "all_settings", lambda: iter(known))
+    placed = {info.key: title for title, infos in tab.grouped() for info in infos}
+    assert placed["train.brand_new"] == "GROUP_TRAINING"
+    assert placed["other.thing"] == ""
+    assert form.make_field(form.shown()["train.brand_new"]).label == "train.brand_new"
+
+
+def test_the_conditions_name_settings_that_there_are():
+    keys = {info.key for info in all_settings()} | {"base.family"}
+    for key, rules in form.APPLIES.items():
+        assert key in keys
+        for other, rule in rules:
+            assert other in keys
+            assert rule in ("set", "unset") or rule.split(":")[0] in ("is", "not", "like")
+    assert set(form.SLIDERS) <= keys and set(form.OWN) <= keys
+
+
+def test_the_rank_slider_reaches_both_ends_of_what_is_allowed():
+    rank = form.shown()["adapter.rank"]
+    assert (form.SLIDERS["adapter.rank"][0], form.SLIDERS["adapter.rank"][-1]) == (rank.minimum, rank.maximum)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [("adapter.rank", 0), ("adapter.rank", 2.5), ("adapter.alpha", -1), ("train.steps", 0), ("train.lr", 0),
-     ("data.resolution", -8), ("train.seed", -1), ("data.trigger", "x" * 101), ("adapter.rank", "many")],
+     ("data.resolution", -8), ("train.seed", -1), ("data.trigger", "x" * 101), ("adapter.rank", "many"),
+     ("train.scheduler", "<b>"), ("save.every", -1), ("train.seed", "twelve")],
 )  # fmt: skip
 def test_a_bad_value_gets_the_sentence_of_the_command_line(key, value):
     with pytest.raises(UserError) as here:
@@ -46,31 +79,78 @@ def test_prompts_are_lines_and_whole_numbers_may_come_as_floats():
     assert (made.train.steps, made.data.resolution, made.run.folder) == (40, 0, "r")
 
 
+def test_tables_are_lines_of_pattern_and_number():
+    made = form.to_settings(
+        typed(adapter__rank_pattern="*.mid_block.*=4\n a=b =2", adapter__alpha_pattern="x=0.5"), "r"
+    )
+    assert made.adapter.rank_pattern == {"*.mid_block.*": 4, "a=b": 2}
+    assert made.adapter.alpha_pattern == {"x": 0.5}
+    with pytest.raises(UserError) as wrong:
+        form.to_settings(typed(adapter__rank_pattern="no number", train__lr=0), "r")
+    assert [p.where for p in wrong.value.problems] == ["adapter.rank_pattern", "train.lr"]
+
+
+TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=30).map(str.strip)
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    rank=st.integers(1, 1024),
+    alpha=st.floats(1e-6, 1e5),
+    lr=st.floats(1e-12, 10),
+    prompts=st.lists(TEXTS.filter(bool), max_size=3),
+    trigger=TEXTS,
+    flip=st.booleans(),
+    ranks=st.dictionaries(TEXTS.filter(bool), st.integers(1, 99), max_size=3),
+)
+def test_settings_go_through_the_form_unchanged(seed, rank, alpha, lr, prompts, trigger, flip, ranks):
+    made = make_settings(
+        {
+            "data": {"trigger": trigger, "flip": flip},
+            "adapter": {"rank": rank, "alpha": alpha, "rank_pattern": ranks},
+            "train": {"lr": lr, "seed": seed},
+            "sample": {"prompts": prompts, "seed": seed},
+        }
+    )
+    assert form.to_settings(form.values_of(made), made.run.folder) == made
+
+
+def test_the_browsers_part_knows_every_field_and_no_text_ends_its_script():
+    script = form_js.script(list(form.shown()))
+    assert all(f'"{key}"' in script for key in form.shown())
+    assert "__" not in script.replace("__i18n__", "")
+    assert "innerHTML" not in script
+
+
+# ---- the whole form at once
+
+
 def test_all_problems_come_at_once_the_folder_among_them(tmp_path, base):
     place = Place(tmp_path / "runs")
-    values = typed(model__base=str(base), data__folder="no/such", train__steps=0, adapter__rank=0)
-    found, problems = tab.examine(place, values)
-    assert found is None
-    assert {p.where for p in problems} == {"data.folder", "train.steps", "adapter.rank"}
-    found, problems = tab.examine(place, typed(model__base=str(base), data__folder="no/such"))
-    assert found is None
-    assert [p.where for p in problems if p.fatal] == ["data.folder"]
+    look = look_at(place, typed(model__base=str(base), data__folder="no/such", train__steps=0, adapter__rank=0))
+    assert look.ready is None
+    assert {p.where for p in look.problems} == {"data.folder", "train.steps", "adapter.rank"}
+    look = look_at(place, typed(model__base=str(base), data__folder="no/such"))
+    assert [p.where for p in look.problems if p.fatal] == ["data.folder"]
 
 
 def test_good_values_become_settings_with_nothing_left_open(tmp_path, base):
-    from example import make_images
-
     make_images(tmp_path / "discs", 6)
-    found, problems = tab.examine(
-        Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs"))
-    )
-    assert [p for p in problems if p.fatal] == []
-    assert found.data.resolution == 128
-    assert found.run.folder == str(tmp_path / "runs")
-    assert found.sample.prompts[0] == "a disc, number 1"
+    look = look_at(Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs")))
+    assert [p for p in look.problems if p.fatal] == []
+    assert look.ready.data.resolution == 128
+    assert look.ready.run.folder == str(tmp_path / "runs")
+    assert look.ready.sample.prompts[0] == "a disc, number 1"
 
 
-def test_a_hub_id_that_is_not_here_is_not_downloaded_by_a_check(tmp_path, monkeypatch):
-    found, problems = tab.examine(Place(tmp_path / "runs"), typed(model__base="nobody/no-such-model"))
-    assert found is None
-    assert text.NOT_HERE_YET.format(base="nobody/no-such-model") in [p.what for p in problems]
+def test_a_hub_id_that_is_not_here_is_not_downloaded_by_a_check(tmp_path):
+    look = look_at(Place(tmp_path / "runs"), typed(model__base="nobody/no-such-model"))
+    assert look.ready is None
+    assert text.NOT_HERE_YET.format(base="nobody/no-such-model") in [p.what for p in look.problems]
+
+
+@pytest.mark.parametrize("value", [HOSTILE, "\0", "x" * 100_000, "../" * 50, "\ud800", 3, None, True, ["a"], {"b": 1}])
+@pytest.mark.parametrize("key", list(form.shown()))
+def test_whatever_comes_in_is_a_sentence_and_no_failure(tmp_path, key, value):
+    look = look_at(Place(tmp_path / "runs"), typed() | {key: value})
+    assert look.problems and all(isinstance(p.what, str) for p in look.problems)

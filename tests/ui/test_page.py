@@ -35,7 +35,7 @@ def show_folder(page: Page, folder: Path | str) -> None:
 
 def open_page(page: Page, server: Server) -> None:
     page.goto(server.url)
-    expect(page.locator("#strip")).to_contain_text(re.compile(r"running|training|starting|paus|stopping"))
+    expect(page.locator("#strip")).to_contain_text(re.compile(r"running|training|starting|paus|stopping|Drawing"))
 
 
 def start_run(page: Page, server: Server, base: Path, folder: Path, **values: object) -> Run:
@@ -51,6 +51,7 @@ def start_run(page: Page, server: Server, base: Path, folder: Path, **values: ob
 
 def stop_run(page: Page) -> None:
     page.locator("#stop").click()
+    page.locator("#ask-stop [data-stop]").click()
     expect(page.locator("#run-card .pill")).to_have_text("stopped")
 
 
@@ -79,16 +80,23 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
     card = page.locator("#run-card")
     expect(card).to_contain_text(re.compile(r"step\s+\d+ / 2,000"))
     expect(card).to_contain_text("You can close this page")
-    expect(page.locator("#samples td img")).to_have_count(4)  # two prompts, each with one small and one large
+    expect(page.locator("#samples td img")).to_have_count(2)  # two prompts before the first step
     expect(page.locator("#samples th").first).to_have_text("before")
     expect(page.locator("#curve svg, #curve canvas").first).to_be_visible()
     expect(page.locator("#strip")).to_contain_text(re.compile(r"my-discs: training · step \d+ of 2,000"))
 
     page.locator("#sample").click()
     expect(page.locator("#samples th").nth(1)).to_contain_text(re.compile(r"step \d+"))
-    page.locator("#samples td button").last.click()
-    expect(page.locator("#samples [popover]:popover-open img")).to_have_count(2)
+    page.locator("#samples .cell").last.click()
+    expect(page.locator("#lightbox")).to_be_visible()
+    expect(page.locator("#lightbox-prompt")).to_have_text("a square")
+    expect(page.locator("#lightbox-title")).to_have_text(re.compile(r"step \d+"))
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#lightbox-title")).to_have_text("before")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#lightbox-prompt")).to_have_text("a disc")
     page.keyboard.press("Escape")
+    expect(page.locator("#lightbox")).to_be_hidden()
 
     page.locator("#pause").click()
     expect(card.locator(".pill")).to_have_text("paused")
@@ -126,10 +134,10 @@ def test_reload_and_a_second_browser_show_the_same(page, browser, server, base, 
     second.goto(server.url)
     expect(second.locator("#strip")).to_contain_text("again: training")
     open_tab(second, "Settings")
-    expect(second.locator("#start")).to_be_disabled()
+    expect(second.locator("#start")).to_have_text("Add to queue")
     expect(second.locator("#reason")).to_contain_text("again is training")
     open_tab(second, "Runs")
-    second.locator("#stop").click()
+    stop_run(second)
     expect(page.locator("#run-card .pill")).to_have_text("stopped")
     expect(page.locator("#resume")).to_be_visible()
     second.context.close()
@@ -252,7 +260,7 @@ def test_no_sideways_scroll(browser, server, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme)
     page = context.new_page()
     open_page(page, server)
-    for tab in ("Images", "Settings", "Runs"):
+    for tab in ("Images", "Settings", "Runs", "Compare"):
         open_tab(page, tab)
         page.wait_for_timeout(400)
         assert sideways_scroll(page) <= 0, tab
@@ -261,7 +269,7 @@ def test_no_sideways_scroll(browser, server, width, scheme):
 
 def test_every_input_has_a_name_for_screen_readers(page, server):
     open_page(page, server)
-    for tab in ("Images", "Settings", "Runs"):
+    for tab in ("Images", "Settings", "Runs", "Compare"):
         open_tab(page, tab)
         page.wait_for_timeout(300)
         nameless = page.evaluate(

@@ -188,7 +188,9 @@ def test_many_clicks_at_once_keep_every_run(root):
     assert len(queue.waiting()) == 7 and len(list_runs(root)) == 8
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"entries": [{"kind": "x"}], "current": 1}', b"\xff\xfe", b"null"])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"entries": [{"kind": "x"}], "current": 1}', b"\xff\xfe", b"null"]
+)
 def test_a_damaged_file_counts_as_empty(root, data):
     (root / ".queue").mkdir(parents=True)
     (root / ".queue" / "queue.json").write_bytes(data)

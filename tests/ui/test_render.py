@@ -1,5 +1,6 @@
 """Names, prompts, captions and logs are text on the page, whatever is in them."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -11,13 +12,15 @@ from sdlora.config import dump_settings, make_settings
 from sdlora.errors import Problem
 from sdlora.events import Finished, Sampled, Saved, Started, StepDone, Warned
 from sdlora.run import Run
-from ui import render, text
+from ui import render, render_runs, text
+from ui.drawings import Drawings
 from ui.place import Place
+from ui.queue import Queue
 from ui.view import RunView
 
 ALLOWED = {
     "section", "h1", "h2", "h3", "div", "span", "i", "b", "p", "pre", "ul", "li", "small", "a", "table", "thead",
-    "tbody", "tr", "th", "td", "button", "img", "figure", "figcaption",
+    "tbody", "tr", "th", "td", "button", "img", "dl", "dt", "dd", "details", "summary", "code",
 }  # fmt: skip
 
 
@@ -60,12 +63,18 @@ def hostile_run(tmp_path):
 
 def test_hostile_texts_stay_text(hostile_run):
     view, place = hostile_run
+    other = RunView(Run.create(place.runs, "other", "[sample]\nprompts = ['x']\n[data]\ntrigger = '<b>'").folder)
     pieces = [
-        render.strip(view, "running"),
-        render.run_card(view, "failed"),
-        render.run_card(view, "interrupted"),
-        render.samples(view, place),
-        render.files(view.lora_files(), view.folder.name, place),
+        render_runs.strip(view, "running"),
+        render_runs.run_card(view, "failed"),
+        render_runs.run_card(view, "interrupted"),
+        render_runs.samples(view, place)[0],
+        render_runs.run_card(view, "waiting", 1, HOSTILE),
+        render_runs.announcement(view, "running"),
+        render_runs.files(view.lora_files(), view.folder.name, place),
+        render_runs.differences([view, other]),
+        render_runs.drawing(hostile_drawing(place, view), place, HOSTILE),
+        render_runs.download(HOSTILE, HOSTILE, "gradio_api/file=/x"),
         render.checks([Problem(HOSTILE, HOSTILE), Problem(HOSTILE, fatal=False)]),
         render.notes([Problem(HOSTILE)]),
         render.note(HOSTILE),
@@ -77,30 +86,66 @@ def test_hostile_texts_stay_text(hostile_run):
         assert not [name for name, _ in read.attributes if name.startswith("on")]
         sources = [value for name, value in read.attributes if name in ("src", "href")]
         assert all(re.match(r"gradio_api/file=/[\w/.%~-]+$", s) for s in sources), sources
-    assert HOSTILE in Reader(pieces[1]).text
-    assert HOSTILE in Reader(pieces[3]).text
+    for piece in (pieces[1], pieces[3], pieces[7], pieces[8]):
+        assert HOSTILE in Reader(piece).text
+
+
+def hostile_drawing(place, view):
+    drawings = Drawings(Queue(place.runs))
+    key = f"{view.folder.name}/final"
+    folder = drawings.folder / "2026-11-22_000000_compare_x"
+    folder.mkdir(parents=True)
+    lora = {"key": key, "path": HOSTILE, "strength": 1}
+    (folder / "job.json").write_text(json.dumps({"kind": HOSTILE, "variants": [[lora]], "prompts": [HOSTILE]}))
+    (folder / "index.json").write_text(json.dumps({"of": 1, "cells": [{"variant": 0, "prompt": 0, "file": "a.png"}]}))
+    (folder / "log.txt").write_text(HOSTILE)
+    Image.new("RGB", (64, 64)).save(folder / "a.png")
+    return drawings.read(folder.name)
 
 
 def test_every_state_has_a_card_and_a_word(hostile_run):
     view, _ = hostile_run
     for state, word in text.STATES.items():
-        assert word in Reader(render.run_card(view, state)).text
+        assert word in Reader(render_runs.run_card(view, state, 2)).text
 
 
-def test_the_run_card_of_a_dead_trainer_shows_the_end_of_its_log(hostile_run):
+def test_the_card_of_a_dead_trainer_says_what_why_and_what_to_do(hostile_run):
     view, _ = hostile_run
     (view.folder / "log.txt").write_text("\n".join(f"line {n}" for n in range(100)))
-    card = Reader(render.run_card(view, "interrupted")).text
-    assert "stopped unexpectedly at step 1" in card
-    assert "line 99" in card and "line 80" not in card
+    card = Reader(render_runs.run_card(view, "interrupted")).text
+    for words in ("What happened", "stopped unexpectedly at step 1", "Why", "Try this", "no checkpoint was saved yet"):
+        assert words in card
+    assert "line 99" in card and "line 60" in card and "line 59" not in card
+    (view.folder / "checkpoints" / "000001").mkdir()
+    assert "goes on from step 1" in Reader(render_runs.run_card(view, "interrupted")).text
 
 
-def test_samples_have_alternative_texts_and_a_large_view_beside_before(hostile_run):
+def test_samples_have_alternative_texts_and_large_pictures(hostile_run):
     view, place = hostile_run
-    read = Reader(render.samples(view, place))
+    drawn, complete = render_runs.samples(view, place)
+    read = Reader(drawn)
     alternatives = [value for name, value in read.attributes if name == "alt"]
-    assert len(alternatives) == 5  # two small ones; "before" alone, and "before" with step 1, large
-    assert all(a.startswith("Test picture, ") for a in alternatives)
+    assert complete and len(alternatives) == 2 and all(a.startswith("Test picture, ") for a in alternatives)
+    large = [value for name, value in read.attributes if name == "data-large"]
+    assert len(large) == 2 and all((place.shown / value.split("/.page/")[1]).is_file() for value in large)
+
+
+def test_pictures_that_are_not_drawn_in_time_come_with_the_next_answer(hostile_run, monkeypatch):
+    view, place = hostile_run
+    monkeypatch.setattr(render_runs, "DRAWING_TIME", -1)
+    drawn, complete = render_runs.samples(view, place)
+    assert not complete and "data-large" not in drawn and "being prepared" in drawn
+    monkeypatch.setattr(render_runs, "DRAWING_TIME", 60)
+    assert render_runs.samples(view, place)[1]
+
+
+def test_only_what_differs_stands_in_the_table(tmp_path):
+    texts = ["[adapter]\nrank = 4\n[run]\nname = 'a'", "[adapter]\nrank = 8\n[run]\nname = 'b'"]
+    views = [RunView(Run.create(tmp_path, "r", words).folder) for words in texts]
+    read = Reader(render_runs.differences(views)).text
+    assert "adapter.rank" in read and "4" in read and "8" in read and "train.lr" not in read and "run.name" not in read
+    assert "are the same" in Reader(render_runs.differences([views[0], views[0]])).text
+    assert render_runs.differences(views[:1]) == ""
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def start(options: argparse.Namespace) -> int:
     name, *rest = options.command
     if name == "test":
         installer.ensure(["test"])
-        return run([installer.python, "-m", "pytest", *rest], ROOT)
+        # All tests side by side, one process for each core; those that share a model stay together.
+        return run([installer.python, "-m", "pytest", *(rest or ["-n", "logical", "--dist", "loadfile"])], ROOT)
     installer.ensure([])
     return run([installer.python, "-m", "sdlora", name, *rest], ROOT if name == "demo" else None)
 

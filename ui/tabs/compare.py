@@ -43,21 +43,24 @@ class CompareTab:
 
 def build() -> CompareTab:
     made: dict[str, Any] = {}
-    gr.HTML(
-        f'<h2 class="section">{text.COMPARE_TITLE}</h2>{render.note(text.COMPARE_HELP)}', apply_default_css=False
-    )
+    _heading(text.COMPARE_TITLE, text.COMPARE_HELP)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300, elem_id="compare-form"):
             made |= _form()
         with gr.Column(scale=5, min_width=320):
             made |= _result()
-    gr.HTML(f'<h2 class="section">{text.PLAY}</h2>{render.note(text.PLAY_HELP)}', apply_default_css=False)
+    _heading(text.PLAY, text.PLAY_HELP)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300, elem_id="play-form"):
             made |= _playground()
         with gr.Column(scale=5, min_width=320):
             made["played"] = gr.HTML(render.note(text.PLAY_EMPTY), elem_id="played", apply_default_css=False)
     return CompareTab(**made, wanted=gr.State(None))
+
+
+def _heading(title: str, about: str) -> None:
+    gr.HTML(f'<h2 class="section">{title}</h2>', apply_default_css=False)
+    gr.HTML(render.note(about), apply_default_css=False)
 
 
 def _form() -> dict[str, Any]:

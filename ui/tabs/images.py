@@ -197,14 +197,14 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     quiet = dict(outputs=tab.all(), show_progress="hidden", concurrency_limit=None, **PRIVATE)
     often = dict(quiet, queue=False, trigger_mode="always_last")
 
-    # One after the other: what is opened when the page loads must not come after what a quick visitor opens.
+    # One after the other, so that what the page opens by itself does not undo what a quick visitor opens.
     in_turn = dict(quiet, concurrency_limit=1, concurrency_id="open")
     opening = dict(in_turn, show_progress="minimal")
     gr.on([tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **opening)
     page.load(desk.load, [tab.folder, tab.remembered, *context], **in_turn)
     page.load(None, js=_BY_ITSELF, **PRIVATE)
     for button in (tab.drop, tab.drop_folder):
-        button.upload(desk.take, [button, *context], **dict(quiet, concurrency_limit=1, concurrency_id="take"))
+        button.upload(desk.take, [button, *context], **in_turn)
     tab.new_set.click(desk.start_new_set, context, **quiet)
 
     # A text box's ``input`` hears neither Backspace nor pasting, ``change`` hears all.

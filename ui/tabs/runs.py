@@ -15,7 +15,7 @@ from ui.theme import ACCENT, MUTED, STRONG
 from ui.view import RunView, smooth
 from ui.watch import LIVE, Watch
 
-COLUMNS = 8  # steps of test pictures, unless all are asked for
+COLUMNS = 6  # steps of test pictures, unless all are asked for
 SMOOTHING = 0.9
 
 
@@ -188,17 +188,7 @@ Part = tuple[Any, Callable[[], Any]]  # (a mark that changes when the part does,
 
 
 def parts(watch: Watch, place: Place, drawings: Drawings, look: Look) -> dict[str, Part]:
-    """Every part of the tab with its mark, for the run that is looked at (the live or first one if there is none).
-
-    Worked out once for all pages that look at the same thing at the same time.
-    """
-    key = ("runs", look)
-    if key not in watch.shared:
-        watch.shared[key] = _parts(watch, place, drawings, look)
-    return watch.shared[key]
-
-
-def _parts(watch: Watch, place: Place, drawings: Drawings, look: Look) -> dict[str, Part]:
+    """Every part of the tab with its mark, for the run that is looked at (the live or first one if there is none)."""
     names = watch.names()
     chosen = look.run if look.run in names else next(iter(names), None)
     titles = [(*_title(watch, name), name) for name in names]
@@ -245,8 +235,7 @@ def _about(watch: Watch, view: RunView, state: str, chosen: str) -> dict[str, Pa
     place = watch.queue.place(chosen) if state == "waiting" else None
     live = watch.get(watch.live())
     before = live[0].name if live else ""
-    what = (chosen, view.version, state, place, before if state == "waiting" else "")
-    return {"card": (what, lambda: render_runs.run_card(view, state, place, before))}
+    return {"card": (None, lambda: render_runs.run_card(view, state, place, before))}
 
 
 def _pictures(view: RunView, place: Place, chosen: str, look: Look) -> dict[str, Part]:
@@ -336,8 +325,8 @@ def _checkpoints(kept: list[int]) -> dict:
 
 def _curve_parts(view: RunView, chosen: str, look: Look) -> dict[str, Part]:
     there, checked = bool(view.losses.points()), bool(view.checks.points())
-    # While a run goes on the curve is drawn anew at most every 4 s: each drawing carries all its points.
-    due = view.version if view.finished else int(view.last_time // 4) if there else -1
+    # While a run goes on the curve is drawn anew at most every 5 s: each drawing carries all its points.
+    due = view.version if view.finished else int(view.last_time // 5) if there else -1
     shown = lambda: gr.update(visible=there)  # noqa: E731
     return {
         "curve": ((chosen, due, there, look.smoothing, look.zoom), lambda: curve(view, look.smoothing, look.zoom)),
@@ -368,12 +357,12 @@ def curve(view: RunView, smoothing: float = SMOOTHING, zoom: tuple[float, float]
 
 
 def _log_mark(view: RunView, state: str) -> tuple:
-    """Of a live run every 3 s at most: a progress bar writes all the time."""
+    """Of a live run every 5 s at most: a progress bar writes all the time."""
     try:
         stat = (view.folder / "log.txt").stat()
     except OSError:
         return ()
-    return (int(stat.st_mtime // 3),) if state in LIVE else (stat.st_size, stat.st_mtime_ns)
+    return (int(stat.st_mtime // 5),) if state in LIVE else (stat.st_size, stat.st_mtime_ns)
 
 
 def news(made: dict[str, Part], seen: dict[str, str] | None) -> tuple[dict[str, Any], dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from sdlora.config import SettingInfo, Settings
-from ui import form, form_js, presets, render, render_settings, text
+from ui import form, form_js, presets, render, text
 from ui.place import Place
 from ui.settings_desk import SettingsDesk
 
@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("*",)),
 )
 WIDE = ("model.base", "model.vae", "adapter.start_from", "sample.negative", "data.cache")
+AFTER = {"model.base": "described", "adapter.alpha": "strength"}  # lines below a field, which ``settings_desk`` fills
 PRIVATE = {"api_visibility": "private"}
 
 
@@ -68,9 +69,8 @@ class SettingsTab:
 def build(folder: gr.Textbox) -> SettingsTab:
     """The form; ``folder`` is the Images tab's field, which belongs to it too."""
     fields: dict[str, gr.components.Component] = {form.FOLDER: folder}
-    first = form.values_of(presets.load(presets.NAMED[presets.EMBEDDED]))
+    first = form.values_of(presets.load(presets.name_of(presets.EMBEDDED)))
     parts: dict[str, Any] = {}
-    gr.HTML(render_settings.words(), apply_default_css=False)
     with gr.Row(equal_height=False, elem_id="settings-form"):
         with gr.Column(scale=5, min_width=320):
             parts |= _preset()
@@ -105,10 +105,10 @@ def _preset() -> dict[str, Any]:
         with gr.Row(equal_height=False):
             kind = gr.Radio(
                 [(kinds[k], k) for k in presets.KINDS], value=presets.EMBEDDED, label=text.PRESET,
-                elem_id="preset-kind", container=False, scale=3, min_width=300,
+                elem_id="preset-kind", scale=3, min_width=300,
             )  # fmt: skip
             memory = gr.Radio(
-                [(sizes[m], m) for m in presets.MEMORY], label=text.MEMORY, elem_id="preset-memory", container=False,
+                [(sizes[m], m) for m in presets.MEMORY], label=text.MEMORY, elem_id="preset-memory",
                 scale=2, min_width=250, visible=False,
             )  # fmt: skip
         note = gr.HTML(render.note(text.PRESET_CHOOSE), elem_id="preset-note", apply_default_css=False)
@@ -136,29 +136,23 @@ def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, 
                 if info.key in WIDE or info.type in (list, dict) or len(info.choices) > 3:
                     classes.append("wide")
                 fields[info.key] = form.make_field(info, first[info.key], tuple(classes))
-        keys = [info.key for info in infos]
-        if "model.base" in keys:
-            parts["described"] = gr.HTML("", elem_id="described", apply_default_css=False)
-        if "adapter.rank" in keys:
-            parts["strength"] = gr.HTML(_numbers(first), elem_id="strength", apply_default_css=False)
+                if info.key in AFTER:
+                    parts[AFTER[info.key]] = gr.HTML("", elem_id=AFTER[info.key], apply_default_css=False)
     return parts
-
-
-def _numbers(first: dict[str, Any]) -> str:
-    return render_settings.numbers(first["adapter.alpha"] / first["adapter.rank"], None)
 
 
 def _side() -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    parts["checks"] = gr.HTML(render.unchecked(), elem_id="checks", apply_default_css=False)
+    parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
     parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
-    parts["estimate"] = gr.HTML(render_settings.estimate([]), elem_id="estimate", apply_default_css=False)
+    parts["estimate"] = gr.HTML("", elem_id="estimate", apply_default_css=False)
     parts["measure"] = gr.Button(text.MEASURE, size="sm", elem_id="measure", interactive=False)
     with gr.Column(elem_classes="buttons"):
         parts["start"] = gr.Button(text.START, variant="primary", elem_id="start")
     parts["reason"] = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
     with gr.Column(elem_classes=["card"], elem_id="load-box"):
-        gr.HTML(f"<h3>{text.SETTINGS_FILE}</h3>{render.note(text.SETTINGS_FILE_HELP)}", apply_default_css=False)
+        gr.HTML(f'<h3 class="section">{text.SETTINGS_FILE}</h3>', apply_default_css=False)
+        gr.HTML(render.note(text.SETTINGS_FILE_HELP), apply_default_css=False)
         with gr.Row(elem_classes="small-buttons"):
             parts["load"] = gr.UploadButton(
                 text.LOAD_SETTINGS, file_count="single", type="filepath", size="sm", elem_id="load-settings",

@@ -114,7 +114,6 @@ DRAW_STATES = {
     "waiting": "Waits until {name} has ended.",
     "next": "Starts in a moment.",
     "running": "Drawing: {done} of {of}",
-    "done": "",
     "failed": "The pictures could not be drawn. {text}",
 }
 

@@ -95,6 +95,8 @@ NOT_HERE_FIX = "Download it once with: hf download {base}"
 NOT_STARTED = "Not started: mend what the checks list."
 FATAL, WARNING = "Problem", "Note"
 AND_MORE = "and {count} more."
+ODD_PATH = "{key} is no path that a disk can have."
+ODD_PATH_FIX = "Write the path of a file or a folder."
 NO_PAIR = "“{line}” is not PATTERN=NUMBER."
 NO_PAIR_FIX = "Write a pattern of layer names, an equals sign and a number."
 

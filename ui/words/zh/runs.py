@@ -111,7 +111,6 @@ DRAW_STATES = {
     "waiting": "等待 {name} 结束。",
     "next": "马上开始。",
     "running": "正在生成：{done} / {of}",
-    "done": "",
     "failed": "图片没有生成。{text}",
 }
 

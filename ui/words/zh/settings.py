@@ -154,6 +154,8 @@ NOT_HERE_FIX = "用以下命令下载一次：hf download {base}"
 NOT_STARTED = "未开始：请先解决检查列表中的问题。"
 FATAL, WARNING = "问题", "提示"
 AND_MORE = "还有 {count} 项。"
+ODD_PATH = "{key} 不是磁盘上可能有的路径。"
+ODD_PATH_FIX = "请写文件或文件夹的路径。"
 NO_PAIR = "“{line}”不是 模式=数字 的形式。"
 NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
 
