@@ -1,9 +1,10 @@
 """What a run will come to: passes over the images, the LoRA's size."""
 
+import time
 from dataclasses import dataclass
 
 from sdlora.config import Settings
-from sdlora.data.dataset import Plan
+from sdlora.data.dataset import Item, Plan
 from sdlora.errors import UserError
 from sdlora.preflight import BaseInfo, inspect_base, scan_for
 from sdlora.size import growth, growths
@@ -28,12 +29,27 @@ class Passes:
 def passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
     """Of one device over the folder; None if it has no image that can be used."""
     train = settings.train
-    items = scan_for(settings, info).items if settings.data.folder else ()
+    items = _items(settings, info) if settings.data.folder else ()
     if not items:
         return None
     batches = Plan(items, train.batch_size, train.seed).batches_per_epoch
     shown = sum(item.repeats for item in items)
     return Passes(len(items), shown, batches / train.accumulate, train.batch_size * train.accumulate, train.steps)
+
+
+FRESH = 10.0  # seconds for which a look at the folder is good: thousands of images take one of them
+_looked: dict[tuple, tuple[float, tuple[Item, ...]]] = {}
+
+
+def _items(settings: Settings, info: BaseInfo | None) -> tuple[Item, ...]:
+    data = settings.data
+    key = (data.folder, data.cache, data.resolution, data.fit, data.upscale, data.repeats, info)
+    when, items = _looked.get(key, (-FRESH, ()))
+    if time.monotonic() - when >= FRESH:
+        items = scan_for(settings, info).items
+        _looked.clear()  # one folder at a time is what people look at
+        _looked[key] = (time.monotonic(), items)
+    return items
 
 
 def base_of(settings: Settings) -> BaseInfo | None:

@@ -35,8 +35,11 @@ class Look:
     info: BaseInfo | None
 
 
-def look_at(place: Place, values: dict[str, Any]) -> Look:
-    """Everything that can be told before a start; never raises for what was typed."""
+def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
+    """Everything that can be told before a start; never raises for what was typed.
+
+    quick: without reading all captions for test prompts, where there are none; not to be trained with.
+    """
     found, problems = form.overrides(values)
     problems += _without_odd_paths(found)
     folder: list[Problem] = []
@@ -48,8 +51,12 @@ def look_at(place: Place, values: dict[str, Any]) -> Look:
     on_disk = [p for p in check(made) if not (folder and p.where == form.FOLDER)]
     problems = _base_not_here(made.model.base, [*problems, *wrong, *folder, *on_disk])
     info = estimate.base_of(made)
-    fatal = any(p.fatal for p in problems)
-    return Look(made, None if fatal or info is None else resolve(made, info), problems, info)
+    if info is None or any(p.fatal for p in problems):
+        return Look(made, None, problems, info)
+    open_ones = made.model_copy(deep=True)
+    if quick and not made.sample.prompts:
+        open_ones.sample.prompts = ["-"]
+    return Look(made, resolve(open_ones, info), problems, info)
 
 
 def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
@@ -123,7 +130,7 @@ class SettingsDesk:
         """What is wrong and what it will come to; keeps the draft."""
         typed, kind, memory = self._values(values)
         self.draft.save({**typed, KIND: kind, MEMORY: memory})
-        return self._shown(look_at(self.place, typed), kind, memory)
+        return self._shown(look_at(self.place, typed, quick=True), kind, memory)
 
     def _shown(self, look: Look, kind: str, memory: str) -> dict:
         tab, settings, info = self.tab, look.settings, look.info

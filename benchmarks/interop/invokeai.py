@@ -64,9 +64,30 @@ def apply(base: Base, file: Path) -> tool.Patched:
     lost = {line.rpartition(": ")[2] for line in lines if line.startswith("Failed to find module")}
     lost |= {key for key in patch.layers if not key.startswith(tuple(_PREFIXES[base.family].values()))}
     unmatched = [key for key in load_file(str(file)) if key.partition(".")[0] in lost]
-    width = lora_token_vector_length(load_file(str(file)))
+    width = lora_token_vector_length(_full_width(load_file(str(file)), base.family))
     recognised = {768: "SD-1", 1024: "SD-2", 1280: "SDXL", 2048: "SDXL"}.get(width, "nothing known")
     return tool.Patched(weights, unmatched, f"recognised as {recognised}")
+
+
+_WIDTHS = {  # of the real models, where the small ones differ and the detection looks
+    "lora_te_": {"sd1": 768, "sd2": 1024},
+    "lora_te1_": {"sdxl": 768},
+    "lora_te2_": {"sdxl": 1280},
+}
+
+
+def _full_width(tensors: dict[str, torch.Tensor], family: str) -> dict[str, torch.Tensor]:
+    """The file's tensors in their order, with the inputs that they would have on the real base; without contents."""
+    widths = {prefix: by_family[family] for prefix, by_family in _WIDTHS.items() if family in by_family}
+    full = {}
+    for key, tensor in tensors.items():
+        shape, down = list(tensor.shape), key.endswith("lora_down.weight")
+        if down and "_self_attn_" in key:
+            shape[1] = next((width for prefix, width in widths.items() if key.startswith(prefix)), shape[1])
+        elif down and "time_emb_proj" in key:
+            shape[1] = 1280
+        full[key] = torch.empty(shape, dtype=tensor.dtype, device="meta")
+    return full
 
 
 logging.getLogger("InvokeAI").propagate = False

@@ -4,7 +4,8 @@
 
 Their functions run unchanged; only the reading of models from disk is replaced. All numbers are relative Frobenius
 norms over all layers: "difference" between the two results, "ours" and "theirs" each against float64. kohya clamps the
-factors of an SVD at their 99 % quantile; each comparison with an SVD is made with that and without ("unclamped").
+factors of an SVD at their 99 % quantile; each comparison with a merge or an extraction is made with that and without
+("unclamped").
 """
 
 import argparse
@@ -13,9 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Optional
+from unittest.mock import patch
 
 import safetensors
 import torch
@@ -33,6 +36,11 @@ from sdlora.toolbox.resize import resize_lora
 
 OUT = Path(__file__).parent / "results" / "toolbox_vs_kohya.json"
 Deltas = dict[str, Tensor]
+# They clamp to ± a quantile of the factors, which even at 1 cuts what is below minus the largest: none is infinity.
+CLAMPING = {
+    "": nullcontext,
+    ", unclamped": lambda: patch("torch.quantile", lambda *args: torch.tensor(torch.inf)),
+}
 
 
 def main() -> None:
@@ -117,22 +125,24 @@ def merge_by_svd(folder: Path, base: Base) -> dict:
     for rank in (4, 8):
         merge_loras([(a, 0.7), (b, -0.3)], folder / "m.safetensors", rank=rank, dtype="fp32")
         ours = deltas(load_file(folder / "m.safetensors"))
-        for label, quantile in (("", 0.99), (", unclamped", 1.0)):
-            kohya.CLAMP_QUANTILE = quantile
-            theirs, *_ = kohya.merge_lora_models([str(a), str(b)], [0.7, -0.3], [], rank, rank, "cpu", torch.float32)
+        for label, clamping in CLAMPING.items():
+            with clamping():
+                theirs, *_ = kohya.merge_lora_models(
+                    [str(a), str(b)], [0.7, -0.3], [], rank, rank, "cpu", torch.float32
+                )
             results[f"rank {rank}{label}"] = compared(ours, deltas(theirs), truth)
     if base.family == "sd1":
-        results["rank 8, block weights, unclamped"] = _block_weights(folder, kohya, a, one)
+        results["rank 8, block weights, unclamped"] = _block_weights(folder, kohya, a)
     return results
 
 
-def _block_weights(folder: Path, kohya, file: Path, before: Deltas) -> dict:
+def _block_weights(folder: Path, kohya, file: Path) -> dict:
     """26 different weights: every block number counts."""
     numbers = [round(0.1 + n / 20, 2) for n in range(26)]
     text = ",".join(map(str, numbers))
-    theirs, *_ = kohya.merge_lora_models([str(file)], [1.0], [f"[{text}]"], 8, 8, "cpu", torch.float32)
+    with CLAMPING[", unclamped"]():
+        theirs, *_ = kohya.merge_lora_models([str(file)], [1.0], [f"[{text}]"], 8, 8, "cpu", torch.float32)
     merge_loras([(file, 1.0)], folder / "m.safetensors", blocks=[text], dtype="fp32")
-    del before
     return {"difference": apart(deltas(load_file(folder / "m.safetensors")), deltas(theirs))}
 
 
@@ -278,7 +288,7 @@ def extract(folder: Path, base: Base) -> dict:
     ours = deltas(load_file(folder / "e.safetensors"))
     kohya.args = SimpleNamespace(device=None)  # its function reads the script's arguments
     results = {}
-    for label, quantile in (("rank 4", 0.99), ("rank 4, unclamped", 1.0)):
+    for label, clamping in CLAMPING.items():
         pairs = iter([make_base("sd1"), tuned_again(tuned)])
 
         def load(v2, path, pairs=pairs):
@@ -287,11 +297,12 @@ def extract(folder: Path, base: Base) -> dict:
 
         kohya.model_util.load_models_from_stable_diffusion_checkpoint = load
         out = folder / "k.safetensors"
-        kohya.svd("old", "new", str(out), 4, v2=False, clamp_quantile=quantile, min_diff=0.0, no_metadata=True)
+        with clamping():
+            kohya.svd("old", "new", str(out), 4, v2=False, min_diff=0.0, no_metadata=True)
         theirs = deltas(load_file(out))
         if any(delta.any() for stem, delta in theirs.items() if stem not in ours):
             raise SystemExit("kohya's file has layers that did not change")
-        results[label] = compared(ours, {stem: theirs[stem] for stem in ours}, differences)
+        results[f"rank 4{label}"] = compared(ours, {stem: theirs[stem] for stem in ours}, differences)
     return results
 
 

@@ -98,7 +98,7 @@ def test_a_queue_of_three_is_ordered_and_goes_on_by_itself(page, server, base):
 def test_the_server_is_killed_in_the_middle_and_the_queue_goes_on(page, base, tmp_path):
     server = Server(tmp_path).start()
     try:
-        first = add(server, base, "first", 40)
+        first = add(server, base, "first", 200)
         second = add(server, base, "second", 5)
         open_runs(page, server)
         expect(page.locator("#run-card .pill")).to_have_text("training")
@@ -184,7 +184,7 @@ def test_strength_and_export_and_curve(page, server, base):
 
 def test_compare_and_use_this_one(page, server, base):
     add(server, base, "one", 10)
-    add(server, base, "two", 10, steps=30)
+    add(server, base, "two", 10, guidance=5.0)
     open_runs(page, server)
     expect(page.locator("#run-list label").filter(has_text="two").filter(has_text="finished")).to_have_count(1)
     open_tab(page, "Compare")
@@ -198,7 +198,7 @@ def test_compare_and_use_this_one(page, server, base):
     page.locator("#compare-draw").click()
     expect(page.locator("#compare-grid .cell")).to_have_count(10)
     expect(page.locator("#compare-grid th").first).to_have_text("base model alone")
-    expect(page.locator("#compare-differences")).to_contain_text("sample.steps")
+    expect(page.locator("#compare-differences")).to_contain_text("sample.guidance")
     page.locator("#compare-grid .cell").nth(2).click()
     expect(page.locator("#lightbox-left")).to_have_text("base model alone")
     page.keyboard.press("Escape")

@@ -11,7 +11,7 @@ from serve_fake import trainers as fake_trainers
 
 from sdlora.config import make_settings
 from sdlora.events import Started
-from sdlora.run import Run, list_runs
+from sdlora.run import Run
 from ui.process import Trainers, draw_command, export_command, resume_command, train_command
 from ui.queue import Queue
 from ui.watch import Watch
@@ -71,7 +71,8 @@ def test_a_run_from_start_to_file(settings, fast, tmp_path):
 
 
 def test_an_export_that_fails_says_so(settings, tmp_path):
-    watch = watch_of(tmp_path, Trainers(export=lambda folder, options: [sys.executable, "-c", "raise SystemExit('no')"]))
+    fails = [sys.executable, "-c", "raise SystemExit('no')"]
+    watch = watch_of(tmp_path, Trainers(export=lambda folder, options: fails))
     run = Run.create(tmp_path / "runs", "x", "")
     watch.trainers.export(run, 1)
     wait(lambda: watch.trainers.export_failed(run.name))

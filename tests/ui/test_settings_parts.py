@@ -177,7 +177,8 @@ DEEP = "[train]\nx = " + "[" * 3000 + "]" * 3000
 
 
 @pytest.mark.parametrize(
-    "said", ["", "no toml at all", "[train", DEEP, "x = 1", "train = 1", "[a]\n" * 3, "steps = 1\0", "[train]\nsteps=" + "9" * 400_000]
+    "said",
+    ["", "no toml at all", "[train", DEEP, "x = 1", "train = 1", "[a]\n" * 3, "steps = 1\0", "[train]\nx=" + "9" * 400_000],
 )  # fmt: skip
 def test_hostile_texts_get_a_sentence(said):
     try:
@@ -307,3 +308,12 @@ def test_only_one_measurement_at_a_time(tmp_path, base, probes, monkeypatch):
     assert probes.start(settings) and not probes.start(settings)
     probes.wait(60)
     assert text.duration(probes.get(settings)[0]["start_seconds"]) == "30 s"
+
+
+def test_a_quick_look_reads_no_captions_and_is_the_same_for_the_probe(tmp_path, base, monkeypatch):
+    settings = ready(tmp_path, base)
+    values = form.values_of(settings) | {"sample.prompts": ""}
+    quick = look_at(Place(tmp_path / "runs"), values, quick=True)
+    assert quick.ready.sample.prompts == ["-"]
+    assert quick.settings.sample.prompts == []
+    assert probe.key_of(quick.ready) == probe.key_of(settings)
