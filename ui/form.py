@@ -1,5 +1,7 @@
 """Settings as form fields: labels, help, kinds and defaults come from ``sdlora.config``; when they apply, from here."""
 
+from abc import ABCMeta
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -77,9 +79,19 @@ def _is_number(info: SettingInfo) -> bool:
 
 
 def as_typed(component: gr.components.Component) -> gr.components.Component:
-    """Hand over whatever came in: our own checks answer with a sentence, where Gradio's would with a bare error."""
-    component.preprocess = lambda payload: payload
+    """Hand over whatever came in: our own checks answer with a sentence, where Gradio's would with a bare error.
+
+    By its class, not the one object: Gradio makes a new object of that class for each visitor whose field changes.
+    """
+    component.__class__ = _typed(type(component))
     return component
+
+
+@lru_cache
+def _typed(kind: type) -> type:
+    """The class with another ``preprocess``. Made by ABCMeta, since Gradio's own metaclass writes a stub file."""
+    body = {"preprocess": lambda self, payload: payload, "is_template": True, "__module__": kind.__module__}
+    return ABCMeta.__new__(type(kind), kind.__name__, (kind,), body)
 
 
 # ---- between settings and fields

@@ -76,7 +76,7 @@ kbd { font-family: var(--font-mono); font-size: 13px; border: 1px solid var(--bo
 @media (max-width: 640px) {
   #top { position: sticky; top: 0; z-index: 20; background: var(--body-background-fill); padding: 6px 0; }
   #keys-place { display: none; }
-  #tabs [role=tab] { padding: 0 8px; font-size: 14px; }
+  #tabs > .tab-wrapper .tab-container button { padding: 0 6px; }
   .failure dl { grid-template-columns: 1fr; gap: 0; } .failure dd { margin-bottom: 8px; }
   #run-buttons button { flex: 1 1 44%; }
   dialog { padding: 14px; }

@@ -36,15 +36,18 @@ def locate(base: str, revision: str = "", where: str = "model.base") -> tuple[Pa
     """(path, name) of a base model; downloads a hub id. UserError if there is none."""
     if base == "tiny":
         return TINY, "tiny"
+    base = str(base)
     if "\0" not in base:
         path = Path(os.path.expanduser(base))
-        if base and path.is_dir():
+        if base and os.path.isdir(path):  # unlike Path's, these say no to a name that is too long
             return path, path.resolve().name
-        if path.is_file() or path.suffix.lower() in (".safetensors", ".gguf", *PICKLED):
+        if os.path.isfile(path) or path.suffix.lower() in (".safetensors", ".gguf", *PICKLED):
             return path, path.stem
-    if base.count("/") != 1 or base.startswith((".", "/", "~")) or "\\" in base or "\0" in base:
+    odd = base.startswith((".", "/", "~")) or "\\" in base or "\0" in base or len(base) > 200
+    if base.count("/") != 1 or odd:
+        shown = base if len(base) < 300 else f"{base[:100]}…"
         raise UserError(
-            f"There is no {'VAE' if where == 'model.vae' else 'base model'} {base!r}.",
+            f"There is no {'VAE' if where == 'model.vae' else 'base model'} {shown!r}.",
             fix='Use the path of a diffusers folder or .safetensors file, or a hub id such as "organisation/model"'
             + ("." if where == "model.vae" else ', or "tiny".'),
             where=where,

@@ -269,3 +269,10 @@ def test_truncated_weights_are_told(broken):
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(UserError, match="unet/diffusion_pytorch_model.safetensors is damaged: it ends inside its head"):
         inspect_base(str(broken))
+
+
+@pytest.mark.parametrize("base", ["x" * 300, "x" * 100_000, "a/" + "b" * 5_000, "/" + "y" * 300, "a\0b"])
+def test_impossible_names_get_a_sentence(base):
+    with pytest.raises(UserError) as raised:
+        inspect_base(base)
+    assert "There is no base model" in str(raised.value) and len(str(raised.value)) < 600

@@ -178,7 +178,8 @@ DEEP = "[train]\nx = " + "[" * 3000 + "]" * 3000
 
 @pytest.mark.parametrize(
     "said",
-    ["", "no toml at all", "[train", DEEP, "x = 1", "train = 1", "[a]\n" * 3, "steps = 1\0", "[train]\nx=" + "9" * 400_000],
+    ["", "no toml at all", "[train", DEEP, "x = 1", "train = 1", "[a]\n" * 3, "steps = 1\0",
+     "[train]\nx=" + "9" * 400_000],
 )  # fmt: skip
 def test_hostile_texts_get_a_sentence(said):
     try:
