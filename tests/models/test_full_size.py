@@ -80,6 +80,22 @@ def test_from_a_single_file_offline(sd15, tmp_path):
     offline(tmp_path, COMPARE, *map(str, sd15))
 
 
+@pytest.mark.large
+@pytest.mark.parametrize("kind", ["sd21", "sdxl"])
+def test_the_larger_families_train_in_bf16(tmp_path, images, kind):
+    """Two steps at 64 px from a single file, text encoders included, within 20 GB."""
+    base = tmp_path / f"{kind}.safetensors"
+    subprocess.run([sys.executable, ROOT / "benchmarks/speed/make_sd15.py", base, "--family", kind], check=True)
+    told = offline(
+        tmp_path, TRAIN, f"--model.base={base}", f"--data.folder={images}", "--data.resolution=64", "--data.upscale",
+        f"--run.folder={tmp_path / 'runs'}", "--train.steps=2", "--train.device=cpu", "--train.precision=bf16",
+        "--sample.every=0", "--sample.prompts", "zib", "--sample.steps=1", "--sample.guidance=1",
+    )  # fmt: skip
+    base.unlink()
+    assert int(told.rsplit("peak ", 1)[1]) < 20e9
+    assert list((tmp_path / "runs").glob("*/my-lora.safetensors"))
+
+
 @pytest.mark.slow
 def test_it_trains_and_its_file_is_exact_in_diffusers(sd15, tmp_path, images):
     """Two steps at 128 px from the single file; the loop reads the file back through diffusers and compares."""
