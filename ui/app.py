@@ -41,6 +41,8 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
     first_folder = str(EXAMPLE) if EXAMPLE.is_dir() and place.data_root is None else ""
     frame = gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with text.building(), frame as page:
+        if api:
+            offer(watch, place)  # first, so that no other event takes the names
         with gr.Row(elem_id="top"):
             gr.HTML(render.header(), elem_id="title", apply_default_css=False)
             strip = gr.HTML(render_runs.strip(None, ""), elem_id="strip", apply_default_css=False)
@@ -64,8 +66,6 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
         images.wire(images_tab, page, place, settings_tab.fields)
         page.load(browser.dialogs, None, dialogs, queue=False, show_progress="hidden", **PRIVATE)
         page.load(None, js=browser.SCRIPT, **PRIVATE)
-        if api:
-            offer(watch, place)
     return page
 
 

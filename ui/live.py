@@ -39,12 +39,23 @@ class Live:
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
         self.outputs = {**everywhere, **tab.parts(), **compare.parts()}
         self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
+        self.look = gr.State(None)  # the values of ``inputs`` when they last changed: a tick then has one input
         self.inputs = [
             tab.runs, tab.show_all, tab.smoothing, tab.zoom, compare.shown, compare.checkpoints, compare.wanted,
         ]  # fmt: skip
 
-    def tick(self, *looked_at: Any) -> list:
+    def looked(self, *looked_at: Any) -> list:
+        """``tick``, and what is looked at, for the ticks to come."""
+        return [*self.tick(looked_at), looked_at]
+
+    def opened(self, *looked_at: Any) -> list:
+        """As ``looked`` for a page that has just come: at the live run, and there it stays."""
+        self.watch.refresh()
+        return self.looked(next(iter(self.watch.names()), None), *looked_at[1:])
+
+    def tick(self, look: Any) -> list:
         """The hot parts and the stamps."""
+        looked_at = look if isinstance(look, tuple) and len(look) == len(self.inputs) else (None,) * len(self.inputs)
         made = self._made(*looked_at)
         marks = {name: _digest(made[name][0]) for name in SLOW if name in made}
         return [made[name][1]() for name in HOT] + [self._rest(looked_at, made), *(marks.get(n, "") for n in SLOW)]
@@ -102,10 +113,11 @@ class Live:
         tab, compare = self.tab, self.compare_tab
         self.rest_out = [*(self.outputs[name] for name in self.outputs if name not in HOT + SLOW), tab.seen]
         self.ticked = [*(self.outputs[name] for name in HOT), *self.stamps.values()]
-        gr.Timer(INTERVAL).tick(self.tick, self.inputs, self.ticked, **QUIET)
-        page.load(lambda *values: self.tick(None, *values[1:]), self.inputs, self.ticked, **QUIET)
-        at_once = [tab.runs.input, tab.show_all.input, tab.smoothing.release, compare.shown.input]
-        gr.on([*at_once, compare.checkpoints.input], self.tick, self.inputs, self.ticked, **QUIET)
+        self.looking = [*self.ticked, self.look]
+        gr.Timer(INTERVAL).tick(self.tick, self.look, self.ticked, **QUIET)
+        page.load(self.opened, self.inputs, self.looking, **QUIET)
+        at_once = [tab.runs.change, tab.show_all.input, tab.smoothing.release, compare.shown.change]
+        gr.on([*at_once, compare.checkpoints.change], self.looked, self.inputs, self.looking, **QUIET)
         self.stamps["rest"].change(self.rest, [*self.inputs, tab.seen], self.rest_out, **QUIET)
         for name in SLOW:
             self.stamps[name].change(
@@ -115,7 +127,7 @@ class Live:
         self._wire_compare(compare)
 
     def _after(self, event: Any) -> None:
-        event.then(self.tick, self.inputs, self.ticked, **QUIET)
+        event.then(self.looked, self.inputs, self.looking, **QUIET)
 
     def _on_click(self, button: gr.Button, action: Any, inputs: list, outputs: Any = None) -> None:
         # Queued, as toasts need; the look of the page follows from the disk.

@@ -35,6 +35,7 @@ CSS = """
   border-top: 1px solid var(--border-color-primary); font-weight: 400; }
 .differences thead th { border-top: 0; font-weight: 600; }
 .differences code { font-size: 13px; }
+#compare-grid .samples { flex-direction: row; }
 #compare-grid .samples table thead th { max-width: 170px; }
 #compare-grid .samples td img, #played .samples td img { width: clamp(120px, 13vw, 190px); }
 #played .samples td img { width: clamp(240px, 26vw, 384px); }

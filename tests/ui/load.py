@@ -42,7 +42,7 @@ def restore(folder: Path, events: int = 20_000) -> float:
 
 
 def main(seconds: float) -> None:
-    with tempfile.TemporaryDirectory() as name, open_browser() as browser:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, open_browser() as browser:
         folder = Path(name)
         print(f"20,000 events: {restore(folder):.2f} s")
         base = make_stub_base(folder / "base")

@@ -29,7 +29,7 @@ PROMPTS = ["a glossy red teapot on a table", "a lighthouse at night, watercolour
 @contextmanager
 def filled():
     """The address of a page with something on every tab."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         base, images = make_stub_base(folder / "base"), make_images(folder / "discs", 12)
 
