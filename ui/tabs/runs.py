@@ -192,7 +192,8 @@ def parts(watch: Watch, place: Place, drawings: Drawings, look: Look) -> dict[st
     names = watch.names()
     chosen = look.run if look.run in names else next(iter(names), None)
     titles = [(*_title(watch, name), name) for name in names]
-    listed = {"runs": ((titles, chosen), lambda: _list(titles, chosen))}
+    # What is chosen already is not sent again: it could undo a choice that was made meanwhile.
+    listed = {"runs": ((titles, chosen), lambda: _list(titles, None if chosen == look.run else chosen))}
     found = watch.get(chosen)
     if found is None:
         return listed | _nothing()
@@ -216,7 +217,7 @@ def _title(watch: Watch, name: str) -> tuple[str, str, str]:
 
 def _list(titles: list[tuple[str, str, str, str]], chosen: str | None) -> dict:
     choices = [(text.run_label(name, when, state), folder) for name, when, state, folder in titles]
-    return gr.update(choices=choices, value=chosen, visible=bool(choices))
+    return gr.update(choices=choices, visible=bool(choices), **({"value": chosen} if chosen else {}))
 
 
 HIDDEN = (
