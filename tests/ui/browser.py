@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sdlora.run import list_runs
+from ui.queue import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -84,12 +85,23 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def quiet(self, patience: float = 120) -> None:
+        """Empty the queue and stop what trains, so that one test's runs never stand in the way of another's."""
+        queue, end = Queue(self.runs), time.monotonic() + patience
+        for entry in queue.waiting():
+            queue.remove(entry.name)
+        while queue.current() or any(run.alive() for run in list_runs(self.runs)):
+            for run in list_runs(self.runs):
+                if run.alive():
+                    run.request("stop")
+            if time.monotonic() > end:
+                raise RuntimeError("A trainer did not stop when it was asked to.")
+            time.sleep(0.1)
+
     def stop(self) -> None:
-        """End the server, and ask the trainers that it has started to stop."""
+        """End the server and the trainers that it has started."""
         self.kill()
-        for run in list_runs(self.runs):
-            if run.alive():
-                run.request("stop")
+        self.quiet()
 
     def __enter__(self) -> "Server":
         return self.start()

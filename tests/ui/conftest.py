@@ -32,6 +32,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("page")) as started:
         yield started
+
+
+@pytest.fixture
+def server(module_server: Server) -> Iterator[Server]:
+    """The module's server; whatever a test leaves running ends with the test."""
+    yield module_server
+    module_server.quiet()

@@ -91,7 +91,8 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
     expect(page.locator("#lightbox")).to_be_visible()
     expect(page.locator("#lightbox-prompt")).to_have_text("a square")
     expect(page.locator("#lightbox-title")).to_have_text(re.compile(r"step \d+"))
-    page.keyboard.press("ArrowLeft")
+    for _ in range(page.locator("#samples thead th").count()):  # a step of the schedule may have come between
+        page.keyboard.press("ArrowLeft")
     expect(page.locator("#lightbox-title")).to_have_text("before")
     page.keyboard.press("ArrowUp")
     expect(page.locator("#lightbox-prompt")).to_have_text("a disc")

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from serve_fake import trainers as fake_trainers
 
 from sdlora.config import make_settings
-from sdlora.run import Run, list_runs
+from sdlora.run import Run
 from ui.queue import Queue
 
 pytestmark = pytest.mark.slow
@@ -39,26 +39,6 @@ def settings(server: Server, base: Path, name: str, steps: int = 3000, **sample)
 def add(server: Server, base: Path, name: str, steps: int = 3000, **sample) -> Run:
     os.environ["FAKE_SECONDS"] = "0.1"
     return Queue(server.runs, fake_trainers()).add(settings(server, base, name, steps, **sample))
-
-
-def quiet(server: Server) -> None:
-    """Nothing waits and nothing runs any more."""
-    queue = Queue(server.runs)
-    for entry in queue.waiting():
-        queue.remove(entry.name)
-    for run in list_runs(server.runs):
-        if run.alive():
-            run.request("stop")
-    end = time.monotonic() + 60
-    while any(run.alive() for run in list_runs(server.runs)) or queue.current():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(server):
-    yield
-    quiet(server)
 
 
 def open_runs(page: Page, server: Server) -> None:
@@ -112,7 +92,6 @@ def test_the_server_is_killed_in_the_middle_and_the_queue_goes_on(page, base, tm
         expect(page.locator("#run-list label").filter(has_text="second").filter(has_text="finished")).to_have_count(1)
         assert (first.state(), second.state()) == ("done", "done")
     finally:
-        quiet(server)
         server.stop()
 
 

@@ -19,7 +19,7 @@ from ui.place import Place
 from ui.sight import Training
 from ui.uploads import Added
 
-MORE = {"q", "ins", "del"}
+MORE = {"q", "ins", "del", "figure", "figcaption"}
 
 
 @pytest.fixture

@@ -66,7 +66,10 @@ def _heading(title: str, about: str) -> None:
 def _form() -> dict[str, Any]:
     checkpoints = form.as_typed(
         gr.Dropdown(
-            [], multiselect=True, label=text.CHECKPOINT_CHOICE, info=text.CHECKPOINT_CHOICE_HELP,
+            [],
+            multiselect=True,
+            label=text.CHECKPOINT_CHOICE,
+            info=text.CHECKPOINT_CHOICE_HELP,
             elem_id="compare-checkpoints",
         )  # fmt: skip
     )
@@ -126,5 +129,3 @@ def _playground() -> dict[str, Any]:
         "play_strengths": strengths, "play": play,
         "play_said": gr.HTML("", elem_id="play-said", apply_default_css=False),
     }  # fmt: skip
-
-

@@ -132,8 +132,15 @@ def _strength_made() -> dict[str, Any]:
     with gr.Row(equal_height=True, elem_classes="buttons"):
         strength = form.as_typed(
             gr.Slider(
-                0, 1.5, value=0.7, step=0.05, label=text.STRENGTH_LABEL, info=text.STRENGTH_HELP, min_width=260,
-                elem_id="strength-slider", scale=4,
+                0,
+                1.5,
+                value=0.7,
+                step=0.05,
+                label=text.STRENGTH_LABEL,
+                info=text.STRENGTH_HELP,
+                min_width=260,
+                elem_id="strength-slider",
+                scale=4,
             )  # fmt: skip
         )
         again = gr.Button(text.DRAW_AGAIN, elem_id="draw-again", scale=0, min_width=110)
@@ -150,8 +157,15 @@ def _curve_made() -> dict[str, Any]:
     with gr.Row(equal_height=True, elem_classes="buttons", elem_id="curve-row"):
         smoothing = form.as_typed(
             gr.Slider(
-                0, 0.99, value=SMOOTHING, step=0.01, label=text.SMOOTHING, visible=False, min_width=220,
-                elem_id="smoothing", scale=2,
+                0,
+                0.99,
+                value=SMOOTHING,
+                step=0.01,
+                label=text.SMOOTHING,
+                visible=False,
+                min_width=220,
+                elem_id="smoothing",
+                scale=2,
             )  # fmt: skip
         )
         follow = gr.Button(text.FOLLOW, visible=False, elem_id="follow", scale=0, min_width=130)
@@ -335,9 +349,7 @@ def _curve_parts(view: RunView, chosen: str, look: Look) -> dict[str, Part]:
         "follow": ((chosen, bool(look.zoom)), lambda: gr.update(visible=bool(look.zoom))),
         "curve_help": (
             (chosen, there, checked),
-            lambda: gr.update(
-                value=render.note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP), visible=there
-            ),
+            lambda: gr.update(value=render.note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP), visible=there),
         ),
     }
 
