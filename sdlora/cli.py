@@ -79,9 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sample.add_argument("--out", type=Path, default=Path("samples.png"), help="PNG to write (default: samples.png)")
 
-    cells = _command(
-        commands, "draw", draw_command, "draw the pictures that FOLDER/job.json asks for"
-    )
+    cells = _command(commands, "draw", draw_command, "draw the pictures that FOLDER/job.json asks for")
     cells.add_argument("folder", type=Path, metavar="FOLDER")
 
     runs = _command(commands, "runs", runs_command, "list the runs and how they stand")

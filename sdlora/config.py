@@ -136,6 +136,15 @@ class Sample(Section):
     seed: int = setting(42, "Seed of the first test picture; the next prompts count up from it.", ge=0, le=2**63 - 1)
 
 
+class ValidationLoss(Section):
+    every: int = setting(
+        100, "Steps between measurements of the validation loss: same images, same noise each time; 0 for never.", ge=0
+    )
+    held_out: int = setting(
+        0, "Images kept out of training to measure on; 0 measures on four of the training images.", ge=0, le=10_000
+    )
+
+
 class Save(Section):
     every: int = setting(250, "Steps between checkpoints; 0 for only at the end.", ge=0)
     keep: int = setting(3, "How many of the newest checkpoints stay; 0 for all.", ge=0)
@@ -164,6 +173,7 @@ class Settings(Section):
     adapter: Adapter = PydanticField(default_factory=Adapter)
     train: Train = PydanticField(default_factory=Train)
     sample: Sample = PydanticField(default_factory=Sample)
+    validation: ValidationLoss = PydanticField(default_factory=ValidationLoss)
     save: Save = PydanticField(default_factory=Save)
     run: RunPlace = PydanticField(default_factory=RunPlace)
 

@@ -44,6 +44,16 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class Validated:
+    """The loss on fixed images with fixed noise and timesteps: unlike StepDone's, it compares from step to step."""
+
+    kind: ClassVar[str] = "validated"
+    step: int
+    loss: float  # mean squared error
+    held_out: int  # how many of its images are not trained on: all of them, or 0 for none
+
+
+@dataclass(frozen=True)
 class Sampled:
     """Test pictures written; ``files`` are relative to the run folder, one per prompt."""
 
@@ -90,8 +100,8 @@ class Finished:
     file: str = ""  # the LoRA, relative to the run folder
 
 
-Event = Started | Progress | StepDone | Sampled | Saved | Warned | Paused | Finished
-KINDS = {cls.kind: cls for cls in (Started, Progress, StepDone, Sampled, Saved, Warned, Paused, Finished)}
+Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Finished
+KINDS = {cls.kind: cls for cls in Event.__args__}
 
 
 def to_line(event: Event, time: float) -> str:

@@ -222,6 +222,10 @@ def _images(dataset: Dataset, settings: Settings, info: BaseInfo | None) -> list
         are = "is only 1 image" if len(items) == 1 else f"are only {len(items)} images"
         what = f"There {are} to train on."
         problems.append(Problem(what, "Ten to thirty varied ones work better.", "data.folder", fatal=False))
+    held_out = settings.validation.held_out
+    if held_out >= len(items):
+        what = f"validation.held_out is {held_out}, which leaves nothing of {len(items)} images to train on."
+        problems.append(Problem(what, "A tenth of the images is plenty.", "validation.held_out"))
     resolution = (settings.data.resolution or info.resolution) if info else 0
     small = [i for i in items if i.size[0] * i.size[1] * 4 < resolution * resolution]
     if small:

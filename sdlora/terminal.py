@@ -118,6 +118,9 @@ class _Screen:
                 )
             case ev.StepDone():
                 self._step(event)
+            case ev.Validated():
+                images = f"{event.held_out} held-out images" if event.held_out else "training images"
+                self.say(f"Validation loss of step {event.step}: {event.loss:.4f} ({images})")
             case ev.Progress():
                 self._begin(WORK[event.what], event.of, event.done) if event.what != "samples" else None
             case ev.Sampled():

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from sdlora.config import Settings
-from sdlora.data.dataset import Item, Plan
+from sdlora.data.dataset import Item, Plan, hold_out
 from sdlora.errors import UserError
 from sdlora.preflight import BaseInfo, inspect_base, scan_for
 from sdlora.size import growth, growths
@@ -32,6 +32,7 @@ def passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
     items = _items(settings, info) if settings.data.folder else ()
     if not items:
         return None
+    items, _ = hold_out(items, settings.validation.held_out, train.seed)
     batches = Plan(items, train.batch_size, train.seed).batches_per_epoch
     shown = sum(item.repeats for item in items)
     return Passes(len(items), shown, batches / train.accumulate, train.batch_size * train.accumulate, train.steps)

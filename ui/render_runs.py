@@ -77,6 +77,8 @@ def _facts(view: RunView, state: str) -> str:
             facts.append(("", text.time_left(view.seconds_left)))
     if view.loss == view.loss:
         facts.append((text.FACT_LOSS, f"{view.loss:.4f}"))
+    if view.check == view.check:
+        facts.append((text.FACT_VALIDATION, f"{view.check:.4f}"))
     if view.memory:
         facts.append((text.FACT_MEMORY, text.size(view.memory)))
     if view.images:

@@ -11,7 +11,19 @@ from typing import Any
 
 from sdlora.config import Settings, load_settings
 from sdlora.errors import UserError
-from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned, from_line
+from sdlora.events import (
+    Event,
+    Finished,
+    Paused,
+    Progress,
+    Sampled,
+    Saved,
+    Started,
+    StepDone,
+    Validated,
+    Warned,
+    from_line,
+)
 from sdlora.run import Run
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
@@ -81,7 +93,7 @@ class RunView:
         self.version = 0  # grows with every event: what the page has sent, compared with this, says what is new
         self.step = self.steps = self.images = self.trainable = self.file_size = self.memory = 0
         self.device = ""
-        self.loss = math.nan
+        self.loss = self.check = math.nan  # of the last step; of the last validation
         self.losses = LossSeries()
         self.checks = LossSeries()  # of images that are held out, where the trainer measures it
         self.progress: Progress | None = None
@@ -124,9 +136,6 @@ class RunView:
         self.last_time = time
         if not isinstance(event, (Progress, Warned)):
             self.progress = None
-        measured = getattr(event, "validation", None)
-        if isinstance(measured, (int, float)) and hasattr(event, "step"):
-            self.checks.add(max(event.step, 1), measured)
         match event:
             case Started():
                 self._start(time, event)
@@ -137,6 +146,9 @@ class RunView:
                 self.losses.add(event.step, event.loss)
                 if math.isfinite(event.seconds) and event.seconds > 0:
                     self._seconds.append(event.seconds)
+            case Validated():
+                self.checks.add(max(event.step, 1), event.loss)
+                self.check = event.loss
             case Sampled():
                 self.samples[event.step] = list(event.files)
             case Saved():
@@ -315,6 +327,8 @@ def _sound(event: Event) -> bool:
         return False
     if isinstance(event, Sampled):
         return isinstance(event.files, list) and all(isinstance(f, str) for f in event.files)
+    if isinstance(event, Validated):
+        return isinstance(event.loss, (int, float))
     if isinstance(event, StepDone):
         return all(isinstance(v, (int, float)) for v in (event.loss, event.seconds, event.memory))
     return all(isinstance(getattr(event, k), str) for k in ("path", "text", "file", "why") if hasattr(event, k))

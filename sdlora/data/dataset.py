@@ -189,6 +189,16 @@ def _folder_repeats(path: Path, folder: Path) -> int:
 # ---- which images a step trains on
 
 
+def hold_out(items: Sequence[Item], count: int, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """(the images to train on, ``count`` drawn by the seed to measure on); at least one is left to train on."""
+    count = min(count, len(items) - 1)
+    drawn = set(rng_for(seed, "validation").sample(range(len(items)), max(count, 0)))
+    return (
+        tuple(item for number, item in enumerate(items) if number not in drawn),
+        tuple(item for number, item in enumerate(items) if number in drawn),
+    )
+
+
 class Plan:
     """Which images each step trains on: a pure function of (items, settings, seed, step).
 

@@ -78,13 +78,13 @@ def make_batch(
         noise.append(draw_noise(x.shape, noise_offset, dice))
         timesteps.append(draw_timestep(train_timesteps, dice))
         texts.append(captioning.text(item, seed, step, slot))
-        sizes.append(_sizes(item, flipped))
+        sizes.append(sizes_of(item, flipped))
     masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
     return Batch(*parts)
 
 
-def _sizes(item: Item, flipped: bool) -> list[float]:
+def sizes_of(item: Item, flipped: bool) -> list[float]:
     """SDXL's numbers of an image; a mirrored one is cut from the other side (kohya's convention)."""
     place = item.placement
     left = place.resized[0] - place.crop[2] if flipped else place.crop[0]

@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from sdlora.config import Settings
-from sdlora.data.dataset import Item, Plan
+from sdlora.data.dataset import Item, Plan, hold_out
 from sdlora.errors import UserError
-from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
+from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, Warned
 from sdlora.lora.sidecar import write_sidecars
 from sdlora.models.families import BaseInfo
 from sdlora.preflight import scan_for, stack_of
@@ -24,9 +24,10 @@ from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
-from sdlora.train.loss import target_of, weight_of
+from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.optim import make_optimizer, make_scheduler
 from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, reader_of
+from sdlora.train.validate import Validation, measured_on
 
 
 class _Stop(Exception):
@@ -74,7 +75,8 @@ def prepare(
                 text = event if isinstance(event, TextStore) else (yield from _or_stop(run, event))
     trainee = load_trainee(settings, base, text, accelerator.device, dtype)
     yield from _long_captions(trainee, items, captioning)
-    return Job(settings, run, accelerator, trainee, items, latents, captioning)
+    training, held_out = hold_out(items, settings.validation.held_out, settings.train.seed)
+    return Job(settings, run, accelerator, trainee, training, held_out, latents, captioning)
 
 
 def _long_captions(trainee: Trainee, items: Sequence[Item], captioning: Captioning) -> Iterator[Event]:
@@ -105,6 +107,7 @@ class Job:
         accelerator: Accelerator,
         trainee: Trainee,
         items: Sequence[Item],
+        held_out: Sequence[Item],
         latents: Latents,
         captioning: Captioning,
     ):
@@ -114,6 +117,8 @@ class Job:
         rates = {"unet": train.lr, **dict.fromkeys(trainee.base.text_encoders, train.text_encoder_lr)}
         self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
         self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
+        self.held_out = held_out
+        self.validation = Validation(trainee, measured_on(items, held_out), latents, captioning, train.seed)
         self.device = accelerator.device
         self.process = psutil.Process()
 
@@ -130,6 +135,7 @@ class Job:
             adapter.file_bytes(self.settings.save.dtype), str(self.device),
         )  # fmt: skip
         if done == 0:
+            yield from self.validate(0)
             yield from self.sample(0)  # "before"
             self._try_export()
         why = "done"
@@ -145,6 +151,8 @@ class Job:
             # ---------------------------------------------------------
             done = step
             yield StepDone(step, loss, lr, round(time.perf_counter() - began, 4), self._memory())
+            if _due(step, self.settings.validation.every):
+                yield from self.validate(step)
             if step < train.steps:
                 if _due(step, self.settings.save.every):
                     yield self.save(step)
@@ -189,8 +197,7 @@ class Job:
         trainee, gamma = self.trainee, self.settings.train.min_snr_gamma
         alphas, prediction = trainee.alphas_cumprod, trainee.base.prediction
         latents, noise, t = (x.to(self.device) for x in (batch.latents, batch.noise, batch.timesteps))
-        alpha_bar = alphas.to(self.device)[t].view(-1, 1, 1, 1)
-        noisy = alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise  # Ho et al. 2020, eq. 4
+        noisy = add_noise(latents, noise, alphas, t)
         text = trainee.text_input(batch.texts).to(self.device)
         sizes, masked = batch.sizes.to(self.device), None if batch.masked is None else batch.masked.to(self.device)
         predicted = self.module(trainee.predict, noisy.to(trainee.unet.dtype), t, text, sizes, masked).float()
@@ -222,6 +229,13 @@ class Job:
         if self.accelerator.num_processes == 1:
             return wishes
         return broadcast_object_list([wishes])[0]
+
+    def validate(self, step: int) -> Iterator[Event]:
+        """Measure the validation loss of this step (main process only)."""
+        if self.settings.validation.every and self.accelerator.is_main_process:
+            with self.accelerator.autocast():
+                loss = self.validation.loss(self.device, self.settings.train.batch_size)
+            yield Validated(step, loss, len(self.held_out))
 
     def sample(self, step: int) -> Iterator[Event]:
         """Draw the test pictures of this step (main process only)."""
@@ -271,6 +285,8 @@ class Job:
             return
         if (step, self.run.folder / f"checkpoints/{step:06d}") not in self.run.checkpoints():
             yield self.save(step)
+        if not _due(step, self.settings.validation.every):  # else it has been measured just now
+            yield from self.validate(step)
         yield from self.sample(step)
         file = f"{safe_name(self.settings.run.name)}.safetensors"
         if self.accelerator.is_main_process:

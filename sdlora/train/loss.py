@@ -14,6 +14,12 @@ def snr_of(alphas_cumprod: Tensor, timesteps: Tensor) -> Tensor:
     return alpha_bar / (1 - alpha_bar)
 
 
+def add_noise(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor) -> Tensor:
+    """Noisy latents, (B, 4, h, w): sqrt(alpha_bar) latents + sqrt(1 - alpha_bar) noise (Ho et al. 2020, eq. 4)."""
+    alpha_bar = alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1)
+    return alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise
+
+
 def target_of(
     prediction: Prediction, latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor
 ) -> Tensor:

@@ -44,7 +44,7 @@ def probe(settings: Settings, steps: int = 3) -> Measured:
     their cached latents. Raises UserError for what would stop the run too, running out of memory included.
     """
     settings = settings.model_copy(deep=True)
-    settings.sample.prompts, settings.save.every = [], 0
+    settings.sample.prompts, settings.save.every, settings.validation.held_out = [], 0, 0
     began = time.perf_counter()
     accelerator = make_accelerator(settings.train.device, settings.train.precision)
     cuda = accelerator.device.type == "cuda"

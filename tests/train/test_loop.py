@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.errors import UserError
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Warned
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, Warned
 from sdlora.run import Run
 from sdlora.train.loop import train
 
@@ -43,7 +43,7 @@ def test_a_run_tells_its_story_in_order(make_run):
     kinds = [type(e) for e in events if not isinstance(e, Progress)]
     step = [StepDone]
     assert kinds == [
-        Started, Sampled, *step * 2, Saved, Sampled, *step * 2, Saved, Sampled, Saved, Finished,
+        Started, Validated, Sampled, *step * 2, Saved, Sampled, *step * 2, Saved, Validated, Sampled, Saved, Finished,
     ]  # fmt: skip
     assert [e.step for e in events if isinstance(e, StepDone)] == [1, 2, 3, 4]
     finished = events[-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from sdlora.config import load_settings
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated
 from sdlora.run import Run, safe_name, write_atomically
 
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.1"))
@@ -63,6 +63,8 @@ def train(folder: Path, resume: bool) -> None:
         loss = 0.12 + 0.1 * math.exp(-step / 30) + 0.05 * math.sin(step * 12.9898) ** 2
         run.write(StepDone(step, loss, settings.train.lr, SECONDS, 512_000_000))
         print(f"\rstep {step}/{steps} loss {loss:.4f}", end="", flush=True)
+        if settings.validation.every and step % settings.validation.every == 0:
+            run.write(Validated(step, 0.13 + 0.06 * math.exp(-step / 60) + step * 1e-5, 0))
         if run.requested("pause"):
             run.write(Paused(step, True))
             while run.requested("pause") and not run.requested("stop"):

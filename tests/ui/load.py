@@ -1,4 +1,4 @@
-"""What the page's server costs while a run goes on and two pages are open: ``python tests/ui/load.py [SECONDS]``.
+"""What the page costs while a run goes on and two pages are open: ``PYTHONPATH=. python tests/ui/load.py [SECONDS]``.
 
 Prints the share of one core over the time, per state of the pages (one tab each), and how long 20,000 events take.
 """

@@ -1,4 +1,4 @@
-"""Screenshots of every tab, wide and narrow, light and dark: ``python tests/ui/screenshots.py OUT [URL]``.
+"""Screenshots of every tab, wide and narrow, light and dark: ``PYTHONPATH=. python tests/ui/screenshots.py OUT [URL]``.
 
 URL: a page that is being served (``python -m ui.app``); what it has is what is shown. Without one, a page with the fake
 trainer is served and filled: a run that is finished, one that trains, one that waits, a comparison.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, to_line
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, to_line
 from sdlora.run import Run
 from ui.view import MAX_POINTS, LossSeries, RunView, smooth, thin
 
@@ -111,6 +111,16 @@ def test_a_resumed_run_takes_back_what_it_does_again(run):
     assert view.losses.points() == [*((s, 1.0) for s in range(1, 6)), (6, 3.0)]
     assert view.samples == {4: ["a"]}
     assert view.finished is None
+
+
+def test_the_validation_loss_is_a_line_of_its_own(run):
+    for event in (start(), Validated(0, 0.2, 0), StepDone(1, 0.5, 1e-4, 0.1), Validated(50, 0.1, 0), Validated(60, 0.15, 0)):
+        run.write(event)
+    run.write(start(step=55))
+    view = RunView(run.folder)
+    view.update()
+    assert view.checks.points() == [(1, 0.2), (50, 0.1)]  # what a resumed run does again is taken back
+    assert view.check == 0.15
 
 
 def test_the_state_follows_the_folder(run):

@@ -10,10 +10,10 @@ NO_PROMPTS = "This run has no test prompts."
 LEARNING_CURVE = "Learning curve"
 CURVE_HELP = "Judge by the test pictures: the faint line is mostly noise, the strong one is its running average."
 CURVE_HELP_CHECK = (
-    "Judge by the test pictures. The check line is measured on images that are not learned from; "
-    "the faint line is mostly noise."
+    "Judge by the test pictures. The validation loss is measured on the same images with the same noise each time; "
+    "when it rises on images that are held out, the LoRA learns its images by heart. The faint line is mostly noise."
 )
-SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "each step", "smoothed", "check"
+SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "each step", "smoothed", "validation"
 SMOOTHING, FOLLOW = "Smoothing", "Follow latest"
 FILES = "Files"
 NO_FILES = "The LoRA file appears here at the end, also when you stop early."
@@ -33,6 +33,7 @@ BEFORE, AT_STEP = "before", "step {step}"
 STEP_OF = "step {step} of {steps}"
 PICTURE_ALT = "Test picture, {step}, {prompt}"
 FACT_STEP, FACT_LOSS, FACT_MEMORY, FACT_IMAGES = "step", "loss", "memory", "images"
+FACT_VALIDATION = "validation loss"
 
 STATES = {
     "waiting": "waiting",

@@ -54,6 +54,8 @@ LABELS = {
     "sample.guidance": "Guidance scale",
     "sample.sampler": "Sampler",
     "sample.seed": "Seed of test pictures",
+    "validation.every": "Validation loss every … steps",
+    "validation.held_out": "Images held out",
     "save.every": "Checkpoint every … steps",
     "save.keep": "Checkpoints to keep",
     "save.container": "File layout",

@@ -9,8 +9,11 @@ NO_SAMPLES = "第 1 步之前会出现第一批测试图片。"
 NO_PROMPTS = "此训练没有测试提示词。"
 LEARNING_CURVE = "学习曲线"
 CURVE_HELP = "请以测试图片为准：浅色线大多是噪声，深色线是它的滑动平均。"
-CURVE_HELP_CHECK = "请以测试图片为准。检验线用未参与训练的图片测得；浅色线大多是噪声。"
-SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "每一步", "平滑后", "检验"
+CURVE_HELP_CHECK = (
+    "请以测试图片为准。验证损失每次用同样的图片和同样的噪声测得；"
+    "用留出的图片测时，它若上升，说明 LoRA 在死记训练图片。浅色线大多是噪声。"
+)
+SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "每一步", "平滑后", "验证"
 SMOOTHING, FOLLOW = "平滑", "跟随最新"
 FILES = "文件"
 NO_FILES = "训练结束后 LoRA 文件会出现在这里，提前停止也一样。"
@@ -30,6 +33,7 @@ BEFORE, AT_STEP = "训练前", "第 {step} 步"
 STEP_OF = "第 {step} 步，共 {steps} 步"
 PICTURE_ALT = "测试图片，{step}，{prompt}"
 FACT_STEP, FACT_LOSS, FACT_MEMORY, FACT_IMAGES = "步数", "损失", "内存", "图片"
+FACT_VALIDATION = "验证损失"
 
 STATES = {
     "waiting": "等待中",
