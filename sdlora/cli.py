@@ -57,6 +57,13 @@ def build_parser() -> argparse.ArgumentParser:
     probe.add_argument("--json", action="store_true", help="print JSON")
     _add_settings(probe)
 
+    download = _command(
+        commands, "download", download_command, "download what is needed of a base model from the hub"
+    )
+    download.add_argument("base", help='hub id, "organisation/model"')
+    download.add_argument("--revision", default="", help="branch, tag or commit; the newest by default")
+    download.add_argument("--json", action="store_true", help="print JSON lines")
+
     sample = _command(commands, "sample", sample_command, "draw test pictures with a LoRA at several strengths")
     sample.add_argument("lora", type=Path, help="LoRA file or run folder")
     sample.add_argument("--prompt", action="append", default=[], help="prompt (can be given several times)")
@@ -227,6 +234,13 @@ def probe_command(args: argparse.Namespace) -> int:
 
     settings, problems = _settings_of(args)
     print(measure(settings, problems, as_json=args.json))
+    return 0
+
+
+def download_command(args: argparse.Namespace) -> int:
+    from sdlora.commands import download_base
+
+    print(download_base(args.base, args.revision, as_json=args.json))
     return 0
 
 

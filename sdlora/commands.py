@@ -1,4 +1,4 @@
-"""The work behind `sdlora sample`, `probe`, `export` and `settings`."""
+"""The work behind `sdlora download`, `sample`, `probe`, `export` and `settings`."""
 
 import argparse
 import json
@@ -11,7 +11,24 @@ from safetensors import safe_open
 from sdlora.config import Model, Settings, all_settings, load_settings
 from sdlora.errors import Problem, UserError
 from sdlora.models.families import inspect_base
+from sdlora.models.hub import follow
 from sdlora.run import Run
+
+
+def download_base(base: str, revision: str = "", as_json: bool = False) -> str:
+    """Download a hub id with a bar, or with a JSON line for each look; returns what to say at the end."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    if base.count("/") != 1:
+        raise UserError(f"{base!r} is no hub id.", fix='Write it as "organisation/model".')
+    with Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), disable=as_json) as bar:
+        task = bar.add_task("")
+        for done, of in follow(base, revision):
+            bar.update(task, completed=done, total=of)
+            if as_json:
+                print(json.dumps({"done": done, "of": of}), flush=True)
+    info = inspect_base(base, revision)
+    return json.dumps({"described": info.described}) if as_json else f"{base}: {info.described}, ready to train on."
 
 
 def sample_lora(args: argparse.Namespace) -> Path:

@@ -148,7 +148,7 @@ def _shared_captions(paths: Iterable[Path], names: dict[Path, str]) -> list[Prob
         groups[path.with_suffix("")].append(path)
     shared = [
         Problem(
-            f"{' and '.join(names[p] for p in group)} share one caption file, {group[0].stem}.txt.",
+            f"{group[0].stem}.txt is the caption file of several images: {', '.join(names[p] for p in group)}.",
             "Rename one of them if they are different pictures.",
             names[group[0]],
             fatal=False,

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from sdlora.errors import UserError
 from sdlora.models.families import contradiction, inspect_base
+from sdlora.models.hub import MOVED, wanted
 from sdlora.models.load import load_unet
-from sdlora.models.locate import MOVED, wanted
 
 ROOT = Path(__file__).parents[2]
 

@@ -89,7 +89,7 @@ def test_the_larger_families_train_in_bf16(tmp_path, images, kind):
     told = offline(
         tmp_path, TRAIN, f"--model.base={base}", f"--data.folder={images}", "--data.resolution=64", "--data.upscale",
         f"--run.folder={tmp_path / 'runs'}", "--train.steps=2", "--train.device=cpu", "--train.precision=bf16",
-        "--sample.every=0", "--validation.every=0", "--sample.prompts", "zib", "--sample.steps=1", "--sample.guidance=1",
+        "--sample.every=0", "--validation.every=0", "--sample.prompts=zib", "--sample.steps=1", "--sample.guidance=1",
     )  # fmt: skip
     base.unlink()
     assert int(told.rsplit("peak ", 1)[1]) < 20e9
@@ -102,7 +102,7 @@ def test_it_trains_and_its_file_is_exact_in_diffusers(sd15, tmp_path, images):
     told = offline(
         tmp_path, TRAIN, f"--model.base={sd15[1]}", f"--data.folder={images}", "--data.resolution=128",
         f"--run.folder={tmp_path / 'runs'}", "--train.steps=2", "--train.device=cpu", "--data.upscale",
-        "--sample.every=0", "--validation.every=0", "--sample.prompts", "zib", "--sample.steps=1", "--sample.guidance=1",
+        "--sample.every=0", "--validation.every=0", "--sample.prompts=zib", "--sample.steps=1", "--sample.guidance=1",
     )  # fmt: skip
     assert int(told.rsplit("peak ", 1)[1]) < 12e9
     (file,) = (tmp_path / "runs").glob("*/my-lora.safetensors")

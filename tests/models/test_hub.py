@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hub import COMMIT, serve
 
+from sdlora.errors import UserError
+from sdlora.models.hub import _room_for
+
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import json, sys
@@ -22,14 +25,14 @@ except UserError as error:
 """
 
 
+def environment(hub, home: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    return {**kept, "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
 def ask(hub, home: Path, base: str, revision: str = "", **more: str) -> dict:
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("HF_")},
-        "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), **more,
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, base, revision], env=environment, capture_output=True, text=True, timeout=300
-    )
+    command, env = [sys.executable, "-c", CODE, base, revision], environment(hub, home) | more
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.stdout, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -55,6 +58,36 @@ def test_a_hub_id_is_downloaded_once_and_pinned(hub, tmp_path):
         assert ask(hub, tmp_path, "org/model", revision) == told
     assert hub.fetched == first  # nothing is fetched again
     assert ask(hub, tmp_path, "org/model", HF_HUB_OFFLINE="1") == told
+
+
+def download(hub, home: Path, *words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "sdlora", "download", *words]
+    return subprocess.run(command, env=environment(hub, home), capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_downloads_with_its_progress(hub, tmp_path):
+    lines = download(hub, tmp_path, "org/model", "--json").stdout.splitlines()
+    *looks, end = map(json.loads, lines)
+    size = sum(path.stat().st_size for name, path in hub.files.items() if name in hub.fetched)
+    assert {look["of"] for look in looks} == {size}
+    assert [look["done"] for look in looks] == sorted(look["done"] for look in looks)
+    assert looks[-1]["done"] == size and "SD 1.x" in end["described"]
+    again = [json.loads(line) for line in download(hub, tmp_path, "org/model", "--json").stdout.splitlines()]
+    assert again[0]["done"] == size  # it is there already
+    assert "ready to train on" in download(hub, tmp_path, "org/model").stdout
+
+
+def test_a_download_without_room_does_not_begin(hub, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
+    _room_for(10**9, "model.base")
+    with pytest.raises(UserError, match="needs 4.0 GB, 1.0 GB are free"):
+        _room_for(4 * 10**9, "model.base")
+
+
+@pytest.mark.parametrize("base", ["tiny", "a/b/c", "no-such"])
+def test_what_is_no_hub_id_is_not_downloaded(hub, tmp_path, base):
+    done = download(hub, tmp_path, base)
+    assert done.returncode == 1 and "is no hub id" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def test_a_resumed_run_takes_back_what_it_does_again(run):
 
 
 def test_the_validation_loss_is_a_line_of_its_own(run):
-    for event in (start(), Validated(0, 0.2, 0), StepDone(1, 0.5, 1e-4, 0.1), Validated(50, 0.1, 0), Validated(60, 0.15, 0)):
+    told = (Validated(0, 0.2, 0), StepDone(1, 0.5, 1e-4, 0.1), Validated(50, 0.1, 0), Validated(60, 0.15, 0))
+    for event in (start(), *told):
         run.write(event)
     run.write(start(step=55))
     view = RunView(run.folder)
