@@ -152,7 +152,7 @@ def test_shared_stems_are_told_and_both_train(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text("x")
     found = look(tmp_path)
     assert len(found.items) == 3 and [i.caption for i in found.items] == ["x"] * 3
-    assert sentences(found) == ["a.png and a.webp share one caption file, a.txt."]
+    assert sentences(found) == ["a.txt is the caption file of several images: a.png, a.webp."]
 
 
 def test_no_captions_at_all(tmp_path: Path) -> None:
