@@ -15,7 +15,7 @@ from sdlora.data.edit import Edit, changes, tag_counts
 from sdlora.data.images import CACHE_FOLDER, find_images
 from sdlora.data.index import Seen, inspect_files
 from sdlora.errors import Problem, UserError
-from ui import text, tokens
+from ui import text, tokens, translate
 from ui.history import History
 from ui.place import Place
 from ui.render import THUMB
@@ -244,7 +244,7 @@ class Album:
                     if not entry.shared and entry.path.with_suffix(".txt").exists():
                         shutil.move(entry.path.with_suffix(".txt"), target.with_suffix(".txt"))
                 except OSError as error:
-                    raise UserError(text.NOT_MOVED.format(name=name, reason=error.strerror or str(error))) from error
+                    raise UserError(text.NOT_MOVED.format(name=name, reason=translate.reason(error))) from error
                 del self._entries[name]
                 moved.append(name)
         return moved

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from sdlora.run import Run
-from ui import render, render_runs, text
+from ui import render, render_runs, text, translate
 from ui.drawings import LIMIT, Drawing, Drawings, checkpoint_title, checkpoints_of, run_of, step_of
 from ui.place import Place
 from ui.runs_desk import REFUSED
@@ -138,7 +138,7 @@ class CompareDesk:
         try:
             name = self.drawings.ask(kind, title, job)
         except REFUSED as error:
-            return render.note(str(error)), gr.skip()
+            return render.note(translate.error(error)), gr.skip()
         self.watch.refresh(force=True)
         return render.note(text.count("DRAWS", count)), name
 
@@ -166,7 +166,7 @@ class CompareDesk:
             try:
                 self.watch.trainers.export(Run(self.watch.get(run_of(key))[0].folder), int(step))
             except OSError as error:
-                gr.Warning(render.plain(str(error)))
+                gr.Warning(render.plain(translate.error(error)))
                 return None
         return key, strength
 

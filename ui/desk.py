@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 
 from sdlora.data.edit import Edit
 from sdlora.errors import UserError
-from ui import render, render_images, text, tokens, uploads
+from ui import render, render_images, text, tokens, translate, uploads
 from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Filter
 from ui.place import Place
 from ui.sight import Training
@@ -97,7 +97,8 @@ class Desk:
             folder = self.place.folder(typed)
             return {tab.remembered: str(folder), tab.dropped: "", **self._opened(context, folder)}
         except UserError as error:
-            nothing = {tab.summary: render.note(str(error)), tab.notes: "", tab.gallery: [], tab.dropped: ""}
+            said = render.note(translate.error(error))
+            nothing = {tab.summary: said, tab.notes: "", tab.gallery: [], tab.dropped: ""}
             hidden = dict.fromkeys((tab.pager, tab.undo, tab.aside_broken), gr.update(visible=False))
             return {tab.where: Where(asked=True), **nothing, **hidden, **self._no_image()}
 
@@ -147,7 +148,7 @@ class Desk:
                 opened = {tab.folder: str(folder), tab.remembered: str(folder), **self._opened(context, folder)}
             said = render_images.added(result, folder)
         except (UserError, OSError) as error:
-            said = render.note(str(error))
+            said = render.note(translate.error(error))
         finally:
             for path in paths:  # the browser's upload is done with; the folder has its own
                 _forget_upload(path)
@@ -301,7 +302,7 @@ class Desk:
             if not album.save(chosen, str(caption or "")):
                 return {}
         except UserError as error:
-            return {tab.saved: render.note(str(error))}
+            return {tab.saved: render.note(translate.error(error))}
         said = f"{text.SAVED} {text.TOKENS.format(tokens=entry.tokens, limit=tokens.LIMIT)}"
         return {tab.saved: render.note(said), **self._changed(album, context)}
 
@@ -328,7 +329,7 @@ class Desk:
             moved = album.put_aside(names)
             said = text.count("MOVED", len(moved), folder=album.folder / ASIDE) if moved else text.GONE
         except UserError as error:
-            said = str(error)
+            said = translate.error(error)
         return {tab.dropped: render.note(said), **self._no_image(), **self._listing(album, context, stay=True)}
 
     # ---- many captions
@@ -359,7 +360,7 @@ class Desk:
             done = album.apply(context.wanted, context.training.resolution, _edit(kind, what, by))
             said = text.count("CHANGED", done) if done else text.CHANGES_NOTHING
         except UserError as error:
-            said = str(error)
+            said = translate.error(error)
         button = {tab.bulk_apply: gr.update(value=text.APPLY, interactive=False)}
         return {tab.bulk_preview: render.note(said), **button, **self._rewritten(album, context, chosen)}
 
@@ -374,7 +375,7 @@ class Desk:
             said = text.count("UNDONE", restored)
             said += " " + text.UNDONE_CHANGED.format(count=text.number(changed)) if changed else ""
         except UserError as error:
-            said = str(error)
+            said = translate.error(error)
         return {tab.dropped: render.note(said), tab.bulk_preview: "", **self._rewritten(album, context, chosen)}
 
     def _rewritten(self, album: Album, context: Context, chosen: str) -> dict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdlora.errors import UserError
+from sdlora.errors import explain
 from sdlora.run import Run, write_atomically
 from ui import text
 from ui.queue import DRAWINGS, Queue, is_name, new_name
@@ -84,7 +84,7 @@ class Drawings:
             (self.folder / name).mkdir(parents=True)
             write_atomically(self.folder / name / "job.json", json.dumps(job, ensure_ascii=False, indent=1))
         except OSError as error:
-            raise UserError(f"{self.folder}: {error.strerror}") from error
+            raise explain(error) from error
         self.queue.add_drawing(name)
         self._tidy()
         return name

@@ -11,7 +11,7 @@ from sdlora.data.captions import one_line, write_caption
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.errors import UserError
 from sdlora.run import write_atomically
-from ui import text
+from ui import text, translate
 
 KEPT = 100  # changes
 _one_at_a_time = threading.Lock()
@@ -58,7 +58,7 @@ class History:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_atomically(target, json.dumps({"kind": kind, "words": words, "files": files}))
             except OSError as error:
-                raise UserError(text.NO_UNDO.format(reason=error.strerror)) from error
+                raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
             for old in self._files()[:-KEPT]:
                 old.unlink(missing_ok=True)
             for image, new in captions.items():
@@ -94,7 +94,7 @@ class History:
                 else:
                     write_atomically(caption, before.encode("utf-8", "surrogateescape"))
             except OSError as error:
-                raise UserError(text.NOT_SAVED.format(name=caption.name, reason=error.strerror)) from error
+                raise UserError(text.NOT_SAVED.format(name=caption.name, reason=translate.reason(error))) from error
             restored.append(image)
         return restored, changed
 

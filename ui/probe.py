@@ -15,7 +15,7 @@ from typing import Any
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import Problem
 from sdlora.run import write_atomically
-from ui import OFFLINE_BY_PAGE, presets, text
+from ui import OFFLINE_BY_PAGE, presets, text, translate
 from ui.drafts import FOLDER
 from ui.process import ROOT
 
@@ -152,7 +152,7 @@ def _sound(answer: dict) -> bool:
 def time_words(answer: dict[str, Any], stale: bool, steps: int) -> str:
     """How long so many steps take, and how much memory, or that this was measured with other settings."""
     if answer.get("failed"):
-        return text.PROBE_FAILED.format(reason=answer.get("problem") or text.PROBE_SILENT)
+        return text.PROBE_FAILED.format(reason=translate.said(str(answer.get("problem") or "")) or text.PROBE_SILENT)
     seconds = answer["start_seconds"] + answer["step_seconds"] * steps
     facts = {
         "time": text.duration(seconds),

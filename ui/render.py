@@ -3,7 +3,7 @@
 import html
 
 from sdlora.errors import Problem
-from ui import text
+from ui import text, translate
 
 THUMB, LARGE = 256, 1024  # pixels
 SHOWN_PROBLEMS = 12
@@ -23,9 +23,8 @@ def checks(problems: list[Problem]) -> str:
     rows = [("", text.ALL_GOOD)] if not problems else []
     ordered = sorted(problems, key=lambda p: not p.fatal)
     for problem in ordered[:SHOWN_PROBLEMS]:
-        rows.append(
-            ("fatal", f"{text.FATAL}: {problem}") if problem.fatal else ("warning", f"{text.WARNING}: {problem}")
-        )
+        kind, title = ("fatal", text.FATAL) if problem.fatal else ("warning", text.WARNING)
+        rows.append((kind, f"{title}: {translate.problem(problem)}"))
     if len(ordered) > SHOWN_PROBLEMS:
         rows.append(("warning", text.more_problems(len(ordered) - SHOWN_PROBLEMS)))
     items = "".join(f'<li class="{kind}">{escape(words)}</li>' for kind, words in rows)
@@ -40,7 +39,7 @@ def notes(problems: list[Problem]) -> str:
     """Notes on a folder, a few at a time."""
     if not problems:
         return ""
-    rows = [str(p) for p in problems[:SHOWN_PROBLEMS]]
+    rows = [translate.problem(p) for p in problems[:SHOWN_PROBLEMS]]
     if len(problems) > SHOWN_PROBLEMS:
         rows.append(text.more_problems(len(problems) - SHOWN_PROBLEMS))
     return '<ul class="checks">' + "".join(f'<li class="warning">{escape(row)}</li>' for row in rows) + "</ul>"

@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from ui import sight, text, tokens
+from ui import sight, text, tokens, translate
 from ui.album import Album, Entry
 from ui.place import Place
 from ui.render import escape, note
@@ -39,7 +39,8 @@ def image(place: Place, entry: Entry, training: Training, sees: bool) -> str:
     crop = training.placement(entry) if sees else None
     drawn = place.picture(entry.path, PREVIEW, crop)
     if drawn is None:
-        return f'<div class="picked missing">{note(entry.broken or text.unreadable([entry.name]))}</div>'
+        why = translate.said(entry.broken) or text.unreadable([entry.name])
+        return f'<div class="picked missing">{note(why)}</div>'
     size = f" · {entry.size[0]:,} × {entry.size[1]:,}" if entry.size != (0, 0) else ""
     figure = (
         f'<figure class="picked"><img src="{escape(place.url(drawn))}" alt="{escape(entry.caption or entry.name)}">'

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ui import text
+from ui import text, translate
 from ui.drawings import Drawing
 from ui.place import Place
 from ui.render import LARGE, THUMB, escape, note
@@ -88,7 +88,7 @@ def _facts(view: RunView, state: str) -> str:
 
 def _said(view: RunView, state: str, place: int | None, before: str) -> str:
     """The sentences under the facts: where to look, what comes next, or what went wrong."""
-    said = [f'<p class="said note">{escape(words)}</p>' for words in view.warnings[-3:]]
+    said = [f'<p class="said note">{escape(translate.said(words))}</p>' for words in view.warnings[-3:]]
     if state == "waiting":
         if place == 1:
             words = text.WAITS_NEXT.format(name=before) if before else text.WAITS_ALONE
@@ -119,7 +119,7 @@ def _failure(view: RunView, state: str) -> str:
         "interrupted": text.INTERRUPTED_AT.format(name=view.name, step=step),
         "new": text.NEVER_STARTED,
     }[state]
-    why = {"failed": view.finished.text if view.finished else "", "interrupted": text.WHY_KILLED}
+    why = {"failed": translate.said(view.finished.text) if view.finished else "", "interrupted": text.WHY_KILLED}
     advice = {"failed": resume, "interrupted": f"{resume} {text.TRY_LESS_MEMORY}", "new": text.TRY_LOG}[state]
     rows = [
         (text.WHAT_HAPPENED, happened),
@@ -213,7 +213,7 @@ def drawing_state(drawn: Drawing, before: str) -> str:
     if drawn.state == "done":
         return ""
     state = "next" if drawn.state == "waiting" and not before else drawn.state
-    said = drawn.said() if state == "failed" else ""
+    said = translate.said(drawn.said()) if state == "failed" else ""
     return text.DRAW_STATES[state].format(name=before, done=len(drawn.cells), of=drawn.of, text=said)
 
 

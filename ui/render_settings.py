@@ -3,7 +3,7 @@
 import json
 
 from sdlora.errors import Problem
-from ui import render, text
+from ui import render, text, translate
 
 
 def facts(problems: list[Problem], sizes: dict[str, list[int]], family: str) -> str:
@@ -11,7 +11,7 @@ def facts(problems: list[Problem], sizes: dict[str, list[int]], family: str) -> 
     by_key: dict[str, list[str]] = {}
     for problem in sorted(problems, key=lambda p: not p.fatal):
         if "." in problem.where:
-            by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + str(problem))
+            by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + translate.problem(problem))
     said = json.dumps({"problems": by_key, "sizes": sizes, "family": family}, ensure_ascii=True)
     return f'<div id="form-facts" hidden data-facts="{render.escape(said)}"></div>'
 

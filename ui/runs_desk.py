@@ -7,7 +7,7 @@ from filelock import Timeout
 
 from sdlora.errors import UserError
 from sdlora.run import Run
-from ui import render, text
+from ui import render, text, translate
 from ui.drawings import Drawings, checkpoints_of
 from ui.tabs.runs import Look
 from ui.watch import LIVE, Watch
@@ -33,7 +33,7 @@ def ask(watch: Watch, name: Any, what: str) -> None:
         if what == "stop":
             Run(view.folder).request("pause", on=False)
     except OSError as error:
-        gr.Warning(render.plain(str(error)))
+        gr.Warning(render.plain(translate.error(error)))
         return
     gr.Info(text.ASKED[what], duration=4)
 
@@ -48,7 +48,7 @@ def resume(watch: Watch, name: Any) -> None:
         if watch.queue.place(name):
             gr.Info(text.ADDED_TO_QUEUE.format(name=render.plain(found[0].name)), duration=4)
     except REFUSED as error:
-        gr.Warning(text.QUEUE_FAILED.format(reason=render.plain(str(error))))
+        gr.Warning(text.QUEUE_FAILED.format(reason=render.plain(translate.error(error))))
     watch.refresh(force=True)
 
 
@@ -79,7 +79,7 @@ def export(watch: Watch, name: Any, step: Any, container: Any, dtype: Any) -> No
             dtype if dtype in ("fp16", "bf16", "fp32") else "",
         )
     except OSError as error:
-        gr.Warning(render.plain(str(error)))
+        gr.Warning(render.plain(translate.error(error)))
 
 
 def redraw(watch: Watch, drawings: Drawings, name: Any, strength: Any) -> None:
@@ -102,7 +102,7 @@ def redraw(watch: Watch, drawings: Drawings, name: Any, strength: Any) -> None:
     try:
         drawings.ask("strength", view.name, job)
     except REFUSED as error:
-        gr.Warning(render.plain(str(error)))
+        gr.Warning(render.plain(translate.error(error)))
     watch.refresh(force=True)
 
 
@@ -123,7 +123,7 @@ def _change(watch: Watch, change: Any) -> None:
     try:
         change()
     except REFUSED as error:
-        gr.Warning(render.plain(str(error)))
+        gr.Warning(render.plain(translate.error(error)))
     watch.refresh(force=True)
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from sdlora.config import Settings, dump_settings, merge, salvage
-from sdlora.errors import Problem, UserError
+from sdlora.errors import Problem, UserError, explain
 from sdlora.preflight import BaseInfo, check, resolve
 from sdlora.run import safe_name
-from ui import drafts, estimate, form, presets, probe, render, render_settings, text
+from ui import drafts, estimate, form, presets, probe, render, render_settings, text, translate
 from ui.place import Place
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class SettingsDesk:
         scale = None if adapter.start_from else adapter.alpha / adapter.rank
         return {
             tab.checks: render.checks(problems) + render_settings.facts(problems, sizes, info.family if info else ""),
-            tab.described: render_settings.described(info.described if info else ""),
+            tab.described: render_settings.described(translate.described(info.described) if info else ""),
             tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
             **self._estimated(look, answer, stale),
         }
@@ -220,9 +220,9 @@ class SettingsDesk:
         try:
             settings, problems, given = read()
         except UserError as error:
-            return {self.tab.answer: render_settings.said(str(error))}
+            return {self.tab.answer: render_settings.said(translate.error(error))}
         made, unknown = drafts.into_form(settings, given, typed)
-        more = [text.LOADED_BUT.format(problems=" ".join(str(p) for p in problems[:8]))] if problems else []
+        more = [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
         if unknown:
             more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
         answer = render_settings.said(text.LOADED.format(name=name), more)
@@ -234,7 +234,7 @@ class SettingsDesk:
         try:
             settings = form.to_settings(typed, str(self.place.runs))
         except UserError as error:
-            return {self.tab.answer: render_settings.said(str(error)), self.tab.written: "", self.tab.file_name: ""}
+            return {self.tab.answer: render_settings.said(translate.error(error)), self.tab.written: "", self.tab.file_name: ""}
         name = f"{safe_name(settings.run.name)}.toml"
         return {self.tab.answer: "", self.tab.written: dump_settings(settings), self.tab.file_name: name}
 
@@ -249,7 +249,7 @@ class SettingsDesk:
         try:
             return {**self._shown(look, kind, memory), **self.begin(look.ready)}
         except (UserError, OSError) as error:
-            problems = error.problems if isinstance(error, UserError) else [Problem(str(error))]
+            problems = explain(error).problems
             return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
 
 
@@ -261,7 +261,7 @@ def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
     family = next((family for start, family in presets.FAMILIES.items() if name.startswith(start)), None)
     if look.info.family == family if family else look.settings.model.base == "tiny":
         return []
-    what = text.PRESET_OTHER.format(name=name, base=look.info.described)
+    what = text.PRESET_OTHER.format(name=name, base=translate.described(look.info.described))
     return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
 
 

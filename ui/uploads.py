@@ -20,7 +20,7 @@ from sdlora.data.captions import MAX_BYTES as CAPTION_BYTES
 from sdlora.data.captions import METADATA, SIDECARS, decode
 from sdlora.data.images import SUFFIXES, check_image, content_hash
 from sdlora.errors import UserError
-from ui import text
+from ui import text, translate
 
 NAME_LENGTH = 80  # characters of a name without its ending
 NAME_BYTES = 180  # of it in UTF-8; file systems take 255, and an ending and a counter follow
@@ -81,7 +81,7 @@ def new_folder(root: Path, wish: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=error.strerror)) from error
+            raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=translate.reason(error))) from error
     raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=stem))
 
 
@@ -110,7 +110,7 @@ def _sentence(added: Added, name: str) -> Iterator[None]:
     except _Refused as refused:
         added.refused.append(str(refused))
     except OSError as error:
-        added.refused.append(text.NOT_ADDED.format(name=_shown(name), reason=error.strerror or str(error)))
+        added.refused.append(text.NOT_ADDED.format(name=_shown(name), reason=translate.reason(error)))
 
 
 def _shown(name: str) -> str:

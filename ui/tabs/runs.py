@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from ui import form, render, render_runs, text
+from ui import form, render, render_runs, text, translate
 from ui.drawings import Drawings
 from ui.place import Place
 from ui.theme import ACCENT, MUTED, STRONG
@@ -324,7 +324,7 @@ def _file_parts(watch: Watch, place: Place, view: RunView, chosen: str) -> dict[
         ),
         "export_said": (
             (chosen, failed, said),
-            lambda: render.note(text.EXPORT_FAILED.format(text=said)) if failed else "",
+            lambda: render.note(text.EXPORT_FAILED.format(text=translate.said(said))) if failed else "",
         ),
     }
 

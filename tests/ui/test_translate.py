@@ -1,0 +1,208 @@
+"""What the trainer's checks really say comes out in Chinese, with a person's words in it as they were."""
+
+import re
+import time
+
+import gradio as gr
+import pytest
+from gradio.context import LocalContext
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from sdlora import preflight
+from sdlora.config import all_settings, make_settings, salvage
+from sdlora.errors import Problem, UserError, explain
+from ui import render, render_settings, text, translate
+
+NAMES = frozenset(
+    re.findall(
+        r"\w+",
+        """LoRA DoRA VAE UNet SDXL SD XL CPU GPU CUDA TOML JPEG PNG WebP JSON GB MB kB px diffusers kohya safetensors
+        hub A1111 Forge ComfyUI InvokeAI Stable Diffusion PyTorch epsilon prediction pickle save_pretrained auto on
+        off true false tiny sdlora export RUN plain organisation model""",
+    )
+)
+
+
+@pytest.fixture
+def chinese():
+    token = LocalContext.request.set(gr.Request(headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}))
+    yield
+    LocalContext.request.reset(token)
+
+
+# ---- what is really said
+
+
+def english_left(sentence: str, own: list[str]) -> list[str]:
+    """Words of English in a Chinese sentence, apart from keys, names of things and what the person has said."""
+    sentence = re.sub(
+        r"\.txt|/[\w.=/-]+|\b[a-z_]+\.[a-z_]+(\.\S+)?|[\w*/.-]+\.(safetensors|toml|json|txt|md)|`[^`]*`|“[^”]*”",
+        "",
+        sentence,
+    )
+    for words in sorted(own, key=len, reverse=True):
+        sentence = sentence.replace(words, "")
+    return [word for word in re.findall(r"[A-Za-z][A-Za-z_']+", sentence) if word not in NAMES]
+
+
+def all_chinese(problems: list[Problem], own: list[str]) -> None:
+    for found in problems:
+        said = translate.problem(found)
+        assert re.search("[\u4e00-\u9fff]", said) and english_left(said, own) == [], (str(found), said)
+        assert translate.said(str(found)) == said  # also as one text, as events carry it
+
+
+BAD = {int: [0, -5, 10**30, 1.5, "x", [], {}, None, True], float: [-1.0, 1e9, "x", [], None, float("nan")],
+       str: [5, [], {}, None, "x" * 300], bool: ["perhaps", 7, [], None], list: ["x", 5, {}, [5]],
+       dict: ["x", 5, [], {"a*": "x"}, {"a*": None}]}  # fmt: skip
+
+
+def test_settings_that_are_wrong_in_every_way(chinese):
+    count = 0
+    for info in all_settings():
+        section, name = info.key.split(".")
+        for value in BAD[info.type]:
+            _, problems = salvage({section: {name: value}}, "the form")
+            shown = [repr(value), str(value), repr(value)[:77] + "...", *map(repr, info.choices), "None", "'x'", "5"]
+            all_chinese(problems, shown)
+            count += len(problems)
+    assert count > 200
+    _, problems = salvage({"train": {"stepz": 5, "zzzz": 1}, "zzz": 3, "model": 5}, "the settings")
+    assert len(problems) == 4
+    all_chinese(problems, ["stepz", "steps", "zzzz", "zzz", "Model"])
+    with pytest.raises(UserError) as caught:
+        make_settings({"train": {"lr": 0}})
+    assert translate.error(caught.value) == "train.lr 的值是 0。必须大于 0.0。"
+    assert english_left("train.lr 的值是 0. It must be more than 0。", []) == ["It", "must", "be", "more", "than"]
+
+
+def checked(values: dict) -> list[Problem]:
+    return preflight.check(make_settings(values))
+
+
+def test_checks_that_really_find_something(chinese, tmp_path):
+    empty, few, file = tmp_path / "leer", tmp_path / "bilder", tmp_path / "datei"
+    empty.mkdir()
+    few.mkdir()
+    file.write_text("x")
+    for name, side in (("a.png", 40), ("a.webp", 200), ("b.png", 4), ("c.png", 100)):
+        Image.new("RGB", (side, side), "red").save(few / name)
+    (few / "torn.png").write_bytes((few / "a.png").read_bytes()[:60])
+    (few / "null.jpg").touch()
+    (few / "c.txt").write_text("x" * 3000)
+    (few / "b.txt").write_bytes(b"\xff\xfe\x00")
+    (few / "metadata.jsonl").write_text("nonsense\n" * 8)
+    for folder in ("0_none", "400_cat"):
+        (few / folder).mkdir()
+        Image.new("RGB", (90, 90)).save(few / folder / "x.png")
+    (tmp_path / "m.safetensors").write_bytes(b"12345678901234567890")
+    (tmp_path / "m.ckpt").touch()
+    runs = {"run": {"folder": str(tmp_path / "runs")}}
+    seen: list[Problem] = []
+    for values in (
+        {},
+        {"data": {"folder": str(tmp_path / "fort")}},
+        {"data": {"folder": str(file)}},
+        {"data": {"folder": str(empty)}, "train": {"warmup": 5000, "precision": "fp16", "device": "cpu"}},
+        {"data": {"folder": str(few)}, "validation": {"held_out": 50}, "model": {"clip_skip": 12, "zero_snr": "on"}},
+        {"data": {"folder": str(few), "resolution": 1001}, "sample": {"size": 77}, "run": {"folder": str(few / "r")}},
+        {
+            "data": {"folder": str(few), "cache": str(file / "c"), "resolution": 2048},
+            "run": {"folder": str(file / "r")},
+        },
+        {"model": {"base": str(tmp_path / "m.safetensors"), "vae": str(tmp_path / "m.ckpt")}},
+        {"model": {"base": str(tmp_path / "weg.safetensors"), "vae": str(empty)}},
+        {"model": {"base": str(empty)}},
+        {"model": {"base": "./nichts", "prediction": "v_prediction"}},
+        {"model": {"prediction": "v_prediction"}, "adapter": {"start_from": str(file) + "x", "dora": True}},
+        {"adapter": {"stack": [str(file) + "y=2"], "dora": True}, "save": {"container": "diffusers"}},
+    ):
+        found = checked(runs | values)
+        own = ["'./nichts'", "leer", "bilder", "datei", "a.png", "a.webp", "b.png", "c.png", "torn.png"]
+        own += ["null.jpg", "0_none/x.png", "400_cat/x.png", "0_none", "400_cat", "cat", "metadata.jsonl", "m.ckpt",
+                "'utf", "utf-16", "codec", "file_name", "text", "v_prediction"]  # fmt: skip
+        all_chinese(found, own)
+        seen += found
+    assert len({p.what for p in seen}) > 30
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OSError(28, "No space left", "/a"),
+     PermissionError(13, "Permission denied"), OSError(36, "File name too long"),
+     OSError(5, "Input/output error", "/a")],
+)  # fmt: skip
+def test_why_a_run_failed(chinese, error):
+    all_chinese(explain(error).problems, ["/a"])
+    told = f"{explain(error)} The checkpoint of step 30 is kept; go on with: sdlora train --resume /runs/x"
+    assert english_left(translate.said(told), ["/a", "/runs/x", "sdlora train --resume"]) == []
+    assert translate.said(told).endswith("sdlora train --resume /runs/x")
+
+
+def test_an_error_of_a_library_keeps_its_own_words(chinese):
+    said = translate.error(explain(KeyError("some. Thing is 5.")))
+    assert said.startswith("训练器内部出错：KeyError：'some. Thing is 5.'")
+
+
+def test_several_problems_of_an_event_are_lines(chinese):
+    told = "There is no folder /a. Check data.folder.\nSet it to 1.\nWhat nobody knows."
+    assert translate.said(told) == "文件夹 /a 不存在。请检查 data.folder。\n请设为 1。\nWhat nobody knows."
+
+
+def test_what_the_base_model_is(chinese):
+    assert translate.described("SDXL inpainting, v-prediction (assumed), 1024 px, fp16, single file") == (
+        "SDXL 局部重绘, v-prediction（推测）, 1024 px, fp16, 单个文件"
+    )
+
+
+# ---- never an error, never half of it
+
+
+def test_without_a_request_it_is_english():
+    found = Problem("There is no folder /a.", "Check data.folder.")
+    assert translate.problem(found) == str(found) == translate.said(str(found))
+    assert translate.described("SDXL, single file") == "SDXL, single file"
+
+
+def test_an_unknown_half_leaves_the_whole_in_english(chinese):
+    for found in (Problem("There is no folder /a.", "Dance."), Problem("Nobody said so yet", "Check data.folder.")):
+        assert translate.problem(found) == str(found)
+    page = Problem(text.ODD_PATH.format(key="data.folder"), text.ODD_PATH_FIX)
+    assert translate.problem(page) == str(page)
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=60))
+def test_what_a_person_wrote_is_carried_over_as_it_is(words):
+    token = LocalContext.request.set(gr.Request(headers={"accept-language": "zh-CN"}))
+    try:
+        assert translate.problem(Problem(f"There is no folder {words}.")) == f"文件夹 {words} 不存在。"
+        translate.said(words)
+    finally:
+        LocalContext.request.reset(token)
+
+
+HOSTILE = ["{0.__class__}", "{path}", "a. b? c", "<img src=x onerror=alert(1)>", "(.*)*$", "x\ny", "' is .", '"', "\0"]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_stay_text(chinese, words):
+    found = Problem(f"There is no LoRA file {words}.", "Check adapter.stack.", "adapter.stack")
+    shown = render.checks([found])
+    assert f"没有 LoRA 文件 {render.escape(words)}。请检查 adapter.stack。" in shown
+    assert "<img" not in shown + render.notes([found]) + render_settings.facts([found], {}, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["x is " * 50_000, "Remove it. " * 3000, "a. " * 6000, "The disk of " * 1500 + ".", "{" * 19_000, ", " * 9000 + ".",
+     "The folder " + " can't be opened (" * 1000 + ").", "1 and 2 more " * 1500 + "."],
+)  # fmt: skip
+def test_long_words_are_fast(chinese, words):
+    translate.said("warm")
+    began = time.process_time()
+    for found in (Problem(words), Problem(words, words), Problem(f"There is no folder {words}.", "Check data.folder.")):
+        translate.problem(found)
+    translate.said(words)
+    assert time.process_time() - began < 1

@@ -1,0 +1,117 @@
+"""Settings by themselves and against each other: ``sdlora.config``, ``sdlora.preflight``."""
+
+SENTENCES = {
+    # ---- a setting's value
+    "Unknown setting {name} in {source}.": "{source}中的 {name} 不是已知的设置项。",
+    "Did you mean {name}?": "您是否想写 {name}？",
+    "Remove it.": "请删除它。",
+    "{key} is {given}.": "{key} 的值是 {given}。",
+    "{key} is {count} characters long.": "{key} 有 {count} 个字符。",
+    "It must be at least {least}.": "至少应为 {least}。",
+    "It must be more than {least}.": "必须大于 {least}。",
+    "It must be at most {most}.": "最多为 {most}。",
+    "It must be one of {choices}.": "可用的值：{choices}。",
+    "It may have {count} at most.": "最多 {count} 个。",
+    "Input should be a valid integer.": "应为整数。",
+    "Input should be a valid integer, unable to parse string as an integer.": "应为整数。",
+    "Input should be a valid integer, got a number with a fractional part.": "应为整数，不能有小数部分。",
+    "Unable to parse input string as an integer, exceeded maximum size.": "整数太长。",
+    "Input should be a valid number.": "应为数字。",
+    "Input should be a valid number, unable to parse string as a number.": "应为数字。",
+    "Input should be a finite number.": "应为有限的数字。",
+    "Input should be a valid boolean.": "应为 true 或 false。",
+    "Input should be a valid boolean, unable to interpret input.": "应为 true 或 false。",
+    "Input should be a valid string.": "应为文字。",
+    "Input should be a valid string, unable to parse raw data as a unicode string.": "应为文字，但其中有损坏的字符。",
+    "Input should be a valid list.": "应为列表。",
+    "Input should be a valid dictionary.": "应为“名称 = 值”的表。",
+    "Input should be a valid dictionary or instance of {section}.": "应为“名称 = 值”的表（{section}）。",
+    # ---- a settings file
+    "There is no settings file {path}.": "没有设置文件 {path}。",
+    "Check the path.": "请检查路径。",
+    "The settings file {path} can't be read: {reason}.": "设置文件 {path} 无法读取：{reason}。",
+    "{file} is not valid TOML: {reason}.": "{file} 不是有效的 TOML：{reason}。",
+    "Mend that line.": "请修正那一行。",
+    # ---- against the base model
+    "Zero terminal SNR leaves nothing to learn from in epsilon prediction.": (
+        "在 epsilon 预测下，零终端信噪比使模型无从学习。"
+    ),
+    'Set model.zero_snr to "off", or choose a v-prediction model.': (
+        "请把 model.zero_snr 设为“off”，或选择 v-prediction 模型。"
+    ),
+    "model.clip_skip is {given}, but SDXL always reads its second to last layer.": (
+        "model.clip_skip 为 {given}，但 SDXL 总是读取倒数第二层。"
+    ),
+    "Set it to 1.": "请设为 1。",
+    "model.clip_skip is {given}, but the text encoder has {count} layers.": (
+        "model.clip_skip 为 {given}，但文本编码器只有 {count} 层。"
+    ),
+    "Use 1 to {count}.": "请用 1 到 {count}。",
+    "{key} is {size}, but {name} needs a multiple of {step}.": "{key} 为 {size}，但 {name} 需要 {step} 的倍数。",
+    "Use {near}, or 0 for the model's own {size}.": "请用 {near}，或用 0 表示模型自己的 {size}。",
+    # ---- LoRA files
+    "There is no LoRA file {path}.": "没有 LoRA 文件 {path}。",
+    "Check {key}.": "请检查 {key}。",
+    "diffusers' layout can't hold a DoRA of this kind.": "diffusers 布局无法保存这种 DoRA。",
+    'Set save.container to "kohya", or adapter.dora off.': "请把 save.container 设为“kohya”，或关闭 adapter.dora。",
+    "A DoRA file does what it should in A1111, Forge, ComfyUI and InvokeAI only; the others drop its sizes.": (
+        "DoRA 文件只在 A1111、Forge、ComfyUI 和 InvokeAI 中效果正确；其他工具会丢掉它的大小向量。"
+    ),
+    "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain.": (
+        "要用于所有工具，请在训练后另存为普通 LoRA：sdlora export RUN --plain。"
+    ),
+    "adapter.dora can't be added to the LoRA in adapter.start_from.": (
+        "adapter.start_from 中的 LoRA 不能再加上 adapter.dora。"
+    ),
+    "Turn one of them off.": "请关闭其中一个。",
+    # ---- training
+    "train.warmup is {given}, but the run has only {count} steps.": "train.warmup 为 {given}，但训练只有 {count} 步。",
+    "Make it smaller, a tenth of train.steps for example.": "请改小，例如 train.steps 的十分之一。",
+    'train.precision "fp16" does not work on a CPU.': "train.precision 的“fp16”不能在 CPU 上使用。",
+    'Use "fp32", "bf16" or "auto".': "请用“fp32”、“bf16”或“auto”。",
+    "validation.held_out is {given}, which leaves nothing of {count} images to train on.": (
+        "validation.held_out 为 {given}，{count} 张图片中没有剩下可以训练的。"
+    ),
+    "A tenth of the images is plenty.": "图片的十分之一就够了。",
+    # ---- folders and the disk
+    "No image folder is chosen.": "没有选择图片文件夹。",
+    "Set data.folder to the folder with your images.": "请把 data.folder 设为存放图片的文件夹。",
+    "The output folder {path} lies inside data.folder, so test pictures would become training images.": (
+        "输出文件夹 {path} 在 data.folder 里面，测试图片会变成训练图片。"
+    ),
+    "Choose a run.folder outside of it.": "请选择它外面的 run.folder。",
+    "{which_folder} {path} can't be written ({reason}).": "{which_folder} {path} 无法写入（{reason}）。",
+    "Choose another {key}.": "请换一个 {key}。",
+    "The disk of {path} is too full: the run needs {needs}, {free} are free.": (
+        "{path} 所在的磁盘空间不足：训练需要{needs}，剩余 {free}。"
+    ),
+    "Free some space, or set save.keep lower.": "请腾出一些空间，或把 save.keep 改小。",
+}
+
+REASONS = {  # of the system
+    "Permission denied": "没有权限",
+    "Operation not permitted": "不允许此操作",
+    "No such file or directory": "文件或文件夹不存在",
+    "Not a directory": "不是文件夹",
+    "Is a directory": "是一个文件夹",
+    "File exists": "已经存在",
+    "No space left on device": "磁盘空间不足",
+    "Disk quota exceeded": "超出磁盘配额",
+    "Read-only file system": "磁盘是只读的",
+    "File name too long": "名称太长",
+    "Too many open files": "打开的文件太多",
+    "Too many levels of symbolic links": "符号链接层数太多",
+    "Input/output error": "磁盘读写出错",
+    "{reason}": "{reason}",
+}
+PARTS = {
+    "reason": REASONS,
+    "source": {"the settings": "设置", "the form": "表单", "the command line": "命令行", "{source}": " {source} "},
+    "choices": {"{first} or {last}": "{first} 或 {last}", "{choices}": "{choices}"},
+    "which_folder": {"The output folder": "输出文件夹", "The cache folder": "缓存文件夹"},
+    "needs": {"{need}": "{need}", "{need} and {other_need}": "{need}和{other_need}"},
+    "need": {"about {size} of {content}": "约 {size} 存放{content}"},
+    "other_need": {"about {size} of {content}": "约 {size} 存放{content}"},
+    "content": {"cached latents": "潜变量缓存", "checkpoints": "检查点"},
+    "free": {"{count} bytes": "{count} 字节", "{size}": "{size}"},
+}
