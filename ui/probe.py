@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import platform
 import subprocess
 import sys
@@ -15,9 +14,9 @@ from typing import Any
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import Problem
 from sdlora.run import write_atomically
-from ui import OFFLINE_BY_PAGE, presets, text, translate
+from ui import presets, text, translate
 from ui.drafts import FOLDER
-from ui.process import ROOT
+from ui.process import child_environment
 
 PATIENCE = 1800.0  # seconds; a step that takes longer is not worth a run
 KEPT = 200  # answers
@@ -97,19 +96,16 @@ class Probes:
             self._running = ""
 
     def _ask(self, settings: Settings) -> dict[str, Any]:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-            "PYTHONIOENCODING": "utf-8",
-        }
-        environment.pop("SDLORA_PASSWORD", None)
-        if OFFLINE_BY_PAGE:
-            environment.pop("HF_HUB_OFFLINE", None)
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="probe-") as folder:
             file = Path(folder) / "settings.toml"
             file.write_text(dump_settings(settings), encoding="utf-8")
-            options = {"stdin": subprocess.DEVNULL, "capture_output": True, "env": environment, "timeout": PATIENCE}
+            options = {
+                "stdin": subprocess.DEVNULL,
+                "capture_output": True,
+                "env": child_environment(),
+                "timeout": PATIENCE,
+            }
             try:
                 done = subprocess.run(probe_command(file), **options)
             except subprocess.TimeoutExpired:

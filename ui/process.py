@@ -14,6 +14,21 @@ from ui.view import strip_time
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def child_environment() -> dict[str, str]:
+    """For a process of the trainer: it finds the project, may use the network, and never sees the page's password."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "TERM": "dumb",  # no cursor movements in log.txt
+    }
+    environment.pop("SDLORA_PASSWORD", None)
+    if OFFLINE_BY_PAGE:
+        environment.pop("HF_HUB_OFFLINE", None)
+    return environment
+
+
 def train_command(folder: Path) -> list[str]:
     """Trains the run folder, whose settings.toml is already there."""
     return [sys.executable, "-m", "sdlora", "train", "--run", str(folder)]
@@ -93,22 +108,12 @@ class Trainers:
         self._children = [child for child in self._children if child.poll() is None]
 
     def _spawn(self, command: list[str], log_file: Path) -> subprocess.Popen:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONIOENCODING": "utf-8",
-            "TERM": "dumb",  # no cursor movements in log.txt
-        }
-        environment.pop("SDLORA_PASSWORD", None)
-        if OFFLINE_BY_PAGE:
-            environment.pop("HF_HUB_OFFLINE", None)
         detached = {"start_new_session": True}
         if os.name == "nt":
             detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         with open(log_file, "ab") as log:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **detached
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=child_environment(), **detached
             )
         self._children.append(child)
         return child

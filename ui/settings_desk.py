@@ -15,7 +15,7 @@ from sdlora.config import Settings, dump_settings, merge, salvage
 from sdlora.errors import Problem, UserError, explain
 from sdlora.preflight import BaseInfo, check, resolve
 from sdlora.run import safe_name
-from ui import drafts, estimate, form, presets, probe, render, render_settings, text, translate
+from ui import downloads, drafts, estimate, form, presets, probe, render, render_settings, text, translate
 from ui.place import Place
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen pres
 @dataclass(frozen=True)
 class Look:
     """The form as it stands. settings: what is wrong replaced by its default. ready: nothing left open, to train with;
-    None while there is a fatal problem. info: the base model, if it is one."""
+    None while there is a fatal problem. info: the base model, if it is one. fetch: the hub id that has to be downloaded
+    first, or ""."""
 
     settings: Settings
     ready: Settings | None
     problems: list[Problem]
     info: BaseInfo | None
+    fetch: str = ""
 
 
 def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
@@ -49,14 +51,15 @@ def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
         folder, found[form.FOLDER] = list(error.problems), ""
     made, wrong = salvage(merge({}, found | {"run.folder": str(place.runs)}), "the form")
     on_disk = [p for p in check(made) if not (folder and p.where == form.FOLDER)]
-    problems = _base_not_here(made.model.base, [*problems, *wrong, *folder, *on_disk])
+    problems = [*problems, *wrong, *folder, *on_disk]
+    fetch, problems = downloads.missing(made.model.base, problems), downloads.told(made.model.base, problems)
     info = estimate.base_of(made)
     if info is None or any(p.fatal for p in problems):
-        return Look(made, None, problems, info)
+        return Look(made, None, problems, info, fetch)
     open_ones = made.model_copy(deep=True)
     if quick and not made.sample.prompts:
         open_ones.sample.prompts = ["-"]
-    return Look(made, resolve(open_ones, info), problems, info)
+    return Look(made, resolve(open_ones, info), problems, info, fetch)
 
 
 def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
@@ -77,28 +80,6 @@ def _is_odd(path: str) -> bool:
     return long or any(ord(c) < 32 for c in path)
 
 
-def _base_not_here(base: str, problems: list[Problem]) -> list[Problem]:
-    """For a hub id that has not been downloaded: how to get it, since the page does not download by itself."""
-    if not any(p.where == "model.base" for p in problems) or base.count("/") != 1 or _exists(base):
-        return problems
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base) or base.startswith(".") or _taken_down(problems):
-        return problems
-    say = Problem(text.NOT_HERE_YET.format(base=base), text.NOT_HERE_FIX.format(base=base), "model.base")
-    return [say, *(p for p in problems if p.where != "model.base")]
-
-
-def _taken_down(problems: list[Problem]) -> bool:
-    """Was it taken down from the hub? Then downloading is no advice."""
-    return any("taken down" in p.what for p in problems)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
-        return False
-
-
 class SettingsDesk:
     """The handlers of one page. begin: starts or queues a run and says what changes; busy: names what trains now."""
 
@@ -107,6 +88,7 @@ class SettingsDesk:
     ):
         self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
         self.draft, self.probes = drafts.Draft(place.runs), probe.Probes(place.runs)
+        self.downloads = downloads.Downloads()
 
     def _values(self, values: tuple) -> tuple[dict[str, Any], str, str]:
         """(the fields by key, the preset's kind, its size)."""
@@ -144,6 +126,7 @@ class SettingsDesk:
             tab.described: render_settings.described(translate.described(info.described) if info else ""),
             tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
             **self._estimated(look, answer, stale),
+            **self._fetching(look.fetch),
         }
 
     def _estimated(self, look: Look, answer: dict | None, stale: bool) -> dict:
@@ -154,8 +137,25 @@ class SettingsDesk:
         return {
             self.tab.estimate: shown,
             self.tab.measure: gr.update(interactive=look.ready is not None and not running),
-            self.tab.measuring: gr.Timer(active=running),
+            self.tab.measuring: gr.Timer(active=running or self.downloads.running),
         }
+
+    def _fetching(self, base: str) -> dict:
+        """The button that downloads the base model, and how far that is."""
+        latest, runs = self.downloads.latest, self.downloads.running
+        about = latest is not None and (runs or latest.base == base)  # what ended is of interest while it is missing
+        return {
+            self.tab.fetch: gr.update(visible=bool(base) and not runs),
+            self.tab.fetched: render.note(latest.words()) if about else "",
+        }
+
+    def fetch(self, *values: Any) -> dict:
+        """Begin to download the base model; ``measured`` tells the rest."""
+        typed, kind, memory = self._values(values)
+        look = look_at(self.place, typed, quick=True)
+        if look.fetch:
+            self.downloads.start(look.fetch, look.settings.model.revision)
+        return self._shown(look, kind, memory)
 
     def measure(self, *values: Any) -> dict:
         """Begin to measure a step; ``measured`` tells the rest."""
@@ -168,7 +168,9 @@ class SettingsDesk:
         return self._shown(look, kind, memory)
 
     def measured(self, *values: Any) -> dict:
-        """Has the measurement come to its end?"""
+        """Has the measurement, or the download, come to its end?"""
+        if self.downloads.running:
+            return {self.tab.fetched: render.note(self.downloads.latest.words())}
         return self._nothing() if self.probes.running else self.check(*values)
 
     # ---- presets, drafts, files
@@ -222,7 +224,9 @@ class SettingsDesk:
         except UserError as error:
             return {self.tab.answer: render_settings.said(translate.error(error))}
         made, unknown = drafts.into_form(settings, given, typed)
-        more = [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
+        more = (
+            [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
+        )
         if unknown:
             more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
         answer = render_settings.said(text.LOADED.format(name=name), more)
@@ -234,7 +238,11 @@ class SettingsDesk:
         try:
             settings = form.to_settings(typed, str(self.place.runs))
         except UserError as error:
-            return {self.tab.answer: render_settings.said(translate.error(error)), self.tab.written: "", self.tab.file_name: ""}
+            return {
+                self.tab.answer: render_settings.said(translate.error(error)),
+                self.tab.written: "",
+                self.tab.file_name: "",
+            }
         name = f"{safe_name(settings.run.name)}.toml"
         return {self.tab.answer: "", self.tab.written: dump_settings(settings), self.tab.file_name: name}
 

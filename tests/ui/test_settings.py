@@ -78,7 +78,8 @@ def test_at_first_there_are_a_dozen_fields_and_a_preset_fills_them(page, own):
     expect(field(page, "model.base")).to_have_value("stabilityai/stable-diffusion-xl-base-1.0")
     expect(field(page, "data.resolution")).to_have_value("1024")
     expect(field(page, "adapter.rank")).to_have_value("32")
-    expect(page.locator("#checks")).to_contain_text("hf download stabilityai/stable-diffusion-xl-base-1.0")
+    expect(page.locator("#checks")).to_contain_text("stable-diffusion-xl-base-1.0 is not on this computer yet")
+    expect(page.locator("#fetch-base")).to_be_visible()
     assert [value(page, k) for k in ("run.name", "data.trigger", "sample.prompts")] == [
         "my cat",
         "ohwx",
@@ -88,6 +89,7 @@ def test_at_first_there_are_a_dozen_fields_and_a_preset_fills_them(page, own):
     expect(field(page, "model.base")).to_have_value("tiny")
     expect(page.locator("#described")).to_contain_text("SD 1.x, epsilon, 128 px, fp16")
     expect(page.locator("#checks")).to_contain_text("Everything is in order")
+    expect(page.locator("#fetch-base")).to_be_hidden()
 
 
 def test_all_settings_are_found_by_label_help_and_key_and_set_back(page, server):

@@ -41,6 +41,8 @@ class SettingsTab:
     strength: gr.HTML
     checks: gr.HTML
     again: gr.Button
+    fetch: gr.Button
+    fetched: gr.HTML
     estimate: gr.HTML
     measure: gr.Button
     measuring: gr.Timer
@@ -145,6 +147,8 @@ def _side() -> dict[str, Any]:
     parts: dict[str, Any] = {}
     parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
     parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
+    parts["fetch"] = gr.Button(text.DOWNLOAD_BASE, variant="primary", visible=False, elem_id="fetch-base")
+    parts["fetched"] = gr.HTML("", elem_id="fetched", apply_default_css=False)
     parts["estimate"] = gr.HTML("", elem_id="estimate", apply_default_css=False)
     parts["measure"] = gr.Button(text.MEASURE, size="sm", elem_id="measure", interactive=False)
     with gr.Column(elem_classes="buttons"):
@@ -200,6 +204,7 @@ def wire(
     opened(desk.check, inputs, **often)
     tab.again.click(desk.check, inputs, trigger_mode="always_last", **often)
     gr.on([tab.kind.input, tab.memory.input], desk.preset, inputs, **often)
+    tab.fetch.click(desk.fetch, inputs, **often)
     tab.measure.click(desk.measure, inputs, **often)
     tab.measuring.tick(desk.measured, inputs, **often)
     tab.load.upload(desk.load_file, [tab.load, *inputs], **quiet).then(**tell)
