@@ -7,8 +7,8 @@ puts the sentence in for, in the browser (``i18n`` gives it all sentences). Anyw
 
 What follows: in ``build`` use names as they are, without ``.format`` and one a string; no name at import time (module
 constants, default arguments). A mark may stand in ``gr.HTML``, through ``ui.render.escape`` too. Numbers, times and
-sizes are written by the functions below. Sentences that come from ``sdlora`` (what is wrong with a setting or a file)
-stay as the command line says them.
+sizes are written by the functions below. What ``sdlora`` says (what is wrong with a setting or a file) is English;
+``ui.translate`` says it in the visitor's language.
 """
 
 import json

@@ -134,13 +134,11 @@ class Template:
 
 
 def _fits(place: str, part: str) -> bool:
-    """Only the places that the table says are of a kind ask for it; the others take anything but nothing."""
+    """Only the places that the table says are of a kind ask for it; the others take anything."""
     kind = place.rpartition("/")[2]
     if kind == "count":
         return part.replace(",", "").isdecimal()
-    if kind == "key":
-        return part.partition(".")[0] in SECTIONS
-    return bool(part)
+    return kind != "key" or part.partition(".")[0] in SECTIONS
 
 
 @cache

@@ -39,10 +39,10 @@ SENTENCES = {
     "{name}.txt is the caption file of several images: {names}.": "说明文件 {name}.txt 由几张图片共用：{names}。",
     "Rename one of them if they are different pictures.": "如果是不同的图片，请给其中一张改名。",
     "No image has a caption; captions are made from the file names ({example}).": (
-        "没有一张图片有说明文字；说明文字由文件名得出（{example}）。"
+        "没有一张图片有说明文字；说明文字取自文件名（{example}）。"
     ),
     "{count} of {all} images have no caption and get one from their file names ({names}).": (
-        "{all} 张图片中有 {count} 张没有说明文字，由文件名得出（{names}）。"
+        "{all} 张图片中有 {count} 张没有说明文字，取自文件名（{names}）。"
     ),
     "Write captions as .txt files beside the images.": "请在图片旁边用 .txt 文件写说明文字。",
     "The caption {file} can't be read ({reason}).": "说明文件 {file} 无法读取（{reason}）。",
@@ -71,7 +71,7 @@ SENTENCES = {
     "Check model.base.": "请检查 model.base。",
 }
 PARTS = {
-    "example": {"{name} gives {caption}": "由 {name} 得出 {caption}"},
+    "example": {"{name} gives {caption}": "{name} 得出 {caption}"},
     "remarks": {
         "images that can't be read": "张图片无法读取",
         "images that are too small": "张图片太小",

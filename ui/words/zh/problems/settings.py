@@ -88,7 +88,7 @@ SENTENCES = {
     "Free some space, or set save.keep lower.": "请腾出一些空间，或把 save.keep 改小。",
 }
 
-REASONS = {  # of the system
+REASONS = {  # of the system, and why a caption is not read
     "Permission denied": "没有权限",
     "Operation not permitted": "不允许此操作",
     "No such file or directory": "文件或文件夹不存在",
@@ -102,6 +102,7 @@ REASONS = {  # of the system
     "Too many open files": "打开的文件太多",
     "Too many levels of symbolic links": "符号链接层数太多",
     "Input/output error": "磁盘读写出错",
+    "it has more than 1 MiB": "超过 1 MiB",
     "{reason}": "{reason}",
 }
 PARTS = {
