@@ -40,7 +40,9 @@ class Place:
 
     def folder(self, typed: str) -> Path:
         """The existing folder that a person typed; UserError for anything else, whatever was typed."""
-        typed = str(typed or "").strip().strip("\"'")
+        typed = str(typed or "").strip()
+        if len(typed) > 1 and typed[0] in "\"'" and typed[-1] == typed[0]:
+            typed = typed[1:-1]  # as file managers copy a path
         if not typed:
             raise UserError(text.NO_FOLDER, where="data.folder")
         if len(typed) > 4096 or any(ord(c) < 32 for c in typed) or typed.startswith(("\\\\", "//")):

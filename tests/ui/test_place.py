@@ -100,3 +100,11 @@ def test_a_runs_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be written"):
         Place(tmp_path / "file" / "runs")
+
+
+@pytest.mark.parametrize("name", ["it's", "the '90s'", "'", '5" screens"'])
+def test_quotes_that_belong_to_a_name_stay(place, tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    assert place.folder(str(folder)) == folder
+    assert place.folder(f'"{folder}"') == folder
