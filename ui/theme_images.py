@@ -6,6 +6,24 @@ CSS = """
 .dark #drop { border-color: var(--neutral-600) !important; }
 #drop:hover { border-color: var(--primary-600) !important; }
 #show-images { margin-left: auto; }
+#recent-place { flex: 0 0 auto; width: auto; min-width: 0; overflow: visible; padding: 0; }
+#recent { position: relative; font-size: 14px; }
+#recent summary { min-height: 36px; min-width: 150px; padding: 0 12px; display: flex; align-items: center;
+  justify-content: center; gap: 6px; cursor: pointer; font-size: var(--button-small-text-size);
+  border: 1px solid var(--border-color-primary); border-radius: var(--button-small-radius);
+  background: var(--button-secondary-background-fill); }
+#recent summary::after { content: "\\25BE"; }
+#recent summary:hover { background: var(--button-secondary-background-fill-hover); }
+#recent summary:focus-visible, #recent button:focus-visible { outline: 2px solid var(--primary-600); }
+#recent .recent { position: absolute; z-index: 20; left: 0; top: 40px; width: max-content; padding: 6px;
+  max-width: min(560px, calc(100vw - 64px)); border-radius: 10px; border: 1px solid var(--border-color-primary);
+  background: var(--background-fill-primary); box-shadow: var(--shadow-drop-lg); }
+#recent ul { list-style: none; margin: 0; padding: 0; }
+#recent button { width: 100%; min-height: 36px; padding: 6px 10px; text-align: start; border-radius: 6px;
+  overflow-wrap: anywhere; color: var(--body-text-color); }
+#recent button:hover { background: var(--background-fill-secondary); }
+#recent button[aria-current] { font-weight: 600; }
+#recent .forget { color: var(--body-text-color-subdued); border-top: 1px solid var(--border-color-primary); }
 #drop .wrap { font-size: 0; justify-content: flex-start; padding-top: 26px; min-height: 0; }
 #drop .wrap .or { display: none; }
 #drop label[data-testid="block-label"] { position: absolute; inset: auto 0 22px 0; justify-content: center;

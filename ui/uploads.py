@@ -24,7 +24,8 @@ from ui import text, translate
 
 NAME_LENGTH = 80  # characters of a name without its ending
 NAME_BYTES = 180  # of it in UTF-8; file systems take 255, and an ending and a counter follow
-DEPTH = 6  # folders in a zip
+DEPTH = 6  # folders in a zip, or in a folder that was dropped
+WITHIN = "\u2215"  # stands for the slash in the name of a file that came in a folder: what browsers send has no path
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 SPARE = 256 << 20  # bytes of the disk that stay free
 
@@ -92,15 +93,32 @@ def add(files: Iterable[tuple[str, Path]], folder: Path, limits: Limits | None =
     in ``captions``, for the caller to write in a way that can be undone. Never raises for what is in the files.
     """
     limits, added, incoming = limits or Limits(), Added(), _Incoming(folder)
-    for name, path in files:
+    delivery = [(_sent_as(name), path) for name, path in files]
+    top = _common_top(name for name, _ in delivery)
+    for name, path in delivery:
+        if "/" in name and _of_a_system(name):
+            continue
         with _sentence(added, name):
             if safe_file_name(name).lower().endswith(".zip"):
                 _unpack(name, path, incoming, limits, added)
             else:
                 with open(path, "rb") as source:
-                    incoming.take(PurePosixPath(safe_file_name(name)), name, source, limits.file_bytes)
+                    incoming.take(_target(name, top), name, source, limits.file_bytes)
     incoming.settle(added)
     return added
+
+
+def _sent_as(name: str) -> str:
+    """A file's name with the folders it came in, if it came in any; slashes of its own are no folders."""
+    return "/".join(part.replace("\\", "/").rsplit("/", 1)[-1] for part in name.split(WITHIN))
+
+
+def _target(path: str, top: str) -> PurePosixPath:
+    """Where a file goes that came as ``path``: below ``top`` alone, every part a safe name, not too deep."""
+    parts = path.removeprefix(top).split("/")
+    if len(parts) > DEPTH:
+        parts = parts[:1] + parts[-DEPTH + 1 :]
+    return PurePosixPath(*(safe_file_name(part) for part in parts if part not in ("", ".")))
 
 
 @contextmanager
@@ -133,7 +151,7 @@ def _unpack(name: str, path: Path, incoming: "_Incoming", limits: Limits, added:
                 raise _Refused(text.ZIP_BOMB.format(name=_shown(name), size=text.size(total)))
             if total + SPARE > shutil.disk_usage(incoming.folder).free:
                 raise _Refused(text.ZIP_NO_ROOM.format(name=_shown(name), size=text.size(total)))
-            top = _common_top(members)
+            top = _common_top(member.filename for member in members)
             for member in members:
                 with _sentence(added, member.filename):
                     _member(archive, member, top, incoming, limits)
@@ -149,9 +167,9 @@ def _of_a_system(name: str) -> bool:
     )
 
 
-def _common_top(members: list[zipfile.ZipInfo]) -> str:
+def _common_top(names: Iterable[str]) -> str:
     """The one folder that everything is in, if so: it would only be a folder in the folder."""
-    tops = {m.filename.split("/", 1)[0] if "/" in m.filename else "" for m in members}
+    tops = {name.split("/", 1)[0] if "/" in name else "" for name in names}
     top = tops.pop() if len(tops) == 1 else ""
     return f"{top}/" if top not in ("", "..") and not top[0].isdigit() else ""  # 10_cat says how often it repeats
 
@@ -167,13 +185,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, top: str, incomin
         raise _Refused(text.ZIP_LOCKED.format(name=_shown(name)))
     if member.file_size > limits.file_bytes:
         raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(limits.file_bytes)))
-    parts = raw.removeprefix(top).split("/")
-    if len(parts) > DEPTH:
-        parts = parts[:1] + parts[-DEPTH + 1 :]
-    target = PurePosixPath(*(safe_file_name(part) for part in parts if part not in ("", ".")))
     try:
         with archive.open(member) as source:
-            incoming.take(target, name, source, limits.file_bytes)
+            incoming.take(_target(raw, top), name, source, limits.file_bytes)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
         raise _Refused(text.NOT_READABLE_FILE.format(name=_shown(name))) from error
 
@@ -317,7 +331,11 @@ class _Taken:
 
 
 def default_name(names: Iterable[str]) -> str:
-    """A name for the folder of a first delivery: the zip's own, else by the pictures' names."""
+    """A name for the folder of a first delivery: that of the folder or of the zip that came."""
+    names = [_sent_as(name) for name in names]
+    top = _common_top(names)
+    if top:
+        return safe_file_name(top.rstrip("/"))
     for name in names:
         stem, ending = os.path.splitext(safe_file_name(name))
         if ending.lower() == ".zip":

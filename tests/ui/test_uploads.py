@@ -280,3 +280,44 @@ def test_a_full_disk_is_seen_before_unpacking(target, monkeypatch):
 def test_the_first_delivery_names_the_folder():
     assert uploads.default_name(["a.png", "my cats.zip"]) == "my cats"
     assert uploads.default_name(["a.png"]) == "pictures"
+
+
+def within(path: str) -> str:
+    """A name as the page's script gives it to a file of a dropped folder."""
+    return path.replace("/", uploads.WITHIN)
+
+
+def test_files_of_a_folder_keep_their_folders(target):
+    sent_files = [
+        send(target, within(f"cats/{name}"), content)
+        for name, content in {
+            "10_sks cat/1.png": png("red"), "10_sks cat/1.txt": b"red", "blue/1.png": png("blue"),
+            "blue/1.txt": b"blue", ".DS_Store": b"x", "__MACOSX/1.png": png(), "Thumbs.db": b"x",
+        }.items()
+    ]  # fmt: skip
+    added = add(sent_files, target)
+    assert everything(target) == {"10_sks cat/1.png", "10_sks cat/1.txt", "blue/1.png", "blue/1.txt"}
+    assert added.refused == [] and added.renamed == []
+    assert read_caption(target / "10_sks cat/1.png").text == "red"
+    assert read_caption(target / "blue/1.png").text == "blue"
+    assert uploads.default_name(name for name, _ in sent_files) == "cats"
+    assert add(sent_files, target).same == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.png", "/etc/evil.png", "..\\evil.png", "a/../../../evil.png", "./evil.png", "C:/evil.png"]
+)
+def test_a_folders_name_leads_nowhere_else(target, name):
+    before = everything(target.parent.parent)
+    add([send(target, within(name), png())], target)
+    new = everything(target.parent.parent) - before
+    assert len([path for path in new if path.endswith("evil.png")]) == 1
+    assert all(path.startswith(("datasets/cats/", "sent/")) for path in new)
+    assert uploads.default_name([within(name)]).strip(".") not in ("", "/")
+
+
+def test_the_name_of_a_set_is_that_of_its_folder():
+    assert uploads.default_name([within("my cats/a.png"), within("my cats/x/b.png")]) == "my cats"
+    assert uploads.default_name([within("my cats/a.png"), "b.png"]) == "pictures"
+    assert uploads.default_name([within("10_cat/a.png")]) == "pictures"
+    assert uploads.default_name(["a.png", "set.zip"]) == "set"

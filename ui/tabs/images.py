@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import form, render, sight, text
+from ui import form, images_js, render, sight, text
 from ui.album import FILTERS
 from ui.desk import Desk, Where
 from ui.place import Place
@@ -104,6 +104,7 @@ def _source_buttons() -> dict[str, Any]:
         text.DROP_FOLDER, file_count="directory", type="filepath", elem_id="drop-folder", **look
     )  # fmt: skip
     new = gr.Button(text.NEW_SET, elem_id="new-set", **look)
+    gr.HTML(images_js.recent(), elem_id="recent-place", apply_default_css=False)
     show = gr.Button(text.SHOW, variant="primary", elem_id="show-images", **look)
     return {"drop_folder": whole, "new_set": new, "show": show}
 
@@ -202,7 +203,9 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     opening = dict(in_turn, show_progress="minimal")
     gr.on([tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **opening)
     page.load(desk.load, [tab.folder, tab.remembered, *context], **in_turn)
-    page.load(None, js=_BY_ITSELF, **PRIVATE)
+    field = f"#{form.field_id(form.FOLDER)} :is(textarea, input)"
+    page.load(None, js=images_js.script(field), **PRIVATE)
+    tab.remembered.change(None, tab.remembered, js=images_js.REMEMBER, **PRIVATE)
     for button in (tab.drop, tab.drop_folder):
         button.upload(desk.take, [button, *context], **in_turn)
     tab.new_set.click(desk.start_new_set, context, **quiet)
@@ -214,10 +217,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     tab.looking.tick(desk.look, context, **dict(quiet, queue=False))
 
     chosen = tab.gallery.select(desk.choose, context, trigger_mode="always_last", **quiet)
-    chosen.then(None, js=_BRING_INTO_VIEW, **PRIVATE)
+    chosen.then(None, js=images_js.BRING_INTO_VIEW, **PRIVATE)
     for button, handler in ((tab.previous_image, desk.image_back), (tab.next_image, desk.image_on)):
         button.click(handler, [tab.chosen, *context], trigger_mode="always_last", **quiet).then(
-            None, js=_FOCUS_AGAIN, **PRIVATE
+            None, js=images_js.FOCUS_AGAIN, **PRIVATE
         )
     tab.sees.input(desk.show_again, [tab.chosen, *context], **quiet)
     tab.caption.blur(desk.save, [tab.chosen, tab.caption, *context], trigger_mode="multiple", **quiet)
@@ -234,62 +237,3 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     if word is not None:  # the same setting, on both tabs
         tab.trigger.blur(lambda typed: typed, tab.trigger, word, queue=False, show_progress="hidden", **PRIVATE)
         word.blur(lambda typed: typed, word, tab.trigger, queue=False, show_progress="hidden", **PRIVATE)
-
-
-# On a narrow page the editor is below the gallery.
-_BRING_INTO_VIEW = (
-    "() => { if (innerWidth < 760) document.getElementById('editor')?.scrollIntoView({block: 'start'}); }"
-)
-_FOCUS_AGAIN = """() => {
-  if (window.sdloraTyping) document.querySelector('#caption textarea')?.focus();
-  window.sdloraTyping = false;
-}"""
-
-# Arrow keys go from image to image (in the caption box with Ctrl, which leaves the box and so saves it). A folder that
-# is dropped is taken apart here, since Gradio's field takes files alone; of files with one name, all but the first
-# get their folder's name in front, so that each caption stays with its picture.
-_BY_ITSELF = """() => {
-  if (window.sdloraImages) return;
-  window.sdloraImages = true;
-  document.addEventListener('keydown', (event) => {
-    if (!['ArrowLeft', 'ArrowRight'].includes(event.key) || event.altKey || event.shiftKey || event.metaKey) return;
-    const button = document.querySelector(event.key === 'ArrowLeft' ? '#previous-image' : '#next-image');
-    if (!button?.offsetParent || document.querySelector(':popover-open')) return;
-    const field = event.target.closest('input, textarea, select, [contenteditable], [role=tablist], [role=slider]');
-    if (field && !(event.ctrlKey && field.closest('#caption'))) return;
-    event.preventDefault();
-    window.sdloraTyping = Boolean(field);
-    field?.blur();
-    button.click();
-  });
-  const read = async (entry, folder) => {
-    if (entry.isFile) return new Promise((done) => entry.file((file) => done([{file, folder}]), () => done([])));
-    const reader = entry.createReader(), found = [];
-    for (;;) {
-      const some = await new Promise((done) => reader.readEntries(done, () => done([])));
-      if (!some.length) break;
-      for (const inner of some) found.push(...await read(inner, entry.name));
-    }
-    return found;
-  };
-  document.addEventListener('drop', async (event) => {
-    const zone = event.target.closest?.('#drop');
-    const entries = [...(event.dataTransfer?.items ?? [])].map((i) => i.webkitGetAsEntry?.()).filter(Boolean);
-    if (!zone || !entries.some((entry) => entry.isDirectory)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const box = new DataTransfer(), folders = new Map();
-    for (const entry of entries) {
-      for (const {file, folder} of await read(entry, '')) {
-        if (file.name.startsWith('.')) continue;
-        const stem = file.name.replace(/\\.[^.]*$/, '');
-        if (!folders.has(stem)) folders.set(stem, folder);
-        const name = folders.get(stem) === folder ? file.name : `${folder}_${file.name}`;
-        box.items.add(new File([file], name, {type: file.type}));
-      }
-    }
-    const input = zone.querySelector('input[type=file]');
-    input.files = box.files;
-    input.dispatchEvent(new Event('change', {bubbles: true}));
-  }, true);
-}"""
