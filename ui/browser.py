@@ -59,6 +59,10 @@ SCRIPT = r"""() => {
   const box = () => $('lightbox');
   let at = null;
 
+  // Screen readers speak what changes inside a region that stays; Gradio puts in new elements each time.
+  const region = document.querySelector('#announce .html-container');
+  for (const [name, value] of [['role', 'status'], ['aria-live', 'polite']]) region?.setAttribute(name, value);
+
   // ---- one picture large, a slider over the first of its row
   const cells = (table, row) => [...(table.querySelectorAll('tr.pictures')[row]?.querySelectorAll('.cell') ?? [])];
   const show = () => {

@@ -39,6 +39,8 @@ class Live:
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
         self.outputs = {**everywhere, **tab.parts(), **compare.parts()}
         self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
+        self._live: str | None = None  # the run that trained when last looked at,
+        self._before: str | None = None  # and what trained until then
         self.look = gr.State(None)  # the values of ``inputs`` when they last changed: a tick then has one input
         self.inputs = [
             tab.runs, tab.show_all, tab.smoothing, tab.zoom, compare.shown, compare.checkpoints, compare.wanted,
@@ -101,10 +103,20 @@ class Live:
         busy = view.name if view else ""
         return {
             "strip": (None, lambda: render_runs.strip(view, state, done)),
-            "announce": ((name, state), lambda: render_runs.announcement(view, state)),
+            "announce": self._heard(name),
             "start": (bool(busy), lambda: gr.update(value=text.ADD_TO_QUEUE if busy else text.START)),
             "reason": (busy, lambda: render.note(text.WILL_WAIT.format(name=busy) if busy else text.CLOSE_ANYTIME)),
         }
+
+    def _heard(self, live: str | None) -> Part:
+        """What a screen reader says by itself: how the run that trains stands, and how the one before it has ended."""
+        if live != self._live:
+            self._before, self._live = self._live, live
+        runs = [run for run in map(self.watch.get, (self._before, live)) if run]
+        if live and runs[-1][1] != "starting":
+            runs = runs[-1:]
+        marks = [(view.folder.name, state) for view, state in runs]
+        return marks, lambda: "".join(render_runs.announcement(*run) for run in runs or [(None, "")])
 
     # ---- wiring
 

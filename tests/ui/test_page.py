@@ -279,3 +279,38 @@ def test_every_input_has_a_name_for_screen_readers(page, server):
                 .map(e => e.outerHTML)"""
         )
         assert nameless == [], tab
+
+
+def test_a_run_is_started_watched_and_stopped_on_a_phone(browser, server, base, tmp_path):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    open_page(page, server)
+    folder = make_images(tmp_path / "discs", 6)
+    start_run(page, server, base, folder, run__name="by thumb", train__steps=3000, sample__prompts="a disc")
+    expect(page.locator("#run-card")).to_contain_text(re.compile(r"step\s+\d+ / 3,000"))
+    expect(page.locator("#samples td img").first).to_be_visible()
+    assert sideways_scroll(page) <= 0
+    page.locator("#stop").tap()
+    expect(page.locator("#ask-stop")).to_be_visible()
+    assert sideways_scroll(page) <= 0
+    page.locator("#ask-stop [data-stop]").tap()
+    expect(page.locator("#run-card .pill")).to_have_text("stopped")
+    assert sideways_scroll(page) <= 0
+    context.close()
+
+
+def test_start_end_and_failure_are_announced(page, server, base, tmp_path):
+    """Screen readers speak what changes inside a live region, so the region itself has to stay."""
+    open_page(page, server)
+    region = page.locator("#announce [aria-live=polite]").element_handle()
+    folder = make_images(tmp_path / "discs", 6)
+    for name, end in (("ends", "stopped"), ("fails", "stopped unexpectedly")):
+        run = start_run(page, server, base, folder, run__name=name, train__steps=3000, sample__prompts="a disc")
+        heard = "(said) => document.contains(said[0]) && said[0].textContent.includes(said[1])"
+        page.wait_for_function(heard, arg=[region, f"{name}: training"])
+        if end == "stopped":
+            stop_run(page)
+        else:
+            (trainer,) = (int(p.name) for p in Path("/proc").glob("[0-9]*") if str(run.folder) in _command_of(p))
+            os.kill(trainer, signal.SIGKILL)
+        page.wait_for_function(heard, arg=[region, f"{name}: {end}"])
