@@ -302,7 +302,7 @@ def test_a_run_is_started_watched_and_stopped_on_a_phone(browser, server, base, 
 def test_start_end_and_failure_are_announced(page, server, base, tmp_path):
     """Screen readers speak what changes inside a live region, so the region itself has to stay."""
     open_page(page, server)
-    region = page.locator("#announce [aria-live=polite]").element_handle()
+    region = page.locator("#announce .html-container[aria-live=polite]").element_handle()
     folder = make_images(tmp_path / "discs", 6)
     for name, end in (("ends", "stopped"), ("fails", "stopped unexpectedly")):
         run = start_run(page, server, base, folder, run__name=name, train__steps=3000, sample__prompts="a disc")
