@@ -136,6 +136,14 @@ def _failure(view: RunView, state: str) -> str:
     return f'<div class="failure" role="alert"><dl>{body}</dl></div>{details if tail else ""}'
 
 
+def curve_help(checked: bool) -> str:
+    """Which line is which, and how to read them. checked: there is a validation loss."""
+    lines = [("check", text.SERIES_CHECK)] if checked else []
+    lines += [("smooth", text.SERIES_SMOOTH), ("raw", text.SERIES_RAW)]
+    legend = "".join(f'<span class="{kind}">{words}</span>' for kind, words in lines)
+    return f'<p class="legend">{legend}</p>' + note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP)
+
+
 # ---- pictures
 
 

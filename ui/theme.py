@@ -96,6 +96,14 @@ footer { display: none !important; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden;
   margin: 14px 0 10px; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-600); transition: width .6s; }
+#strength-slider input[type=range]::-webkit-slider-thumb, #tabs input[type=range]::-webkit-slider-thumb {
+  border: 2px solid var(--primary-600) !important; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 20px; margin: 0 0 4px; font-size: 14px; }
+.legend span::before { content: ""; display: inline-block; width: 22px; vertical-align: middle; margin-right: 8px;
+  border-top: 3px solid var(--neutral-400); }
+.legend .check::before { border-top-color: #b45309; }
+.legend .smooth::before { border-top-color: var(--primary-600); }
+.legend .raw::before { border-top-width: 1px; }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 22px; font-variant-numeric: tabular-nums; }
 .facts span { color: var(--body-text-color-subdued); }
 .facts b { font-weight: 600; color: var(--body-text-color); }

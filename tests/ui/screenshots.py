@@ -82,12 +82,14 @@ def take(out: Path, url: str) -> None:
                 page.locator("#gallery .thumbnail-item").nth(2).click()
                 for tab in TABS:
                     open_tab(page, tab)
-                    page.wait_for_timeout(3000)
+                    if tab == "Runs":  # a finished one has all there is to see
+                        page.locator("#run-list label", has_text="finished").first.click()
+                    page.wait_for_timeout(4000)
                     path = out / f"{tab.lower()}-{size}-{scheme}.png"
                     page.screenshot(path=path, full_page=True)
                     print(path, "too wide by", sideways_scroll(page), "pixels")
                     if tab == "Runs":
-                        page.locator("#samples .cell").nth(2).click()
+                        page.locator("#samples tr.pictures").first.locator(".cell").last.click()
                         page.locator("#lightbox-slider").fill("45")
                         page.wait_for_timeout(500)
                         page.screenshot(path=out / f"large-{size}-{scheme}.png")

@@ -349,7 +349,7 @@ def _curve_parts(view: RunView, chosen: str, look: Look) -> dict[str, Part]:
         "follow": ((chosen, bool(look.zoom)), lambda: gr.update(visible=bool(look.zoom))),
         "curve_help": (
             (chosen, there, checked),
-            lambda: gr.update(value=render.note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP), visible=there),
+            lambda: gr.update(value=render_runs.curve_help(checked), visible=there),
         ),
     }
 
