@@ -130,12 +130,12 @@ class Album:
             metadata: dict[Path, str] = {}
             for folder in sorted({image.parent for image in images} | {self.folder}):
                 metadata |= read_metadata(folder)[0]
-            for image in images:
-                entry = self._entries.get(image.relative_to(self.folder).as_posix())
-                if entry:
-                    found = read_caption(image, metadata, self.folder)
-                    entry.caption, entry.source = found.text, found.source
-                    entry.tokens = tokens.count([found.text])[0]
+            found = {image: self._entries.get(image.relative_to(self.folder).as_posix()) for image in images}
+            captions = {image: read_caption(image, metadata, self.folder) for image, entry in found.items() if entry}
+            counts = tokens.count(caption.text for caption in captions.values())
+            for (image, caption), amount in zip(captions.items(), counts, strict=True):
+                entry = found[image]
+                entry.caption, entry.source, entry.tokens = caption.text, caption.source, amount
 
     # ---- what is shown
 

@@ -4,7 +4,8 @@ Handlers get the context last: (where, filter, search, tags, sees, *settings of 
 lists them. They return {component: value}; what is not in it stays as it is.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from gradio.utils import get_upload_folder
 from sdlora.data.edit import Edit
 from sdlora.errors import UserError
 from ui import render, render_images, text, tokens, translate, uploads
-from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Filter
+from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Entry, Filter
 from ui.place import Place
 from ui.sight import Training
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TAGS_SHOWN = 80
 PATIENCE = 1.0  # seconds that an answer waits for files to be looked at; after that the page asks again
+LATER = 1.0  # seconds until the page after the one shown is drawn: that one is on its way to the browser
+MANY = 500  # images that are not looked at in that time
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Desk:
         self.tab, self.place, self.keys = tab, place, keys
         self.albums = Albums()
         self._ahead = ThreadPoolExecutor(1)  # draws the page after the one that is shown
+        self._drawing: Future | None = None
 
     def _context(self, values: tuple) -> Context:
         where, show, search, tags, sees, *settings = values
@@ -106,14 +110,28 @@ class Desk:
         album = self.albums.get(folder, anew=True)
         self._draw_first(album)
         album.look()
-        album.wait(PATIENCE)
+        album.wait(PATIENCE if len(album.entries(Filter(), 0)) < MANY else 0)
         fresh = replace(context, where=Where(folder, asked=True), wanted=Filter())
         cleared = {self.tab.filter: gr.update(value="all"), self.tab.search: "", **self._no_image()}
-        return {**cleared, **self._listing(album, fresh)}
+        listing = self._listing(album, fresh)
+        if album.wait(0):
+            self._draw_ahead(album, replace(listing[self.tab.where], page=1))
+        return {**cleared, **listing}
 
     def _draw_first(self, album: Album) -> None:
         """The first page's thumbnails, before all files are opened: those would compete for the processor."""
         album.draw(self.place, album.entries(Filter(), 0)[:PAGE])
+
+    def _draw_ahead(self, album: Album, where: Where) -> None:
+        """The thumbnails of the page that is likely to come next, while the visitor looks at this one."""
+        entries = [entry for entry in map(album.entry, where.shown if where.page >= 0 else ()) if entry]
+        if self._drawing:
+            self._drawing.cancel()  # if it has not begun: the visitor has gone elsewhere
+        self._drawing = self._ahead.submit(self._draw_later, album, entries)
+
+    def _draw_later(self, album: Album, entries: list[Entry]) -> None:
+        time.sleep(LATER)
+        album.draw(self.place, entries)
 
     def look(self, *values: Any) -> dict:
         """While files are being opened: how far that is; at its end everything that was found."""
@@ -123,6 +141,7 @@ class Desk:
             return {self.tab.looking: gr.Timer(active=False)}
         album.look()
         if album.wait(0):
+            self._draw_ahead(album, replace(context.where, page=context.where.page + 1))
             return self._listing(album, context, stay=True)
         counts = album.counts(context.training.resolution)
         return {self.tab.summary: render_images.summary(album, counts, context.training)}
@@ -176,6 +195,7 @@ class Desk:
         if album is None:
             return self._not_loaded()
         where = replace(where, page=min(max(where.page + by, 0), where.pages - 1))
+        self._draw_ahead(album, replace(where, page=where.page + by))
         return {self.tab.where: where, **self._grid(album, replace(context, where=where))}
 
     def _listing(self, album: Album, context: Context, stay: bool = False) -> dict:

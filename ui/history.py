@@ -3,9 +3,11 @@
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sdlora.data.captions import one_line, write_caption
 from sdlora.data.images import CACHE_FOLDER
@@ -14,6 +16,7 @@ from sdlora.run import write_atomically
 from ui import text, translate
 
 KEPT = 100  # changes
+WRITERS = 8  # files at a time: a disk takes milliseconds to confirm each, whatever the processor does
 _one_at_a_time = threading.Lock()
 
 
@@ -48,7 +51,7 @@ class History:
     def write(self, captions: Mapping[Path, str], kind: str, words: str) -> list[Path]:
         """Write the captions (image -> text); the images whose caption was written. UserError if nothing could be.
 
-        One that fails stops the rest; what was written by then can be undone as a whole.
+        One that fails stops those that were not begun; what was written by then can be undone as a whole.
         """
         with _one_at_a_time:
             files = {self._name(image): [_bytes_of(image), one_line(new)] for image, new in captions.items()}
@@ -61,8 +64,7 @@ class History:
                 raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
             for old in self._files()[:-KEPT]:
                 old.unlink(missing_ok=True)
-            for image, new in captions.items():
-                write_caption(image, new)
+            _all_of(lambda pair: write_caption(*pair), captions.items())
             return list(captions)
 
     def undo(self) -> tuple[list[Path], int]:
@@ -78,25 +80,31 @@ class History:
         return [], 0
 
     def _restore(self, files: dict[str, list]) -> tuple[list[Path], int]:
-        restored, changed = [], 0
-        for name, (before, after) in files.items():
-            image = self.root / name
-            now = _bytes_of(image)
-            if now == before or not image.exists():
-                continue
-            if now != after:
-                changed += 1
-                continue
-            caption = image.with_suffix(".txt")
-            try:
-                if before is None:
-                    caption.unlink(missing_ok=True)
-                else:
-                    write_atomically(caption, before.encode("utf-8", "surrogateescape"))
-            except OSError as error:
-                raise UserError(text.NOT_SAVED.format(name=caption.name, reason=translate.reason(error))) from error
-            restored.append(image)
-        return restored, changed
+        try:
+            done = _all_of(lambda item: self._restore_one(item[0], *item[1]), files.items())
+        except _NotSaved as failed:
+            reason = translate.reason(failed.why)
+            raise UserError(text.NOT_SAVED.format(name=failed.name, reason=reason)) from failed.why
+        restored = [self.root / name for name, what in zip(files, done, strict=True) if what == "restored"]
+        return restored, done.count("changed")
+
+    def _restore_one(self, name: str, before: str | None, after: str) -> str:
+        """ "restored"; "changed", where it changed again since and stays; "" where there is nothing to do."""
+        image = self.root / name
+        now = _bytes_of(image)
+        if now == before or not image.exists():
+            return ""
+        if now != after:
+            return "changed"
+        caption = image.with_suffix(".txt")
+        try:
+            if before is None:
+                caption.unlink(missing_ok=True)
+            else:
+                write_atomically(caption, before.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise _NotSaved(caption.name, error) from error
+        return "restored"
 
     def _name(self, image: Path) -> str:
         return image.relative_to(self.root).as_posix()
@@ -120,6 +128,20 @@ class History:
             return content if sound and content["kind"] in text.CHANGES and "words" in content else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+class _NotSaved(Exception):
+    """Made into a sentence by the thread that answers: it alone knows the visitor's language."""
+
+    def __init__(self, name: str, why: OSError):
+        super().__init__(name)
+        self.name, self.why = name, why
+
+
+def _all_of(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """``do`` of each, several at a time; the first failure is raised when those that were begun have ended."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(do, items))
 
 
 def _bytes_of(image: Path) -> str | None:

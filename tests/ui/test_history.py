@@ -1,6 +1,8 @@
 """Caption changes and taking them back, also by another process and after a crash."""
 
+import errno
 import json
+import os
 
 import pytest
 from example import make_images
@@ -62,7 +64,36 @@ def test_a_change_that_stopped_halfway_can_be_undone(folder, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         History(folder).write(dict.fromkeys(images, "new"), "end", "new")
     assert texts(folder)[0] == "new" != texts(folder)[1]
-    assert History(folder).undo() == ([images[0]], 0)
+    restored, changed = History(folder).undo()
+    assert restored[0] == images[0] and images[1] not in restored and not changed
+    assert texts(folder) == before
+
+
+def test_a_change_that_can_not_be_taken_back_says_which(folder, monkeypatch):
+    images = sorted(folder.glob("*.png"))
+    History(folder).write(dict.fromkeys(images, "new"), "end", "new")
+    write = history.write_atomically
+
+    def full(path, data):
+        if path.name == "disc0002.txt":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+
+    monkeypatch.setattr(history, "write_atomically", full)
+    with pytest.raises(UserError, match=r"disc0002\.txt can't be saved \(No space left on device\)"):
+        History(folder).undo()
+    monkeypatch.undo()
+    History(folder).undo()  # the rest, once there is room
+    assert texts(folder) == [f"a disc, number {n}" for n in (1, 2, 3)]
+
+
+def test_more_captions_than_are_written_at_a_time_keep_their_order(tmp_path):
+    folder = make_images(tmp_path / "many", 60)
+    images = sorted(folder.glob("*.png"))
+    before = texts(folder)
+    History(folder).write({image: f"{n}" for n, image in enumerate(images)}, "end", "new")
+    assert texts(folder) == [str(n) for n in range(60)]
+    assert History(folder).undo() == (images, 0)
     assert texts(folder) == before
 
 
