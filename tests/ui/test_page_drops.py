@@ -163,7 +163,7 @@ WRONG = {
     "hidden": ("There is no image in this folder yet.", "There are no images in"),
     "bare": ("2 without", "No image has a caption"),
     "broken": ("1 can't be read", "cut.jpg"),
-    "twice": ("2 share a name", "share one caption file, disc0001.txt"),
+    "twice": ("2 share a name", "disc0001.txt is the caption file of several images"),
 }
 
 

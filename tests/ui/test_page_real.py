@@ -130,6 +130,7 @@ def test_the_whole_way_with_the_real_trainer(page, tmp_path):
         check_in_diffusers(download(page, tmp_path / "glossy.safetensors"))
         draw_again(page)
         compare(page)
+        take_settings_out(page, tmp_path / "glossy.safetensors")
 
 
 def draw_again(page: Page) -> None:
@@ -154,3 +155,20 @@ def compare(page: Page) -> None:
     expect(page.locator("#compare-grid th").first).to_have_text("base model alone")
     sizes = page.locator("#compare-grid .cell img").evaluate_all("all => all.map((image) => image.naturalWidth)")
     assert min(sizes) > 0
+
+
+def take_settings_out(page: Page, file: Path) -> None:
+    """The finished file brings its run's settings back into the form."""
+    wanted = {
+        "run__name": "glossy", "data__trigger": "zibbo", "train__steps": "4", "adapter__rank": "4",
+        "train__lr": "0.01", "sample__prompts": "\n".join(PROMPTS),
+    }  # fmt: skip
+    open_tab(page, "Settings")
+    fill(
+        page, run__name="other", data__trigger="", train__steps=99, adapter__rank=8, train__lr=0.1, sample__prompts="x"
+    )
+    page.locator("#load-box input[type=file]").set_input_files(file)
+    expect(page.locator("#settings-answer")).to_contain_text("Loaded the settings of glossy.safetensors")
+    for key, value in wanted.items():
+        box = page.locator(f"#field-{key.replace('__', '-')}").locator("textarea, input").first
+        expect(box).to_have_value(value)
