@@ -40,9 +40,9 @@ def _strip(kind: str, sentence: str) -> str:
 
 
 def announcement(view: RunView | None, state: str) -> str:
-    """What a screen reader says by itself: only when a run's state changes, not at every step."""
+    """What a screen reader says by itself (its place is a live region, ``ui.browser``): only when a state changes."""
     words = f"{view.name}: {text.STATES[state]}" if view else text.NOTHING_RUNNING
-    return f'<div class="unseen" role="status" aria-live="polite">{escape(words)}</div>'
+    return f'<div class="unseen">{escape(words)}</div>'
 
 
 # ---- a run
