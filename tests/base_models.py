@@ -198,6 +198,7 @@ def make_run(tmp_path, base_folder, images):
             "adapter": {"rank": 2, "alpha": 2.0},
             "train": {"steps": 4, "batch_size": 2, "lr": 1e-2, "device": "cpu", "seed": 7},
             "sample": {"prompts": ["zib"], "every": 0, "steps": 2, "guidance": 2.0},
+            "validation": {"every": 0},
             "save": {"every": 0, "dtype": "fp32"},
             "run": {"folder": str(tmp_path / "runs"), "name": "test"},
         }

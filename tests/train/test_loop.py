@@ -38,7 +38,7 @@ def same(a, b):
 
 
 def test_a_run_tells_its_story_in_order(make_run):
-    run, settings = make_run(**{"save.every": 2, "sample.every": 2})
+    run, settings = make_run(**{"save.every": 2, "sample.every": 2, "validation.every": 100})
     events = drive(run, settings)
     kinds = [type(e) for e in events if not isinstance(e, Progress)]
     step = [StepDone]

@@ -65,7 +65,7 @@ def test_measuring_changes_nothing_of_the_training(make_run):
 
 
 def test_images_that_are_held_out_are_not_trained_on(make_run):
-    run, settings = make_run(**{"validation.held_out": 2, "train.steps": 2})
+    run, settings = make_run(**{"validation.every": 100, "validation.held_out": 2, "train.steps": 2})
     events = list(train(settings, run))
     assert next(event for event in events if isinstance(event, Started)).images == 3
     assert {event.held_out for event in events if isinstance(event, Validated)} == {2}
