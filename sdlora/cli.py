@@ -57,9 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     probe.add_argument("--json", action="store_true", help="print JSON")
     _add_settings(probe)
 
-    download = _command(
-        commands, "download", download_command, "download what is needed of a base model from the hub"
-    )
+    download = _command(commands, "download", download_command, "download what is needed of a base model from the hub")
     download.add_argument("base", help='hub id, "organisation/model"')
     download.add_argument("--revision", default="", help="branch, tag or commit; the newest by default")
     download.add_argument("--json", action="store_true", help="print JSON lines")

@@ -172,4 +172,12 @@ def list_runs(root: Path | str) -> list[Run]:
     root = Path(root)
     if not root.is_dir():
         return []
-    return [Run(p.parent) for p in sorted(root.glob("*/settings.toml"), reverse=True)]
+    return [Run(path.parent) for path in sorted(root.glob("*/settings.toml"), key=_age, reverse=True)]
+
+
+def _age(settings: Path) -> tuple:
+    """Sorts by the minute in the folder's name; within one, by when the settings were written, which is once."""
+    try:
+        return settings.parent.name[:15], settings.stat().st_mtime_ns, settings.parent.name
+    except OSError:  # gone meanwhile
+        return settings.parent.name[:15], 0, settings.parent.name

@@ -80,6 +80,14 @@ def test_names_never_collide(tmp_path):
     assert {r.folder for r in list_runs(tmp_path)} == {r.folder for r in runs}
 
 
+def test_runs_of_one_minute_are_newest_first_whatever_their_names(tmp_path):
+    for number, name in enumerate(("2026-11-21_1532_b", "2026-11-21_1532_a", "2026-11-21_1530_c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings.toml").touch()
+        os.utime(tmp_path / name / "settings.toml", (number, number))
+    assert [run.name[-1] for run in list_runs(tmp_path)] == ["a", "b", "c"]
+
+
 def test_a_run_that_has_no_place_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file, not a folder"):

@@ -151,6 +151,7 @@ def test_strength_and_export_and_curve(page, server, base):
     expect(page.locator("#strength-pictures")).to_contain_text("strength 0.4")
     page.reload()
     open_tab(page, "Runs")
+    choose(page, "tools")
     expect(page.locator("#strength-pictures .cell")).to_have_count(4)
     page.locator("#container label", has_text="diffusers").click()
     page.locator("#export").click()
