@@ -4,19 +4,17 @@ Handlers get the context last: (where, filter, search, tags, sees, *settings of 
 lists them. They return {component: value}; what is not in it stays as it is.
 """
 
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from sdlora.data.edit import Edit
 from sdlora.errors import UserError
 from ui import render, render_images, text, tokens, translate, uploads
-from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Entry, Filter
+from ui.ahead import Ahead
+from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Filter
 from ui.place import Place
 from ui.sight import Training
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 TAGS_SHOWN = 80
 PATIENCE = 1.0  # seconds that an answer waits for files to be looked at; after that the page asks again
-LATER = 1.0  # seconds until the page after the one shown is drawn: that one is on its way to the browser
 MANY = 500  # images that are not looked at in that time
 
 
@@ -64,8 +61,7 @@ class Desk:
     def __init__(self, tab: "ImagesTab", place: Place, keys: tuple[str, ...]):
         self.tab, self.place, self.keys = tab, place, keys
         self.albums = Albums()
-        self._ahead = ThreadPoolExecutor(1)  # draws the page after the one that is shown
-        self._drawing: Future | None = None
+        self.ahead = Ahead(place)
 
     def _context(self, values: tuple) -> Context:
         where, show, search, tags, sees, *settings = values
@@ -125,13 +121,7 @@ class Desk:
     def _draw_ahead(self, album: Album, where: Where) -> None:
         """The thumbnails of the page that is likely to come next, while the visitor looks at this one."""
         entries = [entry for entry in map(album.entry, where.shown if where.page >= 0 else ()) if entry]
-        if self._drawing:
-            self._drawing.cancel()  # if it has not begun: the visitor has gone elsewhere
-        self._drawing = self._ahead.submit(self._draw_later, album, entries)
-
-    def _draw_later(self, album: Album, entries: list[Entry]) -> None:
-        time.sleep(LATER)
-        album.draw(self.place, entries)
+        self.ahead.draw(album, entries)
 
     def look(self, *values: Any) -> dict:
         """While files are being opened: how far that is; at its end everything that was found."""
@@ -159,7 +149,7 @@ class Desk:
                 folder = uploads.new_folder(self.place.uploads, name)
             result = uploads.add([(path.name, path) for path in paths], folder)
             if not result.images and not result.same and not result.captions:
-                _remove_if_empty(folder)
+                uploads.remove_if_empty(folder)
             else:
                 album = self.albums.get(folder, anew=True)
                 if result.captions:
@@ -170,7 +160,7 @@ class Desk:
             said = render.note(translate.error(error))
         finally:
             for path in paths:  # the browser's upload is done with; the folder has its own
-                _forget_upload(path)
+                uploads.forget(path)
         return {**opened, tab.dropped: said, tab.drop: None, tab.drop_folder: None}
 
     def start_new_set(self, *values: Any) -> dict:
@@ -407,18 +397,3 @@ class Desk:
 def _edit(kind: str, what: str, by: str) -> Edit:
     known = kind if kind in ("front", "end", "replace", "remove") else "front"
     return Edit(known, str(what or "")[:2000], str(by or "")[:2000])
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # it has something in it, or is gone
-
-
-def _forget_upload(path: Path) -> None:
-    """Gradio keeps each upload in a folder of its own, in its temporary folder."""
-    if not path.is_relative_to(get_upload_folder()):
-        return
-    path.unlink(missing_ok=True)
-    _remove_if_empty(path.parent)

@@ -100,14 +100,9 @@ class Probes:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="probe-") as folder:
             file = Path(folder) / "settings.toml"
             file.write_text(dump_settings(settings), encoding="utf-8")
-            options = {
-                "stdin": subprocess.DEVNULL,
-                "capture_output": True,
-                "env": child_environment(),
-                "timeout": PATIENCE,
-            }
+            quiet = {"stdin": subprocess.DEVNULL, "capture_output": True}
             try:
-                done = subprocess.run(probe_command(file), **options)
+                done = subprocess.run(probe_command(file), env=child_environment(), timeout=PATIENCE, **quiet)
             except subprocess.TimeoutExpired:
                 return {"failed": True, "problem": ""}
         said = done.stdout.decode("utf-8", "replace").strip().splitlines()

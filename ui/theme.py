@@ -96,7 +96,7 @@ footer { display: none !important; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden;
   margin: 14px 0 10px; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-600); transition: width .6s; }
-#strength-slider input[type=range]::-webkit-slider-thumb, #tabs input[type=range]::-webkit-slider-thumb {
+#tabs input[type=range]::-webkit-slider-thumb {
   border: 2px solid var(--primary-600) !important; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 20px; margin: 0 0 4px; font-size: 14px; }
 .legend span::before { content: ""; display: inline-block; width: 22px; vertical-align: middle; margin-right: 8px;

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from gradio.utils import get_upload_folder
+
 from sdlora.data.captions import MAX_BYTES as CAPTION_BYTES
 from sdlora.data.captions import METADATA, SIDECARS, decode
 from sdlora.data.images import SUFFIXES, check_image, content_hash
@@ -341,3 +343,18 @@ def default_name(names: Iterable[str]) -> str:
         if ending.lower() == ".zip":
             return stem
     return "pictures"
+
+
+def remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return  # it has something in it, or is gone
+
+
+def forget(path: Path) -> None:
+    """Removes an upload that is done with: Gradio keeps each upload in a folder of its own, in its temporary folder."""
+    if not path.is_relative_to(get_upload_folder()):
+        return
+    path.unlink(missing_ok=True)
+    remove_if_empty(path.parent)
