@@ -25,12 +25,12 @@ from torch import nn
 
 from sdlora.config import Model, Settings, load_settings
 from sdlora.errors import UserError
+from sdlora.intact import write_atomically
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.read import load_lora, merge_into_modules
 from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_text_encoders, load_unet
 from sdlora.preflight import stack_of
-from sdlora.run import write_atomically
 from sdlora.sample import Look, draw, save_png
 from sdlora.train.checkpoint import WEIGHTS, read_weights
 from sdlora.train.setup import attach_adapter, base_of

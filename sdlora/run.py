@@ -12,7 +12,6 @@ runs/2026-11-21_1532_cat-toy/
 import os
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,22 +21,9 @@ from filelock import FileLock, Timeout
 
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, from_line, to_line
+from sdlora.intact import write_atomically
 
 REQUESTS = ("stop", "save", "sample", "pause")
-
-
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write to a temporary file beside ``path``, fsync, rename: readers see the old or the new, never half."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def safe_name(text: str) -> str:

@@ -15,6 +15,7 @@ RULES = {
     "sdlora.config": HEAVY,
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
+    "sdlora.intact": (*HEAVY, "sdlora", "ui"),
     "sdlora.run": HEAVY,
     "sdlora.preflight": HEAVY,
     "sdlora.data.images": HEAVY,

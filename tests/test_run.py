@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.errors import UserError, explain
+from sdlora.errors import UserError
 from sdlora.events import Finished, Sampled, Started, StepDone, from_line, to_line
-from sdlora.run import Run, list_runs, safe_name, write_atomically
+from sdlora.run import Run, list_runs, safe_name
 
 
 @pytest.fixture
@@ -62,16 +62,6 @@ def test_a_lock_tells_life_whatever_was_written(run):
     assert not run.alive() and run.state() == "interrupted"
     run.write(Finished(0, "done"))
     assert run.state() == "done"
-
-
-def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    file = tmp_path / "x.txt"
-    write_atomically(file, "old")
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device", str(file))))
-    with pytest.raises(OSError) as told:
-        write_atomically(file, "new")
-    assert file.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["x.txt"]
-    assert str(explain(told.value)).startswith("The disk is full")
 
 
 def test_names_never_collide(tmp_path):

@@ -9,7 +9,8 @@ from safetensors import SafetensorError, safe_open
 
 from sdlora.config import Settings, load_settings, read_toml, salvage
 from sdlora.errors import Problem, UserError
-from sdlora.run import list_runs, write_atomically
+from sdlora.intact import write_atomically
+from sdlora.run import list_runs
 from ui import form, text
 
 FOLDER = ".form"  # below the runs; not in the folder that browsers may read from

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import explain
-from sdlora.run import Run, write_atomically
+from sdlora.intact import write_atomically
+from sdlora.run import Run
 from ui import text
 from ui.queue import DRAWINGS, Queue, is_name, new_name
 from ui.view import RunView, strip_time

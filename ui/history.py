@@ -12,7 +12,7 @@ from typing import Any
 from sdlora.data.captions import one_line, write_caption
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.errors import UserError
-from sdlora.run import write_atomically
+from sdlora.intact import write_atomically
 from ui import text, translate
 
 KEPT = 100  # changes

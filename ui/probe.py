@@ -13,7 +13,7 @@ from typing import Any
 
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import Problem
-from sdlora.run import write_atomically
+from sdlora.intact import write_atomically
 from ui import presets, text, translate
 from ui.drafts import FOLDER
 from ui.process import child_environment

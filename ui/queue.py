@@ -24,7 +24,8 @@ from filelock import FileLock, Timeout
 
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import UserError
-from sdlora.run import Run, list_runs, safe_name, write_atomically
+from sdlora.intact import write_atomically
+from sdlora.run import Run, list_runs, safe_name
 from ui import text
 from ui.process import Trainers
 

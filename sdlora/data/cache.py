@@ -28,11 +28,11 @@ from sdlora.data.buckets import apply
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash, load_image
 from sdlora.errors import UserError
+from sdlora.intact import write_atomically
 from sdlora.models.checkpoint import names_of
 from sdlora.models.families import BaseInfo
 from sdlora.models.folder import vae_folder
 from sdlora.models.header import read_header
-from sdlora.run import write_atomically
 
 VERSION = 1  # of the keys: raised when the same inputs give other pixels
 AHEAD = 2  # images decoded while the VAE works

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from sdlora.errors import Problem, UserError
-from sdlora.run import write_atomically
+from sdlora.intact import write_atomically
 
 SIDECARS = (".txt", ".caption")
 METADATA = "metadata.jsonl"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdlora.data.images import check_image, content_hash
 from sdlora.errors import Problem, UserError
-from sdlora.run import write_atomically
+from sdlora.intact import write_atomically
 
 VERSION = 1
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError, explain
+from sdlora.intact import write_atomically
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.formats import canonical, file_names
 from sdlora.lora.layer import LoRALayer
@@ -18,7 +19,6 @@ from sdlora.lora.metadata import complete_metadata
 from sdlora.lora.read import load_into, load_lora, read_lora
 from sdlora.lora.tools import DORA_TOOLS, TOOLS, check_tools
 from sdlora.lora.verify import verify_with_diffusers
-from sdlora.run import write_atomically
 
 __all__ = ["export_lora", "load_into", "load_lora", "read_lora", "verify_with_diffusers"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from sdlora.errors import UserError, explain
+from sdlora.intact import write_atomically
 from sdlora.lora.cover import open_picture
-from sdlora.run import write_atomically
 
 _VERSIONS = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
 _OURS = "sdlora"

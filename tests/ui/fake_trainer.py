@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 
 from sdlora.config import load_settings
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated
-from sdlora.run import Run, safe_name, write_atomically
+from sdlora.intact import write_atomically
+from sdlora.run import Run, safe_name
 
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.1"))
 
