@@ -1,0 +1,78 @@
+"""What earlier versions wrote is read by this one: runs, checkpoints, settings, caches, LoRA files."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sdlora.cli import main
+from sdlora.config import load_settings
+from sdlora.events import Finished, StepDone, Warned
+from sdlora.lora.lorafile import read_lora
+from sdlora.run import Run, list_runs
+from sdlora.train import caching
+from sdlora.train.loop import train
+
+KEPT = Path(__file__).with_name("kept") / "0.1.0"
+RUNS = ("2026-11-27_0328_kept", "2026-11-27_0328_dora")
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A copy whose settings name the folder it lies in."""
+    home = tmp_path / "kept"
+    shutil.copytree(KEPT, home)
+    for file in home.glob("runs/*/settings.toml"):
+        file.write_text(file.read_text().replace("@HERE@", home.as_posix()))
+    return home
+
+
+def test_its_runs_are_listed_with_their_state_and_steps(kept, capsys):
+    assert {run.name for run in list_runs(kept / "runs")} == set(RUNS)
+    assert main(["runs", str(kept / "runs")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in RUNS:
+        line = next(line for line in lines if line.startswith(name))
+        assert "step 4" in line and ".safetensors" in line
+    steps = [event.step for _, event in Run(kept / "runs" / RUNS[0]).events() if isinstance(event, StepDone)]
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_its_settings_mean_what_they_meant(kept, name):
+    settings = load_settings(kept / "runs" / name / "settings.toml")
+    assert (settings.adapter.rank, settings.adapter.alpha, settings.train.lr, settings.train.steps) == (2, 1, 1e-3, 4)
+    assert settings.train.text_encoder_lr == 5e-4 and settings.data.folder == f"{kept.as_posix()}/pictures"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
+def test_its_checkpoints_are_gone_on_from(kept, name, monkeypatch):
+    """To the file that the old version itself ended with. The old cache serves: no VAE is loaded."""
+    monkeypatch.setattr(caching, "load_vae", lambda *_: pytest.fail("the cached latents were not used"))
+    run = Run(kept / "runs" / name)
+    old = load_file(run.folder / f"{name.split('_')[-1]}.safetensors")
+    events = list(train(load_settings(run.folder / "settings.toml"), run))
+    assert [e.step for e in events if isinstance(e, StepDone)] == [3, 4] and isinstance(events[-1], Finished)
+    assert not [e for e in events if isinstance(e, Warned) and "damaged" in e.text]
+    new = load_file(run.folder / f"{name.split('_')[-1]}.safetensors")
+    assert new.keys() == old.keys()
+    # Another processor rounds otherwise, and AdamW's first steps make much of it: alike, not equal.
+    cosine = torch.nn.functional.cosine_similarity(
+        *(torch.cat([t.double().flatten() for k, t in sorted(file.items()) if "lora_up" in k]) for file in (old, new)),
+        dim=0,
+    )
+    assert cosine > 0.999
+
+
+def test_its_lora_files_are_read(kept):
+    lora, dora = (read_lora(kept / "runs" / name / f"{name.split('_')[-1]}.safetensors") for name in RUNS)
+    other = read_lora(kept / "kept-diffusers.safetensors")
+    assert lora.changes.keys() == other.changes.keys() and lora.family == "sd1"
+    for name, (down, up, scale) in lora.modules.items():
+        delta = scale * up.flatten(1) @ down.flatten(1)
+        assert (delta - other.delta(name).flatten(1)).norm() < 2e-3 * delta.norm()  # two roundings to fp16
+    assert all(change.magnitude is not None for change in dora.changes.values())
+    assert 'name = "kept"' in lora.metadata["sdlora_settings"]
