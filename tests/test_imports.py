@@ -16,6 +16,7 @@ RULES = {
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
     "sdlora.intact": (*HEAVY, "sdlora", "ui"),
+    "sdlora.regular": (*HEAVY, "sdlora", "ui"),
     "sdlora.run": HEAVY,
     "sdlora.preflight": HEAVY,
     "sdlora.data.images": HEAVY,

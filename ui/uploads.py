@@ -221,7 +221,7 @@ class _Incoming:
         elif ending in SUFFIXES:
             temporary = self._write(source, limit, name)
             try:
-                check_image(temporary, _shown(name))
+                check_image(temporary, target.name)
             except UserError as error:
                 temporary.unlink(missing_ok=True)
                 raise _Refused(text.NO_PICTURE.format(name=_shown(name))) from error

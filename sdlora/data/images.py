@@ -3,19 +3,35 @@
 import hashlib
 import os
 import re
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile
+import pillow_heif
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from sdlora.errors import Problem, UserError
+from sdlora.regular import NotRegular, open_regular
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # a .png that holds PostScript is not opened
+# A .png that holds PostScript is not opened: these alone, known by their first bytes, whatever the name says …
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "JPEG2000")
+# … and these, which nearly any bytes could be, by their names only.
+BY_NAME = {
+    **dict.fromkeys((".tga", ".icb", ".vda", ".vst"), "TGA"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    ".dib": "DIB",
+}
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff")
+    + (".gif", ".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", *BY_NAME)
+)
 CACHE_FOLDER = ".sdlora_cache"
+pillow_heif.register_heif_opener(thumbnails=False)
 
 # 200 million pixels are 600 MB as RGB and what the largest phone camera takes; a 20,000 x 20,000 picture is twice that.
 MAX_PIXELS = 200_000_000
@@ -71,37 +87,33 @@ def load_image(path: Path | str, name: str = "", at_least: int = 0) -> Image.Ima
     JPEG may then come at a half, a quarter or an eighth, many times faster. Raises UserError (not fatal) for what can't
     be read whole.
     """
-    with _reading(Path(path), name), _open(path) as image:
-        if at_least:
-            image.draft(None, (at_least, at_least))
-        ImageFile.LOAD_TRUNCATED_IMAGES = False  # some libraries switch it on for the whole process
-        image.load()
-        orientation = _orientation(image)
-        picture = _to_rgb(image)
+    with _reading(Path(path), name), _open(path, name) as image:
+        picture, orientation, _ = _decode(image, at_least)
+        picture = _to_srgb(picture) or (picture if picture.mode == "RGB" else picture.convert("RGB"))
         return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
 def probe(path: Path | str, name: str = "") -> tuple[int, int]:
     """(width, height) in pixels as ``load_image`` would give it, from the file's head alone. UserError as above."""
-    with _reading(Path(path), name), _open(path) as image:
-        return _turned_size(image)
+    with _reading(Path(path), name), _open(path, name) as image:
+        turned = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow turns TIFFs by itself
+        return (image.height, image.width) if turned else image.size
 
 
 def check_image(path: Path | str, name: str = "") -> tuple[int, int]:
-    """``probe`` that reads every byte, so that a torn file raises too. JPEGs are decoded at an eighth: faster."""
-    with _reading(Path(path), name), _open(path) as image:
-        size = _turned_size(image)
-        if image.format in ("JPEG", "MPO"):
-            image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-        image.load()
-        return size
+    """(width, height) of a picture that ``load_image`` will read: it takes the same way, whatever is wrong raises here.
+
+    JPEGs are decoded at an eighth: every byte is read, in a fraction of the time. The colours stay as they are, which
+    nothing depends on. UserError as above.
+    """
+    with _reading(Path(path), name), _open(path, name) as image:
+        return _decode(image, 1)[2]
 
 
 def content_hash(path: Path | str) -> str:
     """SHA-256 of the file's bytes, in hexadecimal. Raises OSError."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -124,6 +136,8 @@ class _reading:
 
 
 def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, NotRegular):
+        return f"cannot be read ({error.strerror})"
     if isinstance(error, Image.DecompressionBombError):
         return f"has more than {MAX_PIXELS // 10**6} million pixels"
     if isinstance(error, PermissionError):
@@ -139,12 +153,50 @@ def _reason(path: Path, error: Exception) -> str:
     return "is cut off or damaged" if "truncated" in str(error).lower() else "cannot be read"
 
 
-def _open(path: Path | str) -> Image.Image:
-    image = Image.open(path, formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:  # also when somebody lifted Pillow's own limit
-        image.close()
-        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+@contextmanager
+def _open(path: Path | str, name: str = "") -> Iterator[Image.Image]:
+    """The picture with its head read; ``name`` tells its format where the path does not."""
+    by_name = (BY_NAME.get(os.path.splitext(str(n))[1].lower()) for n in (name, path))
+    formats = (*FORMATS, *dict.fromkeys(filter(None, by_name)))
+    with open_regular(path) as file, _identified(file, formats) as image:
+        if image.width * image.height > MAX_PIXELS:  # also when somebody lifted Pillow's own limit
+            raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+        yield image
+
+
+_LIBTIFF = threading.Lock()
+
+
+def _identified(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    image = Image.open(file, formats=formats)
+    raw = image.format == "TIFF" and any(tile[0] == "raw" for tile in image.tile)
+    if raw and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 6:
+        # YCbCr: Pillow leaves its arithmetic to libtiff, but not if the file is uncompressed; then it finds no end
+        with _LIBTIFF:
+            before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
+            try:
+                file.seek(0)
+                return Image.open(file, formats=("TIFF",))
+            finally:
+                TiffImagePlugin.READ_LIBTIFF = before
     return image
+
+
+def _decode(image: Image.Image, at_least: int) -> tuple[Image.Image, int, tuple[int, int]]:
+    """(all its pixels in 8 bits, without transparency, orientation, upright size): the one place that decodes.
+
+    ``at_least`` as in ``load_image``. The pixels come first: asking a PNG for its EXIF loads them as well, and what
+    that swallows is never told again.
+    """
+    size = image.size
+    if at_least:
+        image.draft(None if at_least > 1 else image.mode, (at_least, at_least))
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # some libraries switch it on for the whole process
+    image.load()
+    orientation = _orientation(image)
+    if image.format == "TIFF":
+        size = image.size  # Pillow has turned it
+    return _flat(image), orientation, (size[1], size[0]) if orientation in (5, 6, 7, 8) else size
 
 
 def _orientation(image: Image.Image) -> int:
@@ -154,16 +206,12 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _turned_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow turns TIFFs by itself
-    return (image.height, image.width) if turned else image.size
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _flat(image: Image.Image) -> Image.Image:
+    """8 bits, on white, in the file's own colour space: RGB or CMYK, with its profile in ``info`` if it has one."""
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep_grey(image)
     if image.mode == "CMYK":
-        return _to_srgb(image) or image.convert("RGB")
+        return image
     if image.has_transparency_data:
         cutout = image.convert("RGBA")
         picture = Image.new("RGB", image.size, "white")
@@ -171,7 +219,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     else:
         picture = image.convert("RGB")
     picture.info["icc_profile"] = image.info.get("icc_profile") if image.mode not in ("L", "LA", "1") else None
-    return _to_srgb(picture) or picture
+    return picture
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from sdlora.data.images import check_image, content_hash
 from sdlora.errors import Problem, UserError
 from sdlora.intact import write_atomically
 
-VERSION = 1
+VERSION = 2  # raised when the same bytes are judged otherwise
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick
 
 

@@ -130,6 +130,19 @@ def test_bad_images_are_left_out_with_a_sentence_each(tmp_path: Path) -> None:
     assert len(look(tmp_path, upscale=True).items) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_pipes_and_devices_are_named_and_never_opened(tmp_path: Path) -> None:
+    """Opening a pipe waits for a writer for ever, and /dev/zero has no end."""
+    make(tmp_path, "good.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "link.png").symlink_to(tmp_path / "good.png")
+    found = look(tmp_path)
+    assert [i.name for i in found.items] == ["good.png", "link.png"]
+    told = " ".join(sentences(found))
+    assert "pipe.png" in told and "a pipe" in told and "zero.png" in told and "a device" in told
+
+
 def test_nothing_usable_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "zero.jpg").touch()
     found = look(tmp_path)
@@ -231,9 +244,9 @@ def test_removed_and_repaired_images(tmp_path: Path, opened: list[str]) -> None:
         "",
         "{",
         "[]",
-        '{"version": 1}',
-        '{"version": 99, "files": {}}',
-        '{"version": 1, "files": {"a.png": [1]}}',
+        '{"version": 2}',
+        '{"version": 1, "files": {}}',
+        '{"version": 2, "files": {"a.png": [1]}}',
         "\0\xff",
     ],
 )

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -84,6 +85,51 @@ def test_every_format_gives_the_picture(tmp_path: Path, suffix: str) -> None:
     worst = {"jpg": 8, "avif": 16, "gif": 40}.get(suffix, 0)
     assert np.abs(pixels(path).astype(int) - np.asarray(image)).max() <= worst
     assert probe(path) == check_image(path) == (64, 48)
+
+
+@pytest.mark.parametrize("suffix", ["heic", "HEIF", "hif", "jp2", "j2k", "tga", "ppm", "jpe", "jfi", "dib"])
+def test_what_phones_and_painters_save_is_found_and_read(tmp_path: Path, suffix: str) -> None:
+    path, image = tmp_path / f"x.{suffix}", gradient()
+    if suffix.lower() in ("heic", "heif", "hif"):
+        pillow_heif.from_pillow(image).save(path, quality=-1)
+        path = path.rename(tmp_path / f"x.{suffix}")
+    else:
+        image.save(path, {"jpe": "JPEG", "jfi": "JPEG", "tga": "TGA", "dib": "DIB"}.get(suffix), quality=98)
+    assert find_images(tmp_path) == [path]
+    worst = {"jpe": 12, "jfi": 12, "heic": 8, "HEIF": 8, "hif": 8}.get(suffix, 0)
+    assert np.abs(pixels(path).astype(int) - np.asarray(image)).max() <= worst
+    assert probe(path) == check_image(path) == (64, 48)
+
+
+def test_an_upright_iphone_picture(tmp_path: Path) -> None:
+    """HEIC files are turned by their own box, or by EXIF as JPEGs are: once, not twice."""
+    array = np.zeros((48, 64, 3), dtype=np.uint8)
+    array[:24, :32] = RED  # the stored top left; orientation 6 puts it top right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = pillow_heif.from_pillow(Image.fromarray(array))
+    picture.save(tmp_path / "x.heic", quality=95, exif=exif.tobytes())
+    seen = pixels(tmp_path / "x.heic").astype(int)
+    assert seen.shape == (64, 48, 3) and np.abs(seen - np.rot90(array, -1)).mean() < 8
+    assert probe(tmp_path / "x.heic") == check_image(tmp_path / "x.heic") == (48, 64)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_ycbcr_tiff_against_the_formula(tmp_path: Path, compression: str) -> None:
+    """ITU-R BT.601 in full range, as TIFF 6.0 has it by default."""
+    ycbcr = np.random.default_rng(3).integers(60, 190, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(ycbcr, mode="YCbCr").save(tmp_path / "x.tif", compression=compression)
+    y, cb, cr = (ycbcr[..., i].astype(float) - (128 if i else 0) for i in range(3))
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)
+    assert np.abs(pixels(tmp_path / "x.tif") - np.clip(rgb, 0, 255)).max() <= 1.5
+    assert check_image(tmp_path / "x.tif") == (16, 16)
+
+
+def test_only_names_make_a_targa(tmp_path: Path) -> None:
+    """Nearly any bytes could be one."""
+    gradient().save(tmp_path / "x.png", "TGA")
+    assert refused(tmp_path / "x.png") == "x.png cannot be read and is left out."
+    assert check_image(tmp_path / "x.png", "sent.tga") == (64, 48)  # an upload has another name on the disk
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -266,7 +312,10 @@ def test_files_that_are_no_images(tmp_path: Path, read) -> None:
     assert refused(tmp_path / "script.png", read) == "script.png cannot be read and is left out."
     assert "it is gone" in refused(tmp_path / "gone.png", read)
     (tmp_path / "folder.png").mkdir()
-    assert "cannot be read" in refused(tmp_path / "folder.png", read)
+    assert (
+        refused(tmp_path / "folder.png", read)
+        == "folder.png cannot be read (it is a folder, not a file) and is left out."
+    )
 
 
 def test_no_permission_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +337,48 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
         path.write_bytes(data[: int(len(data) * share)])
         refused(path)
         refused(path, check_image)
+
+
+def test_one_flipped_bit_in_a_png_is_seen_by_the_check(tmp_path: Path) -> None:
+    """Asking for EXIF decodes a PNG and swallows what is wrong with it; training would fail at every start."""
+    noisy().save(tmp_path / "x.png")
+    data = bytearray((tmp_path / "x.png").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "x.png").write_bytes(data)
+    refused(tmp_path / "x.png")
+    refused(tmp_path / "x.png", check_image)
+
+
+def test_a_palette_png_without_its_palette_is_seen_by_the_check(tmp_path: Path) -> None:
+    gradient().quantize(16).save(tmp_path / "x.png")
+    data = (tmp_path / "x.png").read_bytes()
+    start = data.index(b"PLTE") - 4
+    length = struct.unpack(">I", data[start : start + 4])[0]
+    (tmp_path / "x.png").write_bytes(data[:start] + data[start + 12 + length :])
+    refused(tmp_path / "x.png")
+    refused(tmp_path / "x.png", check_image)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(
+    st.sampled_from(["PNG", "GIF", "TIFF", "WEBP", "BMP", "JPEG2000", "palette"]),
+    st.floats(0, 0.999),
+    st.integers(0, 7),
+)
+def test_what_the_check_takes_can_be_trained_on(tmp_path: Path, kind: str, place: float, bit: int) -> None:
+    image = noisy(24, 20).quantize(64) if kind == "palette" else noisy(24, 20)
+    image.save(tmp_path / "x", "PNG" if kind == "palette" else kind)
+    content = bytearray((tmp_path / "x").read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    (tmp_path / "x").write_bytes(content)
+    try:
+        size = check_image(tmp_path / "x")
+    except UserError:
+        size = None
+    try:
+        assert load_image(tmp_path / "x").size == size
+    except UserError:
+        assert size is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)

@@ -1,0 +1,54 @@
+"""Only regular files are opened: against the kinds of file that a system has."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sdlora.regular import NotRegular, open_regular, read_regular
+
+
+def test_files_and_links_to_them_are_read(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc\r\n\x1a")
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    assert read_regular(tmp_path / "x") == read_regular(tmp_path / "link") == b"abc\r\n\x1a"
+    assert read_regular(tmp_path / "x", 2) == b"ab"
+    with open_regular(tmp_path / "x") as file:
+        assert file.read(1) == b"a" and file.seek(3) == 3
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "gone")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the kinds of file of Unix")
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("sock")
+        opened = []
+        real = os.open
+        monkeypatch.setattr(os, "open", lambda *a, **k: opened.append(a[0]) or real(*a, **k))
+        for name, kind in (("pipe", "a pipe"), ("zero", "a device"), ("sock", "a socket"), (".", "a folder")):
+            with pytest.raises(NotRegular, match=kind):
+                open_regular(tmp_path / name)
+        assert opened == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the kinds of file of Unix")
+@pytest.mark.timeout(20)
+def test_a_file_that_becomes_a_pipe_in_between_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    real = os.stat
+
+    def swap(path: object) -> os.stat_result:
+        found = real(path)
+        (tmp_path / "x").unlink()
+        os.mkfifo(tmp_path / "x")
+        return found
+
+    monkeypatch.setattr(os, "stat", swap)
+    with pytest.raises(NotRegular, match="a pipe"):
+        open_regular(tmp_path / "x")
