@@ -67,12 +67,13 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("--prompt", action="append", default=[], help="prompt (can be given several times)")
     sample.add_argument("--base", default="", help="base model; the run's own by default")
     sample.add_argument("--strength", type=float, nargs="+", default=[0.0, 1.0], help="strengths of the LoRA")
-    sample.add_argument("--negative", default="", help="negative prompt")
-    sample.add_argument("--steps", type=int, default=20)
-    sample.add_argument("--guidance", type=float, default=7.5)
-    sample.add_argument("--size", type=int, default=0, help="side in pixels; the base model's own by default")
-    sample.add_argument("--seed", type=int, default=42)
-    sample.add_argument("--sampler", choices=["ddim", "euler", "dpm++ 2m"], default="ddim")
+    as_trained = "the run's own by default"
+    sample.add_argument("--negative", help=f"negative prompt; {as_trained}")
+    sample.add_argument("--steps", type=int, help=as_trained)
+    sample.add_argument("--guidance", type=float, help=as_trained)
+    sample.add_argument("--size", type=int, default=0, help=f"side in pixels; {as_trained}")
+    sample.add_argument("--seed", type=int, help=as_trained)
+    sample.add_argument("--sampler", choices=["ddim", "euler", "dpm++ 2m"], help=as_trained)
     sample.add_argument("--vae", default="", help="another VAE: a folder or a .safetensors file")
     sample.add_argument(
         "--clip-skip",
@@ -250,7 +251,7 @@ def sample_command(args: argparse.Namespace) -> int:
 
 
 def draw_command(args: argparse.Namespace) -> int:
-    from sdlora.draw import draw_job
+    from sdlora.pictures.job import draw_job
 
     print(f"Drew {draw_job(args.folder)} pictures into {args.folder}")
     return 0

@@ -2,13 +2,11 @@
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import tomlkit
-from safetensors import safe_open
 
-from sdlora.config import Model, Settings, all_settings, load_settings
+from sdlora.config import Settings, all_settings, load_settings
 from sdlora.errors import Problem, UserError
 from sdlora.models.families import inspect_base
 from sdlora.models.hub import follow
@@ -33,70 +31,27 @@ def download_base(base: str, revision: str = "", as_json: bool = False) -> str:
 
 def sample_lora(args: argparse.Namespace) -> Path:
     """Draw every prompt at every strength as one grid; same seeds in every row. Returns the PNG's path."""
-    from sdlora.lora.export import load_lora
-    from sdlora.models.load import load_text_encoders, load_unet
-    from sdlora.sample import Look, draw, grid, save_png
+    from sdlora.pictures.grid import grid, save_png
+    from sdlora.pictures.job import Job, Part, faults, pictures
+    from sdlora.pictures.model import source_of
 
-    _check_sample(args)
-    lora, settings = lora_of(args.lora)
-    model = settings.model if settings else Model()
-    base = inspect_base(args.base or model.base, vae=args.vae)
-    unet, encoders = load_unet(base), load_text_encoders(base)
-    adapter = load_lora({"unet": unet, **encoders}, lora)
+    settings = source_of(args.lora).settings
     prompts = tuple(args.prompt) or tuple(settings.sample.prompts if settings else ()) or ("",)
-    look = Look(
-        prompts, args.negative, args.size or base.resolution, args.steps, args.guidance, args.seed, args.sampler,
-        args.clip_skip or model.clip_skip,
+    job = Job(
+        tuple((Part(str(args.lora), strength),) for strength in args.strength), prompts, args.base, args.vae,
+        args.negative, args.seed, args.steps, args.guidance, args.size, args.sampler, args.clip_skip,
     )  # fmt: skip
-    rows = []
-    for strength in args.strength:
-        adapter.scale = strength
-        rows.append((f"{strength:g}", list(draw(base, look, unet, encoders))))
+    wrong = [
+        *(f"--{fault}" if fault[0].islower() else fault for fault in faults(job)),
+        *([f"--out is {args.out}; it must end in .png."] if args.out.suffix.lower() != ".png" else []),
+    ]
+    if wrong:
+        raise UserError(*wrong)
+    drawn = {(variant, prompt): image for variant, prompt, image in pictures(job)}
+    rows = [(f"{s:g}", [drawn[row, n] for n in range(len(prompts))]) for row, s in enumerate(args.strength)]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_png(grid(rows, prompts), args.out)
     return args.out
-
-
-def _check_sample(args: argparse.Namespace) -> None:
-    wrong = []
-    if not all(math.isfinite(s) and abs(s) <= 100 for s in args.strength):
-        wrong.append("--strength must be numbers between -100 and 100.")
-    if args.steps < 1 or args.steps > 1000:
-        wrong.append(f"--steps is {args.steps}; it must be 1 to 1000.")
-    if not 1 <= args.guidance <= 100:
-        wrong.append(f"--guidance is {args.guidance}; it must be 1 to 100.")
-    if args.size and (args.size % 8 or not 16 <= args.size <= 4096):
-        wrong.append(f"--size is {args.size}; it must be a multiple of 8 from 16 to 4096.")
-    if args.out.suffix.lower() != ".png":
-        wrong.append(f"--out is {args.out}; it must end in .png.")
-    if wrong:
-        raise UserError(*wrong)
-
-
-def lora_of(path: Path) -> tuple[Path, Settings | None]:
-    """The LoRA file and, where known, the settings it was trained with."""
-    if not path.is_dir():
-        return path, _settings_in(path)
-    if not (path / "settings.toml").is_file():
-        raise UserError(f"{path} is not a run folder (no settings.toml in it).", fix="Give a LoRA file or a run.")
-    files = sorted(path.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
-    if not files:
-        raise UserError(f"{path.name} has no LoRA file yet.", fix=f"Write one with: sdlora export {path}")
-    return files[-1], load_settings(path / "settings.toml")
-
-
-def _settings_in(path: Path) -> Settings | None:
-    """The settings in a LoRA file's metadata; None for files of other trainers or versions."""
-    from sdlora.config import make_settings
-
-    try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get("sdlora_settings", "")
-        return make_settings(tomlkit.parse(text).unwrap()) if text else None
-    except Exception as error:  # unreadable: the loader names the fault; foreign: nothing to use
-        if isinstance(error, (UserError, OSError)) or type(error).__module__.startswith(("safetensors", "tomlkit")):
-            return None
-        raise
 
 
 def measure(settings: Settings, problems: list[Problem], as_json: bool) -> str:

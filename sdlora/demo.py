@@ -26,7 +26,7 @@ def demo(folder: Path, steps: int = 0) -> int:
     from PIL import Image
 
     from sdlora.cli import prepare_run
-    from sdlora.sample import grid, save_png
+    from sdlora.pictures.grid import grid, save_png
     from sdlora.terminal import follow
 
     if not EXAMPLE.is_dir():

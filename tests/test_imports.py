@@ -28,7 +28,7 @@ RULES = {
     "sdlora.train": ("sdlora.config", "sdlora.run"),
     "sdlora.data": ("sdlora.config", "sdlora.run"),
     "sdlora": ("gradio", "ui", "launcher"),
-    "ui": (*HEAVY, "sdlora.models", "sdlora.lora", "sdlora.train", "sdlora.sample", "sdlora.data.cache", "launcher"),
+    "ui": (*HEAVY, "sdlora.models", "sdlora.lora", "sdlora.train", "sdlora.pictures", "sdlora.data.cache", "launcher"),
     "launcher": ("sdlora", "ui"),
 }
 # The loop, its beginning and its end are where the rooms meet: they take the settings and the run.

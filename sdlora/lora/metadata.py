@@ -136,7 +136,7 @@ def build_metadata(
             "modelspec.usage_hint": _hint(trigger, inpainting) or None,
             "modelspec.description": description or None,
             "modelspec.encoder_layer": clip_skip,
-            "sdlora_settings": _without_paths(settings_toml) or None,
+            "sdlora_settings": without_paths(settings_toml) or None,
         }
     return {key: _text(value) for key, value in values.items() if value is not None}
 
@@ -228,7 +228,8 @@ def _tags_json(tags: Mapping[str, Mapping[str, int]], room: int = _TAGS_BYTES) -
     return json.dumps(kept)
 
 
-def _without_paths(settings_toml: str) -> str:
+def without_paths(settings_toml: str) -> str:
+    """Settings as TOML with the last part of every path in place of the path; "" for absurdly many."""
     if not settings_toml or len(settings_toml.encode("utf-8", "replace")) > _SETTINGS_BYTES:
         return ""
     settings = tomlkit.parse(settings_toml)

@@ -17,16 +17,17 @@ from sdlora.errors import UserError
 from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, Warned
 from sdlora.lora.sidecar import write_sidecars
 from sdlora.models.families import BaseInfo
+from sdlora.pictures.grid import save_png
+from sdlora.pictures.pipeline import Look, draw
 from sdlora.preflight import scan_for, stack_of
 from sdlora.run import Run, safe_name
-from sdlora.sample import Look, draw, save_png
 from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.optim import make_optimizer, make_scheduler
-from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, reader_of
+from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
 
 
@@ -68,7 +69,7 @@ def prepare(
     with accelerator.main_process_first():  # the others then find everything cached
         for event in cache_latents(items, base, cache_folder, data.flip, accelerator.device):
             latents = event if isinstance(event, Latents) else (yield from _or_stop(run, event))
-        if not settings.adapter.text_encoder and not captioning.varies:
+        if not needs_text_encoders(settings) and not captioning.varies:
             texts, reader = captioning.texts(items), reader_of(settings, base, data.weighted_captions)
             stack = stack_of(settings.adapter.stack)
             for event in cache_texts(texts, base, reader, stack, cache_folder, accelerator.device, dtype):

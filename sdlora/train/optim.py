@@ -14,8 +14,9 @@ def make_optimizer(adapter: Adapter, rates: dict[str, float], weight_decay: floa
     sizes = {id(layer.magnitude) for layer in adapter.layers.values() if getattr(layer, "magnitude", None) is not None}
     groups = []
     for root, lr in rates.items():
-        factors = [p for p in adapter.parameters_of(root) if id(p) not in sizes]
-        magnitudes = [p for p in adapter.parameters_of(root) if id(p) in sizes]
+        learning = [p for p in adapter.parameters_of(root) if p.requires_grad]
+        factors = [p for p in learning if id(p) not in sizes]
+        magnitudes = [p for p in learning if id(p) in sizes]
         groups.append({"params": factors, "lr": lr, "name": root})
         groups.append({"params": magnitudes, "lr": lr, "name": f"{root}.magnitude", "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable
 
-import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from sdlora.errors import UserError
+from sdlora.models.device import choose
 
 
 def count() -> int:
@@ -21,8 +21,7 @@ def is_main() -> bool:
 
 def trains_on_cpu(device: str) -> bool:
     """Is ``train.device`` the CPU here, by choice or because there is nothing else?"""
-    xpu = hasattr(torch, "xpu") and torch.xpu.is_available()
-    return device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available() or xpu)
+    return device == "cpu" or choose() == "cpu"
 
 
 def made_by_main(make: Callable[[], str], device: str) -> str:

@@ -11,8 +11,9 @@ from sdlora.config import Settings
 from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.inject import inject
-from sdlora.lora.read import load_lora, merge_into_modules
+from sdlora.lora.read import load_lora, merge_into_modules, read_lora
 from sdlora.lora.targets import target_patterns
+from sdlora.models import device as device_kinds
 from sdlora.models.families import BaseInfo, inspect_base
 from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet
 from sdlora.models.text import TextEncoding, TextReader, Tokens
@@ -25,23 +26,14 @@ DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
     """accelerate's own choice of device and processes; UserError for a device that is not there."""
-    there = {
-        "auto": True,
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "xpu": hasattr(torch, "xpu") and torch.xpu.is_available(),
-    }
-    if not there[device]:
+    if device != "auto" and not device_kinds.present(device):
         raise UserError(
             f"train.device is {device}, but PyTorch finds no such device.",
             fix='Set it to "auto", or install the PyTorch build for your GPU (see docs/install.md).',
             where="train.device",
         )
     on_cpu = trains_on_cpu(device)
-    if precision == "auto":
-        half = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp16"
-        precision = "fp32" if on_cpu or there["mps"] else half
+    precision = device_kinds.precision(precision, "cpu" if on_cpu else device_kinds.choose())
     # Clip skip, and SDXL always, leave the last layers of a text encoder without a gradient; DDP must not wait for it.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu, kwargs_handlers=[unused])
@@ -120,7 +112,7 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
     for path, strength in stack_of(settings.adapter.stack):
         merge_into_modules({"unet": unet, **encoders}, path, strength)
-    adapter = attach_adapter(settings, {"unet": unet, **(encoders if settings.adapter.text_encoder else {})})
+    adapter = attach_adapter(settings, {"unet": unet, **encoders})
     for root, encoder in encoders.items():
         if not adapter.parameters_of(root):
             encoder.requires_grad_(False)
@@ -142,13 +134,20 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     )
 
 
-def attach_adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
-    """New LoRA layers, or those of adapter.start_from with its weights."""
+def attach_adapter(settings: Settings, models: dict[str, nn.Module]) -> Adapter:
+    """New LoRA layers, or those of adapter.start_from with its weights.
+
+    models: the UNet and, unless nothing is trained or kept there, the text encoders. With adapter.text_encoder off, the
+    text-encoder layers of adapter.start_from stay as they are: they act and go into the new file, but don't learn.
+    """
     chosen = settings.adapter
     if chosen.start_from:
-        return load_lora(roots, chosen.start_from)
+        adapter = load_lora(models, chosen.start_from)
+        for name, layer in adapter.layers.items():
+            layer.requires_grad_(chosen.text_encoder or name.startswith("unet."))
+        return adapter
     return inject(
-        roots,
+        models if chosen.text_encoder else {"unet": models["unet"]},
         targets=target_patterns(chosen.targets, text_encoder=chosen.text_encoder),
         rank=chosen.rank,
         alpha=chosen.alpha,
@@ -157,3 +156,11 @@ def attach_adapter(settings: Settings, roots: dict[str, nn.Module]) -> Adapter:
         seed=settings.train.seed,
         dora=chosen.dora,
     )
+
+
+def needs_text_encoders(settings: Settings) -> bool:
+    """Must they be there in every step, because a LoRA acts in them?"""
+    chosen = settings.adapter
+    if chosen.text_encoder or not chosen.start_from:
+        return chosen.text_encoder
+    return any(name.startswith("text_encoder") for name in read_lora(chosen.start_from).changes)

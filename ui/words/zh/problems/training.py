@@ -80,7 +80,10 @@ SENTENCES = {
     "clip_skip is {given}; it must be 0 to 12.": "clip_skip 为 {given}；必须是 0 到 12。",
     "{path} can't be read ({reason}).": "{path} 无法读取（{reason}）。",
     "{path} is not a drawing job ({reason}).": "{path} 不是绘图任务（{reason}）。",
-    "See sdlora/draw.py for its layout.": "格式见 sdlora/draw.py。",
+    "Give a LoRA file or a run.": "请给出 LoRA 文件或训练文件夹。",
+    "{name} has no LoRA file yet.": "{name} 还没有 LoRA 文件。",
+    "Write one with: sdlora export {path}": "可以这样生成：sdlora export {path}",
+    "See sdlora/pictures/job.py for its layout.": "格式见 sdlora/pictures/job.py。",
 }
 PARTS = {
     "place": {"": "", " ({path})": "（{path}）"},

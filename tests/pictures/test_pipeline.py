@@ -12,7 +12,8 @@ from sdlora.lora.inject import inject
 from sdlora.lora.targets import target_patterns
 from sdlora.models.families import inspect_base
 from sdlora.models.load import load_text_encoders, load_unet
-from sdlora.sample import Look, draw, grid, make_sampler, save_png
+from sdlora.pictures.grid import grid, save_png
+from sdlora.pictures.pipeline import Look, draw, make_sampler
 
 LOOK = Look(("red apple", "a bus, blue"), "grey", size=32, steps=3, guidance=4.0, seed=11)
 

@@ -1,9 +1,7 @@
-"""Test pictures: stock diffusers pipelines around the live model, fixed seeds; and grids of them."""
+"""Test pictures: stock diffusers pipelines around the live model, fixed seeds."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from diffusers import (
@@ -14,7 +12,7 @@ from diffusers import (
     StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
 )
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import nn
 
 from sdlora.errors import UserError
@@ -90,11 +88,7 @@ def draw(
         latents = pipeline(
             prompt_embeds=positive.hidden,
             negative_prompt_embeds=negative.hidden,
-            **(
-                {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": negative.pooled}
-                if sdxl
-                else {}
-            ),
+            **_pooled(positive, negative),
             **inpaint,
             height=look.size,
             width=look.size,
@@ -113,6 +107,7 @@ def draw(
 
 
 def _pooled(positive: TextEncoding, negative: TextEncoding) -> dict[str, torch.Tensor]:
+    """SDXL's pooled text, in the pipeline's arguments."""
     if positive.pooled is None:
         return {}
     return {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": negative.pooled}
@@ -152,31 +147,3 @@ def to_image(decoded: torch.Tensor) -> Image.Image:
     """float (3, H, W) in -1..1 -> RGB image, as diffusers' VaeImageProcessor rounds."""
     array = (decoded.float() / 2 + 0.5).clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array)
-
-
-def save_png(image: Image.Image, path: Path) -> None:
-    """Write atomically; OSError if the disk is full."""
-    data = io.BytesIO()
-    image.save(data, "PNG")
-    write_atomically(path, data.getvalue())
-
-
-def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], columns: Sequence[str] = ()) -> Image.Image:
-    """One labelled row of pictures per entry, column titles above; pictures of the first one's size."""
-    width, height = rows[0][1][0].size
-    left, line = 90, 16
-    top = line * 2 if columns else 0
-    sheet = Image.new("RGB", (left + width * max(len(r) for _, r in rows), top + height * len(rows)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for number, title in enumerate(columns):
-        words, lines = title.split(), [""]
-        for word in words:
-            if pen.textlength(f"{lines[-1]} {word}") > width - 6 and lines[-1]:
-                lines.append("")
-            lines[-1] = f"{lines[-1]} {word}".strip()
-        pen.multiline_text((left + number * width + 3, 2), "\n".join(lines[:2]), "black", spacing=2)
-    for r, (label, images) in enumerate(rows):
-        pen.multiline_text((4, top + r * height + height // 2 - 8), label, "black")
-        for c, image in enumerate(images):
-            sheet.paste(image.resize((width, height)), (left + c * width, top + r * height))
-    return sheet

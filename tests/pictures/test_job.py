@@ -10,14 +10,14 @@ from PIL import Image
 
 from sdlora.cli import main
 from sdlora.config import dump_settings, make_settings
-from sdlora.draw import draw_job, read_job
 from sdlora.errors import UserError
 from sdlora.lora.export import export_lora
 from sdlora.lora.inject import inject
 from sdlora.models.families import inspect_base
 from sdlora.models.load import load_text_encoders, load_unet
+from sdlora.pictures.job import draw_job, read_job
+from sdlora.pictures.pipeline import Look, draw
 from sdlora.run import Run
-from sdlora.sample import Look, draw
 from sdlora.train.checkpoint import save_checkpoint
 from sdlora.train.setup import attach_adapter
 

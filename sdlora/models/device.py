@@ -1,0 +1,30 @@
+"""Which device there is, and which precision it computes in: for training and for pictures alike."""
+
+import torch
+
+
+def present(kind: str) -> bool:
+    """Is there such a device? kind: "cpu", "cuda", "mps" or "xpu"."""
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    if kind == "xpu":
+        return hasattr(torch, "xpu") and torch.xpu.is_available()
+    return kind == "cpu"
+
+
+def choose(wanted: str = "auto") -> str:
+    """The device to compute on: the wanted one if it is there, else a GPU if there is one, else "cpu"."""
+    if wanted != "auto" and present(wanted):
+        return wanted
+    return next((kind for kind in ("mps", "cuda", "xpu") if present(kind)), "cpu")  # accelerate's own order
+
+
+def precision(wanted: str, device: str) -> str:
+    """ "fp32", "fp16" or "bf16". wanted: one of them, or "auto": bf16 or fp16 on a GPU, fp32 on a CPU and Apple's."""
+    if wanted != "auto":
+        return wanted
+    if device in ("cpu", "mps"):
+        return "fp32"
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp16"

@@ -1,0 +1,157 @@
+"""The model that pictures are drawn with: the one that was trained, in every respect, with LoRAs at any strength."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomlkit
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from sdlora.config import Model, Settings, dump_settings, load_settings, make_settings
+from sdlora.errors import UserError
+from sdlora.lora.adapter import Adapter
+from sdlora.lora.metadata import without_paths
+from sdlora.lora.read import load_lora, merge_into_modules
+from sdlora.models import device
+from sdlora.models.families import BaseInfo
+from sdlora.models.load import load_text_encoders, load_unet
+from sdlora.preflight import stack_of
+from sdlora.run import safe_name
+from sdlora.train.checkpoint import WEIGHTS, read_weights
+from sdlora.train.setup import attach_adapter, base_of
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass
+class Source:
+    """Where a LoRA comes from. checkpoint: its folder is a run's checkpoint, in the trainer's own layout."""
+
+    path: Path
+    settings: Settings | None
+    checkpoint: bool = False
+
+
+@dataclass
+class Loaded:
+    """A base model in memory with the LoRAs that have been attached to it, all silent (scale 0).
+
+    half: the dtype of autocast, as in training; None for float32.
+    """
+
+    base: BaseInfo
+    modules: dict[str, nn.Module]
+    half: torch.dtype | None = None
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+
+    @property
+    def unet(self) -> nn.Module:
+        return self.modules["unet"]
+
+    @property
+    def text_encoders(self) -> dict[str, nn.Module]:
+        return {root: module for root, module in self.modules.items() if root != "unet"}
+
+    def autocast(self) -> AbstractContextManager:
+        """Mixed precision as the trainer has it around its own test pictures."""
+        return torch.autocast(self.unet.device.type, self.half) if self.half else nullcontext()
+
+    def set(self, strengths: Mapping[str, float], sources: Mapping[str, Source]) -> None:
+        """Let exactly these LoRAs act, path to strength; attached when first asked for."""
+        for path in strengths:
+            if path not in self.adapters:
+                self.adapters[path] = _attach(sources[path], self.modules)
+        for path, adapter in self.adapters.items():
+            adapter.scale = strengths.get(path, 0.0)
+
+
+def source_of(path: Path) -> Source:
+    """The LoRA at ``path`` (a file, a run folder or a checkpoint of one) and the settings it was trained with, where
+    they are known. UserError for a folder that is neither."""
+    if (path / WEIGHTS).is_file():
+        return Source(path, load_settings(path.parent.parent / "settings.toml"), checkpoint=True)
+    return Source(*lora_of(path))
+
+
+def lora_of(path: Path) -> tuple[Path, Settings | None]:
+    """The LoRA file and, where known, the settings it was trained with."""
+    if not path.is_dir():
+        told = _settings_in(path)
+        return path, _of_its_run(path, told) or told
+    if not (path / "settings.toml").is_file():
+        raise UserError(f"{path} is not a run folder (no settings.toml in it).", fix="Give a LoRA file or a run.")
+    files = sorted(path.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
+    if not files:
+        raise UserError(f"{path.name} has no LoRA file yet.", fix=f"Write one with: sdlora export {path}")
+    return files[-1], load_settings(path / "settings.toml")
+
+
+def _settings_in(path: Path) -> Settings | None:
+    """The settings in a LoRA file's metadata; None for files of other trainers or versions."""
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get("sdlora_settings", "")
+        return make_settings(tomlkit.parse(text).unwrap()) if text else None
+    except Exception as error:  # unreadable: the loader names the fault; foreign: nothing to use
+        if isinstance(error, (UserError, OSError)) or type(error).__module__.startswith(("safetensors", "tomlkit")):
+            return None
+        raise
+
+
+def _of_its_run(path: Path, told: Settings | None) -> Settings | None:
+    """The settings of the run folder that a LoRA file lies in, if it is that run's: the file's own have no folders."""
+    try:
+        own = load_settings(path.parent / "settings.toml")
+    except UserError:
+        return None
+    if told is None:  # a file that tells the minimum
+        return own if path.stem.startswith(safe_name(own.run.name)) else None
+    same = make_settings(tomlkit.parse(without_paths(dump_settings(own))).unwrap())
+    return own if same.model_copy(update={"save": told.save}) == told else None
+
+
+def load_model(settings: Settings) -> Loaded:
+    """The base as it was trained on: its revision, VAE, prediction and schedule, with adapter.stack merged into it.
+
+    On the run's device, or on what there is, in the precision that the run had or would have there.
+    """
+    base = base_of(settings)
+    place = device.choose(settings.train.device)
+    precision = device.precision(settings.train.precision, place)
+    dtype = DTYPES["fp32" if (precision, place) == ("fp16", "cpu") else precision]  # no fp16 arithmetic on a CPU
+    modules = {"unet": load_unet(base, dtype), **load_text_encoders(base, dtype)}
+    modules = {root: module.to(place) for root, module in modules.items()}
+    for path, strength in stack_of(settings.adapter.stack):
+        merge_into_modules(modules, path, strength)
+    return Loaded(base, modules, None if dtype == torch.float32 else dtype)
+
+
+def models_of(variants: Iterable[Settings | None], base: str = "", vae: str = "") -> Iterator[tuple[Loaded, list[int]]]:
+    """(model, numbers of the variants to draw with it): each model is loaded once, and one at a time.
+
+    base, vae: others than those that were trained with.
+    """
+    groups: dict[str, tuple[Settings, list[int]]] = {}
+    for number, known in enumerate(variants):
+        settings = known or Settings()
+        if base and base != settings.model.base:
+            settings = settings.model_copy(update={"model": Model(base=base)})
+        if vae:
+            settings = settings.model_copy(update={"model": settings.model.model_copy(update={"vae": vae})})
+        key = f"{settings.model!r} {settings.adapter.stack} {settings.train.device} {settings.train.precision}"
+        groups.setdefault(key, (settings, []))[1].append(number)
+    for settings, numbers in groups.values():
+        yield load_model(settings), numbers
+
+
+def _attach(source: Source, modules: dict[str, nn.Module]) -> Adapter:
+    if not source.checkpoint:
+        adapter = load_lora(modules, source.path)
+    else:
+        adapter = attach_adapter(source.settings, modules)
+        adapter.load_state_dict(read_weights(source.path / WEIGHTS))
+    adapter.requires_grad_(False)
+    return adapter.to(modules["unet"].device)
