@@ -16,7 +16,6 @@ from PIL import Image
 from torch import nn
 
 from sdlora.errors import UserError
-from sdlora.intact import write_atomically
 from sdlora.lora.read import merge_into_modules
 from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
