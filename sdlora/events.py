@@ -23,7 +23,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """Work before or beside the steps: ``what`` is "latents", "text" or "samples"."""
+    """Work before or beside the steps: ``what`` is one of WORK. Where ``of`` is 1 it has no parts to count."""
 
     kind: ClassVar[str] = "progress"
     what: str
@@ -90,6 +90,14 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """A stop was asked for and taken up after ``step``; what is left is to save, to draw and to write the file."""
+
+    kind: ClassVar[str] = "stopping"
+    step: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end: ``why`` is "done", "stopped" or "failed" (then ``text`` says it)."""
 
@@ -100,7 +108,9 @@ class Finished:
     file: str = ""  # the LoRA, relative to the run folder
 
 
-Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Finished
+Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Stopping | Finished
+# What ``Progress`` can be about: before the steps, between them, at the end.
+WORK = ("start", "model", "latents", "text", "validation", "samples", "save", "export")
 KINDS = {cls.kind: cls for cls in Event.__args__}
 
 

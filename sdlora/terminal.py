@@ -19,7 +19,7 @@ from sdlora.config import Settings
 from sdlora.errors import explain
 from sdlora.run import Run
 
-WORK = {"latents": "Encoding images", "text": "Encoding captions", "samples": "Drawing test pictures"}
+WORK = {"latents": "Encoding images", "text": "Encoding captions", "model": "Loading the model"}  # with a line or bar
 
 
 def follow(run: Run, settings: Settings, plain: bool = False) -> int:
@@ -32,6 +32,7 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
     if main:
         run.open_lock()
         run.request("stop", on=False)  # a request from before this start is not for us
+        run.write(ev.Progress("start", 0, 1))  # PyTorch takes seconds to come in
     own_log = main and not plain
     try:
         with _stopping_on_signals(run), _opened(run.folder / "log.txt" if own_log else None) as log:
@@ -92,6 +93,7 @@ class _Screen:
             disable=not self.moves,
         )
         self.task = None
+        self.last_work = ""
 
     def __enter__(self) -> "_Screen":
         self.bar.start()
@@ -122,19 +124,30 @@ class _Screen:
                 images = f"{event.held_out} held-out images" if event.held_out else "training images"
                 self.say(f"Validation loss of step {event.step}: {event.loss:.4f} ({images})")
             case ev.Progress():
-                self._begin(WORK[event.what], event.of, event.done) if event.what != "samples" else None
+                self._work(event)
             case ev.Sampled():
                 self.say(f"Test pictures of step {event.step}: {', '.join(event.files)}")
             case ev.Saved():
                 self.say(f"Saved {event.path} (step {event.step})")
             case ev.Warned():
                 self.say(f"Note: {event.text}")
+            case ev.Stopping():
+                self.say("Stopping: the LoRA so far is written.")
             case ev.Paused():
                 self.say("Paused." if event.on else "Going on.")
             case ev.Finished():
                 self.file = event.file
                 words = {"done": f"Done after {event.step} steps.", "stopped": f"Stopped after {event.step} steps."}
                 self.say(event.text or words[event.why])
+
+    def _work(self, event: ev.Progress) -> None:
+        if event.what not in WORK:
+            return
+        if event.of > 1:
+            self._begin(WORK[event.what], event.of, event.done)
+        elif event.done == 0 and self.last_work != event.what:
+            self.say(f"{WORK[event.what]} …")
+        self.last_work = event.what
 
     def _begin(self, what: str, of: int, done: int) -> None:
         if self.task is None:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdlora.events import Progress
 from ui import text, translate
 from ui.drawings import Drawing
 from ui.place import Place
 from ui.render import LARGE, THUMB, escape, note
 from ui.view import RunView
 
-LIVE = ("starting", "running", "pausing", "paused", "stopping")
+LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
 BAD = ("failed", "interrupted", "new")
 DRAWING_TIME = 0.4  # seconds that one answer spends on thumbnails that were not there yet
 
@@ -26,9 +27,9 @@ def strip(view: RunView | None, state: str, drawn: tuple[int, int] | None = None
         return _strip("live" if drawn else "", words)
     parts = [f"{view.name}: {text.STATES[state]}"]
     if view.progress:
-        what = text.WORK.get(view.progress.what, view.progress.what)
-        parts.append(f"{what} {view.progress.done} / {view.progress.of}")
-    elif view.steps:
+        what, count = _work(view.progress)
+        parts.append(f"{what} {count}".strip())
+    elif view.steps and state != "loading":
         parts.append(text.STEP_OF.format(step=text.number(view.step), steps=text.number(view.steps)))
         if state == "running" and view.seconds_left:
             parts.append(text.time_left(view.seconds_left))
@@ -66,9 +67,8 @@ def run_card(view: RunView, state: str, place: int | None = None, before: str = 
 
 def _facts(view: RunView, state: str) -> str:
     facts = []
-    if view.progress and state == "running":
-        what = text.WORK.get(view.progress.what, view.progress.what)
-        facts.append((what, f"{text.number(view.progress.done)} / {text.number(view.progress.of)}"))
+    if view.progress and state in LIVE:
+        facts.append(_work(view.progress))
     if view.steps:
         facts.append((text.FACT_STEP, f"{text.number(view.step)} / {text.number(view.steps)}"))
     if view.seconds_per_step:
@@ -86,6 +86,14 @@ def _facts(view: RunView, state: str) -> str:
     return "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
 
 
+def _work(progress: Progress) -> tuple[str, str]:
+    """(what is being done, how far that is; "" for what has no parts)."""
+    what = text.WORK.get(progress.what, progress.what)
+    if progress.of <= 1:
+        return f"{what}…", ""
+    return what, f"{text.number(progress.done)} / {text.number(progress.of)}"
+
+
 def _said(view: RunView, state: str, place: int | None, before: str) -> str:
     """The sentences under the facts: where to look, what comes next, or what went wrong."""
     said = [f'<p class="said note">{escape(translate.said(words))}</p>' for words in view.warnings[-3:]]
@@ -97,6 +105,9 @@ def _said(view: RunView, state: str, place: int | None, before: str) -> str:
         said.append(_sentence(words))
     if state == "starting":
         said.append(_sentence(text.STARTING))
+    if state == "stopping":
+        words = text.STOPPING_NOW if view.stop_taken else text.STOPPING_STEP if view.begun else text.STOPPING_FIRST
+        said.append(_sentence(words))
     if state in LIVE:
         said.append(_sentence(text.CLOSE_ANYTIME))
     if state == "done":
@@ -113,7 +124,8 @@ def _sentence(words: str) -> str:
 def _failure(view: RunView, state: str) -> str:
     """What happened, why, what to do; the log's last lines are closed up for the failures that say why themselves."""
     step, kept = text.number(view.step), view.checkpoints()
-    resume = text.TRY_RESUME.format(step=text.number(kept[-1])) if kept else text.TRY_RESUME_START
+    last = text.number(kept[-1]) if kept else ""
+    resume = text.TRY_RESUME.format(step=last) if kept else text.TRY_RESUME_START
     happened = {
         "failed": text.FAILED_AT.format(step=step, text="").strip(),
         "interrupted": text.INTERRUPTED_AT.format(name=view.name, step=step),

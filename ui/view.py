@@ -20,6 +20,7 @@ from sdlora.events import (
     Saved,
     Started,
     StepDone,
+    Stopping,
     Validated,
     Warned,
     from_line,
@@ -97,6 +98,8 @@ class RunView:
         self.losses = LossSeries()
         self.checks = LossSeries()  # of images that are held out, where the trainer measures it
         self.progress: Progress | None = None
+        self.begun = False  # has this trainer loaded the model and begun to train?
+        self.stopping = False  # has it taken up a stop?
         self.samples: dict[int, list[str]] = {}  # step -> files
         self.saved: list[Saved] = []
         self.warnings: list[str] = []
@@ -141,6 +144,8 @@ class RunView:
                 self._start(time, event)
             case Progress():
                 self.progress = event if event.done < event.of else None
+                if event.what == "start":  # another trainer goes on with the run
+                    self.begun, self.stopping, self.paused, self.finished = False, False, False, None
             case StepDone():
                 self.step, self.loss, self.memory = event.step, event.loss, event.memory
                 self.losses.add(event.step, event.loss)
@@ -157,13 +162,15 @@ class RunView:
                 self.warnings.append(event.text)
             case Paused():
                 self.paused = event.on
+            case Stopping():
+                self.stopping = True
             case Finished():
                 self.finished, self.step = event, max(event.step, 0)
 
     def _start(self, time: float, event: Started) -> None:
         self.step, self.steps, self.images = event.step, event.steps, event.images
         self.trainable, self.file_size, self.device = event.trainable, event.file_size, event.device
-        self.finished, self.paused = None, False
+        self.finished, self.paused, self.begun, self.stopping = None, False, True, False
         self.losses.forget_after(event.step)
         self.checks.forget_after(event.step)
         self.samples = {step: files for step, files in self.samples.items() if step <= event.step}
@@ -208,16 +215,22 @@ class RunView:
     def state(self, alive: bool, starting: bool = False) -> str:
         """A key of ``text.STATES``: the folder decides; ``starting`` is for a trainer that has not spoken yet."""
         if alive:
-            if self._asked("stop"):
+            if self.stopping or self._asked("stop"):
                 return "stopping"
             if self.paused:
                 return "paused" if self._asked("pause") else "running"
-            return "pausing" if self._asked("pause") else "running"
+            going = "running" if self.begun else "loading"
+            return "pausing" if self._asked("pause") else going
         if starting:
             return "starting"
         if self.finished:
             return self.finished.why if self.finished.why in ("done", "stopped", "failed") else "failed"
         return "interrupted" if self.version else "new"
+
+    @property
+    def stop_taken(self) -> bool:
+        """Has the trainer seen the stop that was asked for? Until then the step goes on."""
+        return self.stopping or not self._asked("stop")
 
     def _asked(self, what: str) -> bool:
         return (self.folder / "control" / what).exists()
@@ -331,4 +344,4 @@ def _sound(event: Event) -> bool:
         return isinstance(event.loss, (int, float))
     if isinstance(event, StepDone):
         return all(isinstance(v, (int, float)) for v in (event.loss, event.seconds, event.memory))
-    return all(isinstance(getattr(event, k), str) for k in ("path", "text", "file", "why") if hasattr(event, k))
+    return all(isinstance(getattr(event, k), str) for k in ("path", "text", "file", "why", "what") if hasattr(event, k))

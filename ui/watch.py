@@ -10,7 +10,7 @@ from sdlora.run import Run, list_runs
 from ui.queue import Current, Queue
 from ui.view import RunView
 
-LIVE = ("starting", "running", "pausing", "paused", "stopping")
+LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
 FRESH = 0.3  # seconds that a finding is shared by all pages
 QUIET = 1.5  # the same for runs that have ended
 SETTLED = 3.0  # seconds after a change of the runs folder until its list is taken as complete

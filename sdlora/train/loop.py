@@ -14,7 +14,19 @@ from accelerate.utils import broadcast_object_list
 from sdlora.config import Settings
 from sdlora.data.dataset import Item, Plan, hold_out
 from sdlora.errors import UserError
-from sdlora.events import Event, Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, Warned
+from sdlora.events import (
+    Event,
+    Finished,
+    Paused,
+    Progress,
+    Sampled,
+    Saved,
+    Started,
+    StepDone,
+    Stopping,
+    Validated,
+    Warned,
+)
 from sdlora.lora.sidecar import write_sidecars
 from sdlora.models.families import BaseInfo
 from sdlora.pictures.grid import save_png
@@ -58,6 +70,7 @@ def prepare(
     only: how many of the images to take, from the first; 0 for all.
     """
     data, dtype, cache_folder = settings.data, DTYPES[accelerator.mixed_precision], Path(settings.data.cache)
+    yield from _or_stop(run, Progress("model", 0, 1))
     dataset = scan_for(settings, base)
     items = dataset.items[: only or None]
     fatal = [problem for problem in dataset.problems if problem.fatal]
@@ -74,7 +87,9 @@ def prepare(
             stack = stack_of(settings.adapter.stack)
             for event in cache_texts(texts, base, reader, stack, cache_folder, accelerator.device, dtype):
                 text = event if isinstance(event, TextStore) else (yield from _or_stop(run, event))
+    yield from _or_stop(run, Progress("model", 0, 1))  # again: images and captions were told of meanwhile
     trainee = load_trainee(settings, base, text, accelerator.device, dtype)
+    yield from _or_stop(run, Progress("model", 1, 1))
     yield from _long_captions(trainee, items, captioning)
     training, held_out = hold_out(items, settings.validation.held_out, settings.train.seed)
     return Job(settings, run, accelerator, trainee, training, held_out, latents, captioning)
@@ -138,11 +153,13 @@ class Job:
         if done == 0:
             yield from self.validate(0)
             yield from self.sample(0)  # "before"
+            yield Progress("export", 0, 1)
             self._try_export()
         why = "done"
         for step in range(done + 1, train.steps + 1):
             if (yield from self._asked(step - 1)):
                 why = "stopped"
+                yield Stopping(step - 1)
                 break
             began = time.perf_counter()
             lr = scheduler.get_last_lr()[0] if step > done + 1 else self.optimizer.param_groups[0]["lr"]
@@ -234,6 +251,7 @@ class Job:
     def validate(self, step: int) -> Iterator[Event]:
         """Measure the validation loss of this step (main process only)."""
         if self.settings.validation.every and self.accelerator.is_main_process:
+            yield Progress("validation", 0, 1)
             with self.accelerator.autocast():
                 loss = self.validation.loss(self.device, self.settings.train.batch_size)
             yield Validated(step, loss, len(self.held_out))
@@ -245,6 +263,7 @@ class Job:
             return
         look = Look.of(self.settings)
         files = []
+        yield Progress("samples", 0, len(look.prompts))
         with self.accelerator.autocast():
             trainee = self.trainee
             pictures = draw(
@@ -285,12 +304,14 @@ class Job:
             yield Finished(0, why, "Stopped before the first step.")
             return
         if (step, self.run.folder / f"checkpoints/{step:06d}") not in self.run.checkpoints():
+            yield Progress("save", 0, 1)
             yield self.save(step)
         if not _due(step, self.settings.validation.every):  # else it has been measured just now
             yield from self.validate(step)
         yield from self.sample(step)
         file = f"{safe_name(self.settings.run.name)}.safetensors"
         if self.accelerator.is_main_process:
+            yield Progress("export", 0, 1)
             self.export(self.run.folder / file, step, self._cover())
             if self.settings.save.side_files:
                 self._side_files(self.run.folder / file)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.errors import UserError
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, Warned
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, Warned
 from sdlora.run import Run
 from sdlora.train.loop import train
 
@@ -156,18 +156,32 @@ def test_a_stop_while_images_are_encoded_keeps_what_is_done(make_run):
     events = []
     for event in train(settings, run):
         events.append(event)
-        run.request("stop")
-    assert [type(e) for e in events] == [Progress, Finished]
+        if event == Progress("latents", 1, 5):
+            run.request("stop")
+    assert [type(e) for e in events] == [Progress, Progress, Finished]
     assert events[-1].why == "stopped"
     run, settings = make_run()
-    assert next(e for e in train(settings, run) if isinstance(e, Progress)).of == 4
+    assert next(e for e in train(settings, run) if isinstance(e, Progress) and e.what == "latents").of == 4
+
+
+def test_what_takes_long_is_named_before_it_begins(make_run):
+    """Loading comes first; a stop is acknowledged, then each thing that is still to do."""
+    run, settings = make_run(**{"validation.every": 100})
+    told = [(e.what, e.done) if isinstance(e, Progress) else type(e) for e in drive(run, settings, stop_after=1)]
+    assert told[0] == ("model", 0)
+    assert told.index(("model", 1)) < told.index(Started) < told.index(("validation", 0)) < told.index(("samples", 0))
+    after = told[told.index(Stopping) :]
+    assert after == [
+        Stopping, ("save", 0), Saved, ("validation", 0), Validated, ("samples", 0), ("samples", 1), Sampled,
+        ("export", 0), Saved, Finished,
+    ]  # fmt: skip
 
 
 def test_a_second_start_encodes_nothing(make_run):
     for _ in range(2):
         run, settings = make_run(**{"adapter.text_encoder": False})
         progress = {e.what for e in drive(run, settings) if isinstance(e, Progress)}
-    assert progress == {"samples"}
+    assert progress == {"model", "samples", "save", "export"}
 
 
 def test_the_vae_and_a_frozen_text_encoder_are_not_held_during_steps(make_run):

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from sdlora.config import load_settings
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated
 from sdlora.intact import write_atomically
 from sdlora.run import Run, safe_name
 
@@ -49,6 +49,11 @@ def save(run: Run, step: int, name: str, final: bool) -> Saved:
 def train(folder: Path, resume: bool) -> None:
     settings, run = load_settings(folder / "settings.toml"), Run(folder)
     run.open_lock()
+    run.write(Progress("start", 0, 1))
+    time.sleep(SECONDS)
+    run.write(Progress("model", 0, 1))
+    time.sleep(float(os.environ.get("FAKE_LOADING", SECONDS)))
+    run.write(Progress("model", 1, 1))
     steps, name = settings.train.steps, safe_name(settings.run.name)
     done = max((s for s, _ in run.checkpoints()), default=0) if resume else 0
     run.write(Started(done, steps, 24, 812_000, 20_000_000, 3_000_016, "cpu"))
@@ -80,8 +85,14 @@ def train(folder: Path, resume: bool) -> None:
         if run.requested("stop"):
             run.answered("stop")
             why = "stopped"
+            run.write(Stopping(step))
+            run.write(Progress("save", 0, 1))
+            time.sleep(float(os.environ.get("FAKE_ENDING", "0")))
             break
+    run.write(Progress("samples", 0, len(settings.sample.prompts)))
     run.write(draw(run, step, settings.sample.prompts, steps))
+    run.write(Progress("export", 0, 1))
+    time.sleep(float(os.environ.get("FAKE_ENDING", "0")))
     run.write(save(run, step, name, final=True))
     run.write(Finished(step, why, "", f"{name}.safetensors"))
     print("\nfake trainer: the end", flush=True)

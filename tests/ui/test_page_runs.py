@@ -128,6 +128,28 @@ def test_two_pages_show_a_stop_within_two_seconds(page, browser, server, base):
     second.context.close()
 
 
+def test_loading_and_stopping_are_named_while_they_last(page, server, base, monkeypatch):
+    for name, seconds in (("FAKE_LOADING", "6"), ("FAKE_ENDING", "3"), ("FAKE_SECONDS", "3")):
+        monkeypatch.setenv(name, seconds)
+    open_runs(page, server)
+    Queue(server.runs, fake_trainers()).add(settings(server, base, "slow"))
+    choose(page, "slow")
+    card = page.locator("#run-card")
+    expect(card).to_contain_text("Loading the model…")
+    expect(card.locator(".pill")).to_have_text("getting ready")
+    expect(page.locator("#strip")).to_contain_text("slow: getting ready · Loading the model…")
+    expect(card.locator(".pill")).to_have_text("training")
+    page.locator("#stop").click()
+    page.locator("#ask-stop [data-stop]").click()
+    clicked = time.monotonic()
+    expect(card).to_contain_text("Stopping after this step…")
+    assert time.monotonic() - clicked < 3
+    for words in ("Saving a checkpoint…", "Writing the LoRA file…"):
+        expect(card).to_contain_text(words)
+        assert card.locator(".pill").inner_text() == "stopping"
+    expect(card.locator(".pill")).to_have_text("stopped")
+
+
 def test_pictures_thin_out_and_come_back(page, server, base):
     run = add(server, base, "many", 60)
     open_runs(page, server)

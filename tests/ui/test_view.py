@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Validated, to_line
+from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, to_line
 from sdlora.run import Run
 from ui.view import MAX_POINTS, LossSeries, RunView, smooth, thin
 
@@ -142,6 +142,26 @@ def test_the_state_follows_the_folder(run):
     run.write(Finished(3, "stopped", file="cat-toy.safetensors"))
     view.update()
     assert view.state(alive=False) == "stopped"
+
+
+def test_loading_and_stopping_have_names_of_their_own(run):
+    """A trainer that holds the lock does not train yet; one that has taken up a stop does not train any more."""
+    view = RunView(run.folder)
+
+    def state(*events) -> str:
+        for event in events:
+            run.write(event)
+        view.update()
+        return view.state(alive=True)
+
+    assert state(Progress("start", 0, 1)) == state(Progress("model", 0, 1)) == "loading"
+    assert state(start(), StepDone(1, 0.1, 1e-4, 0.1)) == "running"
+    run.request("stop")
+    assert (state(), view.stop_taken) == ("stopping", False)
+    run.answered("stop")
+    assert (state(Stopping(1), Progress("save", 0, 1)), view.stop_taken) == ("stopping", True)
+    assert state(Finished(1, "stopped"), Progress("start", 0, 1)) == "loading"  # resumed
+    assert view.state(alive=False) == "interrupted"
 
 
 def test_time_left_is_the_mean_of_the_last_steps_times_what_is_left(run):

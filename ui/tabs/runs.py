@@ -282,7 +282,7 @@ def _strength(watch: Watch, place: Place, drawings: Drawings, view: RunView, cho
 
 def _buttons(watch: Watch, view: RunView, state: str, name: str) -> dict[str, Part]:
     """Buttons as the run folder wants them: a click changes the folder, the folder changes the buttons."""
-    running, paused = state in ("running", "pausing", "paused"), state in ("pausing", "paused")
+    running, paused = state in ("loading", "running", "pausing", "paused"), state in ("pausing", "paused")
     asked = {what: (view.folder / "control" / what).exists() for what in ("save", "sample")}
     ended = state in ("stopped", "failed", "interrupted", "new")
     waits, queue = state == "waiting", watch.waiting()

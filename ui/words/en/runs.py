@@ -38,6 +38,7 @@ FACT_VALIDATION = "validation loss"
 STATES = {
     "waiting": "waiting",
     "starting": "starting",
+    "loading": "getting ready",
     "running": "training",
     "pausing": "pausing",
     "paused": "paused",
@@ -48,7 +49,16 @@ STATES = {
     "interrupted": "stopped unexpectedly",
     "new": "did not start",
 }
-WORK = {"latents": "Preparing images", "text": "Reading captions", "samples": "Making test pictures"}
+WORK = {
+    "start": "Starting",
+    "model": "Loading the model",
+    "latents": "Preparing images",
+    "text": "Reading captions",
+    "validation": "Measuring the validation loss",
+    "samples": "Making test pictures",
+    "save": "Saving a checkpoint",
+    "export": "Writing the LoRA file",
+}
 ASKED = {
     "stop": "Stopping after this step. The LoRA so far is kept.",
     "pause": "Pausing after this step.",
@@ -65,6 +75,9 @@ FAILED_AT = "Failed at step {step}. {text}"
 INTERRUPTED_AT = "{name} stopped unexpectedly at step {step}. Resume goes on from the last checkpoint."
 NEVER_STARTED = "The trainer ended before it said a word."
 STARTING = "The trainer is starting; this takes a few seconds."
+STOPPING_STEP = "Stopping after this step…"
+STOPPING_FIRST = "Stopping as soon as this is done…"
+STOPPING_NOW = "Stopped; the progress so far is being saved."
 IS_TRAINING = "{name} is training."
 IS_TRAINING_FIX = "Stop it or wait for its end."
 
@@ -93,6 +106,14 @@ WHAT_HAPPENED, WHY, TRY_THIS, DETAILS = "What happened", "Why", "Try this", "Tec
 WHY_KILLED = "The process was ended from outside: by the system (often when memory runs out), or with the computer."
 TRY_RESUME = "Press Resume: it goes on from step {step}."
 TRY_RESUME_START = "Press Resume: no checkpoint was saved yet, so it begins again."
+TRY_CHANGE = (
+    "Press Change settings to go on from step {step} with other settings. "
+    "Resume goes on from there with the same ones: that helps where the cause lay outside, such as a full disk."
+)
+TRY_CHANGE_START = (
+    "No checkpoint was saved, so the run begins again: press Change settings to begin with other settings, "
+    "or Resume to begin with the same ones where the cause lay outside, such as a full disk."
+)
 TRY_LESS_MEMORY = "If it happens again, close other programs or lower the resolution."
 WHY_NEVER = "Its last words are in the details."
 TRY_LOG = "Read the details, mend what they name and press Resume."

@@ -38,6 +38,7 @@ FACT_VALIDATION = "验证损失"
 STATES = {
     "waiting": "等待中",
     "starting": "正在启动",
+    "loading": "准备中",
     "running": "训练中",
     "pausing": "正在暂停",
     "paused": "已暂停",
@@ -48,7 +49,16 @@ STATES = {
     "interrupted": "意外停止",
     "new": "未能启动",
 }
-WORK = {"latents": "正在准备图片", "text": "正在读取说明文字", "samples": "正在生成测试图片"}
+WORK = {
+    "start": "正在启动",
+    "model": "正在加载模型",
+    "latents": "正在准备图片",
+    "text": "正在读取说明文字",
+    "validation": "正在测量验证损失",
+    "samples": "正在生成测试图片",
+    "save": "正在保存检查点",
+    "export": "正在写出 LoRA 文件",
+}
 ASKED = {
     "stop": "这一步之后停止，已有的 LoRA 会保留。",
     "pause": "这一步之后暂停。",
@@ -65,6 +75,9 @@ FAILED_AT = "在第 {step} 步失败。{text}"
 INTERRUPTED_AT = "{name} 在第 {step} 步意外停止。按“恢复训练”可从上一个检查点继续。"
 NEVER_STARTED = "训练程序没有输出任何内容就结束了。"
 STARTING = "训练程序正在启动，需要几秒钟。"
+STOPPING_STEP = "这一步之后停止…"
+STOPPING_FIRST = "完成这一项之后停止…"
+STOPPING_NOW = "已停止；正在保存目前的进度。"
 IS_TRAINING = "{name} 正在训练。"
 IS_TRAINING_FIX = "请停止它，或等它结束。"
 
@@ -93,6 +106,14 @@ WHAT_HAPPENED, WHY, TRY_THIS, DETAILS = "发生了什么", "原因", "可以这�
 WHY_KILLED = "进程被外部终止：被系统终止（常见于内存不足），或随电脑一起关闭。"
 TRY_RESUME = "按“恢复训练”：从第 {step} 步继续。"
 TRY_RESUME_START = "按“恢复训练”：还没有保存检查点，因此会从头开始。"
+TRY_CHANGE = (
+    "按“更改设置”可换用其他设置，从第 {step} 步继续。“恢复训练”则用同样的设置从那里继续："
+    "适合原因在外部的情况，例如磁盘已满。"
+)
+TRY_CHANGE_START = (
+    "没有保存检查点，因此会从头开始：按“更改设置”可换用其他设置开始；"
+    "如果原因在外部，例如磁盘已满，按“恢复训练”可用同样的设置开始。"
+)
 TRY_LESS_MEMORY = "如果再次发生，请关闭其他程序或降低分辨率。"
 WHY_NEVER = "它最后的输出在技术细节中。"
 TRY_LOG = "请阅读技术细节，改正其中指出的问题，然后按“恢复训练”。"
