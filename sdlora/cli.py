@@ -142,7 +142,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         value = {
             "dest": info.key,
             "default": argparse.SUPPRESS,
-            "help": f"{info.help} (default: {info.default!r})".replace("%", "%%"),
+            "help": (info.help if info.optional else f"{info.help} (default: {info.default!r})").replace("%", "%%"),
         }
         if info.choices:
             group.add_argument(f"--{info.key}", choices=info.choices, **value)

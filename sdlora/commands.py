@@ -125,6 +125,9 @@ def settings_text(settings: Settings) -> str:
             info = helps[f"{section}.{name}"]
             choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
             table.add(tomlkit.comment(info.help + choices))
+            if value is None:  # left open: TOML has no word for that
+                table.add(tomlkit.comment(f"{name} ="))
+                continue
             if info.type is dict:
                 pairs = tomlkit.inline_table()
                 pairs.update(value)

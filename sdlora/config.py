@@ -98,11 +98,14 @@ class Train(Section):
     batch_size: int = setting(1, "Images per step on each device.", ge=1, le=1024)
     accumulate: int = setting(1, "Batches added up for one optimizer step.", ge=1, le=1024)
     lr: float = setting(1e-4, "Learning rate of the UNet's LoRA.", "basic", gt=0, le=10)
-    text_encoder_lr: float = setting(
-        0.0, "Learning rate of the text encoder's LoRA; 0 for half of train.lr.", ge=0, le=10
+    text_encoder_lr: float | None = setting(
+        None, "Learning rate of the text encoder's LoRA: empty for half of train.lr, 0 not to train it.", ge=0, le=10
     )
     scheduler: Literal["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"] = (
         setting("cosine", "How the learning rate changes over the run.")
+    )
+    cycles: int = setting(
+        3, "How many falls from full rate cosine_with_restarts makes; the other schedulers make one.", ge=1, le=1000
     )
     warmup: int = setting(0, "Steps over which the learning rate rises from zero.", ge=0, le=1_000_000)
     weight_decay: float = setting(0.01, "AdamW's weight decay.", "expert", ge=0, le=1)
@@ -113,8 +116,12 @@ class Train(Section):
     gradient_checkpointing: bool = setting(
         False, "Compute activations twice instead of keeping them: less memory, slower."
     )
-    min_snr_gamma: float = setting(
-        5.0, "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none.", ge=0, le=100
+    min_snr_gamma: float | None = setting(
+        None,
+        "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none, empty for 5, or for none "
+        "with v-prediction and zero terminal SNR.",
+        ge=0,
+        le=100,
     )
     noise_offset: float = setting(
         0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.", ge=0, le=1
@@ -190,13 +197,16 @@ class SettingInfo:
     choices: tuple[str, ...] = ()
     minimum: float | None = None  # inclusive unless the help says otherwise
     maximum: float | None = None
+    optional: bool = False  # may be left open (None): the help says what it is then
 
 
 def all_settings() -> Iterator[SettingInfo]:
     """Every setting in the order of declaration."""
     for section, holder in Settings.model_fields.items():
         for name, field in holder.annotation.model_fields.items():
-            kind = get_origin(field.annotation) or field.annotation
+            parts = get_args(field.annotation)
+            optional = type(None) in parts
+            kind = parts[0] if optional else get_origin(field.annotation) or field.annotation
             bounds = {k: getattr(m, k) for m in field.metadata for k in ("ge", "gt", "le", "lt") if hasattr(m, k)}
             yield SettingInfo(
                 key=f"{section}.{name}",
@@ -204,9 +214,10 @@ def all_settings() -> Iterator[SettingInfo]:
                 default=field.get_default(call_default_factory=True),
                 help=field.description,
                 level=field.json_schema_extra["level"],
-                choices=get_args(field.annotation) if kind is Literal else (),
+                choices=parts if kind is Literal else (),
                 minimum=bounds.get("ge", bounds.get("gt")),
                 maximum=bounds.get("le", bounds.get("lt")),
+                optional=optional,
             )
 
 
@@ -244,13 +255,38 @@ def read_toml(path: Path | str) -> dict[str, Any]:
     """The nested values of a settings file; UserError if it can't be read or is not TOML."""
     path = Path(path)
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8-sig")).unwrap()
+        return parse_toml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"There is no settings file {path}.", fix="Check the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The settings file {path} can't be read: {error}.") from None
     except tomlkit.exceptions.ParseError as error:
         raise UserError(f"{path.name} is not valid TOML: {error}.", fix="Mend that line.") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The nested values of a settings file's text, in today's meaning; raises what tomlkit raises."""
+    return _as_of_today(tomlkit.parse(text).unwrap())
+
+
+# What 0.1.0 wrote under [train]: all of it, whenever it wrote settings itself.
+_TRAIN_0_1_0 = {
+    "steps", "batch_size", "accumulate", "lr", "text_encoder_lr", "scheduler", "warmup", "weight_decay",
+    "max_grad_norm", "precision", "gradient_checkpointing", "min_snr_gamma", "noise_offset", "seed", "device",
+}  # fmt: skip
+
+
+def _as_of_today(values: dict[str, Any]) -> dict[str, Any]:
+    """Values of an older version's file that mean something else today, as they were meant.
+
+    0.1.0 had no train.cycles: its cosine_with_restarts fell once, and text_encoder_lr 0 stood for half of train.lr.
+    Files that hold only some settings were written by hand and are taken as of today.
+    """
+    train = values.get("train")
+    if isinstance(train, dict) and "cycles" not in train and train.keys() >= _TRAIN_0_1_0:
+        meant = {key: value for key, value in train.items() if key != "text_encoder_lr" or value != 0}
+        return values | {"train": meant | {"cycles": 1}}
+    return values
 
 
 def merge(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -265,8 +301,8 @@ def merge(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 def dump_settings(settings: Settings) -> str:
-    """The settings as TOML, complete, in the order of declaration; loads back equal."""
-    return tomlkit.dumps(settings.model_dump(mode="python"))
+    """The settings as TOML, complete but for what is left open, in the order of declaration; loads back equal."""
+    return tomlkit.dumps(settings.model_dump(mode="python", exclude_none=True))
 
 
 def _sentence(error: dict, source: str) -> Problem:

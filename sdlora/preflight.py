@@ -9,6 +9,7 @@ from sdlora.config import Settings
 from sdlora.data.captions import read_captions, variant
 from sdlora.data.dataset import Dataset, Item, rng_for, scan
 from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.effects import without_effect
 from sdlora.errors import Problem, UserError
 from sdlora.models.families import BaseInfo, contradiction, inspect_base
 from sdlora.models.prompts import escape
@@ -16,6 +17,7 @@ from sdlora.models.prompts import escape
 FEW_IMAGES = 5
 PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
 LATENT_CHANNELS = 4
+MIN_SNR_GAMMA = 5.0  # the paper's
 MARGIN = 64 << 20  # bytes left over for logs, test pictures and the system
 
 
@@ -32,6 +34,7 @@ def check(settings: Settings) -> list[Problem]:
     problems += resolution
     problems += dataset.problems if dataset else _no_folder()
     problems += _train(settings)
+    problems += without_effect(settings, info, dataset.items if dataset else ())
     problems += _output(settings)
     if dataset and dataset.items:
         problems += _cache(settings)
@@ -65,7 +68,8 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
     """A copy with every "auto" value filled in and the data folders absolute, as settings.toml keeps it.
 
     data.resolution: the base's own. sample.size: data.resolution. sample.prompts: two of the captions (with the
-    trigger word), else the trigger word. train.text_encoder_lr: half of train.lr. model.prediction: the base's.
+    trigger word), else the trigger word. train.text_encoder_lr: half of train.lr; where it is 0, adapter.text_encoder
+    is off. model.prediction: the base's. train.min_snr_gamma: 5, or 0 for v-prediction with zero terminal SNR.
     train.precision and train.device stay: only the machine that trains can tell.
     """
     done = settings.model_copy(deep=True)
@@ -78,11 +82,19 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
         done.adapter.start_from = os.path.abspath(os.path.expanduser(settings.adapter.start_from))
     stack = stack_of(settings.adapter.stack)
     done.adapter.stack = [f"{os.path.abspath(os.path.expanduser(path))}={strength:g}" for path, strength in stack]
-    done.train.text_encoder_lr = settings.train.text_encoder_lr or settings.train.lr / 2
+    if settings.train.text_encoder_lr is None:
+        done.train.text_encoder_lr = settings.train.lr / 2
+    if done.train.text_encoder_lr == 0:
+        done.adapter.text_encoder = False
     if settings.model.prediction == "auto":
         done.model.prediction = info.prediction
     if settings.model.zero_snr == "auto":
         done.model.zero_snr = "on" if info.zero_snr else "off"
+    if settings.train.min_snr_gamma is None:
+        # There min-SNR gives the last timestep the weight 0 and those near it next to none, yet brightness and
+        # composition are learnt in them.
+        pure_noise = done.model.prediction == "v_prediction" and done.model.zero_snr == "on"
+        done.train.min_snr_gamma = 0.0 if pure_noise else MIN_SNR_GAMMA
     return done
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
-from sdlora.config import all_settings, dump_settings, load_settings, make_settings, merge, salvage
+from sdlora.config import all_settings, dump_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError
 
 
@@ -41,6 +42,7 @@ def test_numbers_below_their_bound_are_named(info, below):
 VALUES = st.one_of(st.integers(), st.text(), st.dictionaries(st.text(), st.none()))
 
 
+@unhurried(deadline=None)
 @given(st.dictionaries(st.text(max_size=12), VALUES))
 def test_nonsense_never_raises_anything_else(values):
     settings, problems = salvage(values)
@@ -59,3 +61,37 @@ def test_salvage_keeps_what_is_right():
 def test_a_misspelt_setting_gets_a_suggestion():
     with pytest.raises(UserError, match=r"Unknown setting adapter\.rnak.*Did you mean adapter\.rank\?"):
         make_settings({"adapter": {"rnak": 3}})
+
+
+OLD_TRAIN = """[train]
+steps = 9
+batch_size = 1
+accumulate = 1
+lr = 0.0001
+text_encoder_lr = 0.0
+scheduler = "cosine_with_restarts"
+warmup = 0
+weight_decay = 0.01
+max_grad_norm = 1.0
+precision = "auto"
+gradient_checkpointing = false
+min_snr_gamma = 5.0
+noise_offset = 0.0
+seed = 0
+device = "auto"
+"""
+
+
+def test_files_of_an_older_version_mean_what_they_meant(tmp_path):
+    """0.1.0: rate 0 stood for half, cosine_with_restarts fell once. What is written today, or by hand, is today's."""
+    file = tmp_path / "s.toml"
+    file.write_text(OLD_TRAIN)
+    old = load_settings(file)
+    assert old.train.text_encoder_lr is None and old.train.cycles == 1 and old.train.min_snr_gamma == 5.0
+    assert load_settings(file, {"train.text_encoder_lr": "0"}).train.text_encoder_lr == 0  # said today
+    file.write_text(dump_settings(make_settings({"train": {"text_encoder_lr": 0.0}})))
+    assert load_settings(file).train.text_encoder_lr == 0.0
+    file.write_text("[train]\ntext_encoder_lr = 0\n")
+    assert load_settings(file).train.text_encoder_lr == 0.0
+    file.write_text(OLD_TRAIN.replace("text_encoder_lr = 0.0", "text_encoder_lr = 0.0003"))
+    assert read_toml(file)["train"]["text_encoder_lr"] == 0.0003

@@ -13,6 +13,7 @@ HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensor
 # Rooms (a module or a package with all below it) and what must not be imported there, directly.
 RULES = {
     "sdlora.config": HEAVY,
+    "sdlora.effects": HEAVY,
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
     "sdlora.intact": (*HEAVY, "sdlora", "ui"),

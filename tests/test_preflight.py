@@ -216,10 +216,27 @@ def test_resolve_leaves_nothing_open(settings: Settings, base: Path, images: Pat
     assert check(done) == [] and "64" in dump_settings(done)
 
 
+def test_a_rate_of_zero_is_off_and_an_open_one_is_half(settings: Settings, base: Path) -> None:
+    info = inspect_base(str(base))
+    assert resolve(settings, info).train.text_encoder_lr == settings.train.lr / 2
+    settings.train.text_encoder_lr = 0
+    done = resolve(settings, info)
+    assert done.train.text_encoder_lr == 0 and not done.adapter.text_encoder
+    assert "adapter.text_encoder has no effect because train.text_encoder_lr is 0" in warnings(check(settings))
+
+
+@pytest.mark.parametrize(("zero_snr", "given", "gamma"), [("on", None, 0), ("off", None, 5), ("on", 5.0, 5)])
+def test_min_snr_is_off_where_it_would_drop_the_last_timesteps(settings, base, zero_snr, given, gamma) -> None:
+    """The base predicts v; with zero terminal SNR min-SNR's weight of its last timestep is 0."""
+    settings.model.zero_snr, settings.train.min_snr_gamma = zero_snr, given
+    assert resolve(settings, inspect_base(str(base))).train.min_snr_gamma == gamma
+    assert ("all but drops the noisiest timesteps" in warnings(check(settings))) == (given is not None)
+
+
 def test_resolve_keeps_what_is_set(settings: Settings, base: Path) -> None:
     settings.data.resolution, settings.sample.size, settings.sample.prompts = 96, 32, ["mine"]
     settings.train.text_encoder_lr, settings.data.cache, settings.model.prediction = 1e-5, "/c", "epsilon"
-    settings.model.zero_snr = "off"
+    settings.model.zero_snr, settings.train.min_snr_gamma = "off", 3.0
     done = resolve(settings, inspect_base(str(base)))
     assert done == settings
 

@@ -7,7 +7,7 @@ from typing import Any
 import tomlkit
 from safetensors import SafetensorError, safe_open
 
-from sdlora.config import Settings, load_settings, read_toml, salvage
+from sdlora.config import Settings, load_settings, parse_toml, read_toml, salvage
 from sdlora.errors import Problem, UserError
 from sdlora.intact import write_atomically
 from sdlora.run import list_runs
@@ -82,7 +82,7 @@ def read_text(said: str, name: str) -> tuple[Settings, list[Problem], dict[str, 
     if len(said) > LONGEST:
         raise UserError(text.TOO_LONG.format(name=name))
     try:
-        given = tomlkit.parse(said).unwrap()
+        given = parse_toml(said)
     except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError, TypeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
         raise UserError(text.NO_TOML.format(name=name, reason=reason)) from None

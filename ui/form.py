@@ -31,6 +31,7 @@ APPLIES: dict[str, tuple[tuple[str, str], ...]] = {
     "adapter.rank_pattern": (("adapter.start_from", "unset"),),
     "adapter.alpha_pattern": (("adapter.start_from", "unset"),),
     "train.text_encoder_lr": (("adapter.text_encoder", "set"),),
+    "train.cycles": (("train.scheduler", "is:cosine_with_restarts"),),
     "train.warmup": (("train.scheduler", "not:constant"),),
     "save.keep": (("save.every", "set"),),
 }

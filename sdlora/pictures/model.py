@@ -5,12 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tomlkit
 import torch
 from safetensors import safe_open
 from torch import nn
 
-from sdlora.config import Model, Settings, dump_settings, load_settings, make_settings
+from sdlora.config import Model, Settings, dump_settings, load_settings, make_settings, parse_toml
 from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.metadata import without_paths
@@ -94,7 +93,7 @@ def _settings_in(path: Path) -> Settings | None:
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("sdlora_settings", "")
-        return make_settings(tomlkit.parse(text).unwrap()) if text else None
+        return make_settings(parse_toml(text)) if text else None
     except Exception as error:  # unreadable: the loader names the fault; foreign: nothing to use
         if isinstance(error, (UserError, OSError)) or type(error).__module__.startswith(("safetensors", "tomlkit")):
             return None
@@ -109,7 +108,7 @@ def _of_its_run(path: Path, told: Settings | None) -> Settings | None:
         return None
     if told is None:  # a file that tells the minimum
         return own if path.stem.startswith(safe_name(own.run.name)) else None
-    same = make_settings(tomlkit.parse(without_paths(dump_settings(own))).unwrap())
+    same = make_settings(parse_toml(without_paths(dump_settings(own))))
     return own if same.model_copy(update={"save": told.save}) == told else None
 
 

@@ -144,7 +144,7 @@ class Job:
         """From the newest checkpoint to the last step, or to a stop."""
         train, adapter = self.settings.train, self.trainee.adapter
         done = self._restore()
-        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, done)
+        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, done, train.cycles)
         self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
         yield Started(
             done, train.steps, len(self.items), adapter.trainable, adapter.total,

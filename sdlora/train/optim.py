@@ -23,12 +23,16 @@ def make_optimizer(adapter: Adapter, rates: dict[str, float], weight_decay: floa
     return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay)
 
 
-def make_scheduler(optimizer: torch.optim.Optimizer, kind: str, warmup: int, steps: int, done: int = 0):
+def make_scheduler(
+    optimizer: torch.optim.Optimizer, kind: str, warmup: int, steps: int, done: int = 0, cycles: int = 1
+):
     """diffusers.get_scheduler, set to where it stands after ``done`` steps.
+
+    cycles: falls of cosine_with_restarts (Loshchilov & Hutter 2017, of equal length).
 
     A LambdaLR is a function of its step count alone, so resuming needs no saved state.
     """
-    scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+    scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps, num_cycles=cycles)
     scheduler.last_epoch = done
     for group, base_lr, factor in zip(optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
         group["lr"] = base_lr * factor(done)

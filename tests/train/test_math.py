@@ -1,5 +1,7 @@
 """Noise, targets, weights and learning rates against diffusers' own."""
 
+import math
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -65,6 +67,18 @@ def test_noise_and_latents_have_the_stated_statistics():
     assert abs(sample.mean() - 3) < 0.02 and abs(sample.std() - 0.5) < 0.02
     t = torch.stack([draw_timestep(10, g) for _ in range(2000)])
     assert t.min() == 0 and t.max() == 9 and abs(t.float().mean() - 4.5) < 0.3
+
+
+def test_restarts_begin_anew_at_the_full_rate():
+    """SGDR (Loshchilov & Hutter 2017), eq. 5 with equal periods, no lowest rate and no warm-up."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = make_scheduler(optimizer, "cosine_with_restarts", 0, 12, cycles=3)
+    rates = []
+    for _ in range(12):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0.5 * (1 + math.cos(math.pi * (step % 4) / 4)) for step in range(12)])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ui.words.zh import problems as zh
 
 # Modules whose sentences the page can show, whole or some of their functions; the toolbox is not among them.
 ROOMS = ("data", "models", "train", "lora", "pictures")
-ALONE = ("errors", "config", "preflight", "run", "size")
+ALONE = ("effects", "errors", "config", "preflight", "run", "size")
 FUNCTIONS = {
     "terminal": ("_follow",),
     "cli": ("_existing", "train_command"),

@@ -37,6 +37,7 @@ LABELS = {
     "train.lr": "Learning rate",
     "train.text_encoder_lr": "Learning rate of the text encoder",
     "train.scheduler": "Learning rate schedule",
+    "train.cycles": "Restarts: number of falls",
     "train.warmup": "Warm-up steps",
     "train.weight_decay": "Weight decay",
     "train.max_grad_norm": "Gradient norm",

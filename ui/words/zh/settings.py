@@ -36,6 +36,7 @@ LABELS = {
     "train.lr": "学习率",
     "train.text_encoder_lr": "文本编码器学习率",
     "train.scheduler": "学习率调度",
+    "train.cycles": "重启周期数",
     "train.warmup": "预热步数",
     "train.weight_decay": "权重衰减",
     "train.max_grad_norm": "梯度范数上限",
@@ -97,14 +98,18 @@ HELP: dict[str, str] = {
     "train.batch_size": "每个设备每一步的图片数。",
     "train.accumulate": "累积多少批才走一次优化步。",
     "train.lr": "UNet 的 LoRA 的学习率。",
-    "train.text_encoder_lr": "文本编码器的 LoRA 的学习率；0 表示 train.lr 的一半。",
+    "train.text_encoder_lr": "文本编码器的 LoRA 的学习率：留空为 train.lr 的一半，0 表示不训练。",
     "train.scheduler": "学习率在训练过程中如何变化。",
+    "train.cycles": "cosine_with_restarts 从最高学习率下降几次；其他方式只下降一次。",
     "train.warmup": "学习率从零升起所用的步数。",
     "train.weight_decay": "AdamW 的权重衰减。",
     "train.max_grad_norm": "梯度按此范数缩小；0 表示从不缩小。",
     "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上为 fp32。",
     "train.gradient_checkpointing": "激活值重新计算而不保存：省内存，但更慢。",
-    "train.min_snr_gamma": "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用。",
+    "train.min_snr_gamma": (
+        "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用；"
+        "留空为 5，但 v-prediction 且零终端信噪比时不用。"
+    ),
     "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
     "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。",
     "train.device": "在哪里训练；auto 有 GPU 就用 GPU。",

@@ -73,6 +73,26 @@ SENTENCES = {
         "validation.held_out 为 {given}，{count} 张图片中没有剩下可以训练的。"
     ),
     "A tenth of the images is plenty.": "图片的十分之一就够了。",
+    # ---- what does nothing, or less than it says
+    "{key} has no effect because {because}.": "{key} 不起作用：{because}。",
+    'Use "constant_with_warmup".': "请用“constant_with_warmup”。",
+    "Set train.cycles to 2 or more.": "请把 train.cycles 设为 2 或更大。",
+    "Leave the rate empty for half of train.lr.": "学习率留空即为 train.lr 的一半。",
+    "Separate tags with commas.": "请用逗号分隔标签。",
+    "data.max_tokens is {given}, but captions are read in chunks of 75 tokens: {count} are read.": (
+        "data.max_tokens 为 {given}，但说明以 75 个词元为一段读取：只读 {count} 个。"
+    ),
+    "Use {count} or {other}.": "请用 {count} 或 {other}。",
+    "validation.held_out keeps images out of training, but validation.every is 0: they are never measured.": (
+        "validation.held_out 让一些图片不参加训练，但 validation.every 为 0，从不在它们上面测量。"
+    ),
+    "Set one of them.": "请设置其中一个。",
+    "With v-prediction and zero terminal SNR, train.min_snr_gamma all but drops the noisiest timesteps.": (
+        "在 v-prediction 和零终端信噪比下，train.min_snr_gamma 使噪声最大的时间步几乎学不到东西。"
+    ),
+    "Brightness and composition are learnt there: leave it empty, or set it to 0.": (
+        "亮度和构图正是在那里学到的：请留空，或设为 0。"
+    ),
     # ---- folders and the disk
     "No image folder is chosen.": "没有选择图片文件夹。",
     "Set data.folder to the folder with your images.": "请把 data.folder 设为存放图片的文件夹。",
@@ -111,6 +131,22 @@ REASONS = {  # of the system, and why a caption is not read
     "{reason}": "{reason}",
 }
 PARTS = {
+    "because": {
+        'train.scheduler is "constant"': "train.scheduler 为“constant”",
+        'train.scheduler is not "cosine_with_restarts"': "train.scheduler 不是“cosine_with_restarts”",
+        'with train.cycles 1 it is "cosine"': "train.cycles 为 1 时它就是“cosine”",
+        "adapter.text_encoder is off": "adapter.text_encoder 已关闭",
+        "train.text_encoder_lr is 0, which means: not trained": "train.text_encoder_lr 为 0，表示不训练",
+        "the LoRA in adapter.start_from keeps its own layers, ranks and alphas": (
+            "adapter.start_from 中的 LoRA 保持自己的层、秩和 alpha"
+        ),
+        "data.shuffle_tags and data.tag_dropout are off": "data.shuffle_tags 和 data.tag_dropout 都已关闭",
+        "model.base is no hub id": "model.base 不是 hub id",
+        "sample.guidance is 1": "sample.guidance 为 1",
+        "no caption has two tags to swap after the kept ones": "没有说明在保留的标签之后还有两个可以交换的标签",
+        "no caption has a tag after the kept ones": "没有说明在保留的标签之后还有标签",
+        "no caption has brackets in it": "没有说明含有括号",
+    },
     "reason": REASONS,
     "source": {"the settings": "设置", "the form": "表单", "the command line": "命令行", "{source}": " {source} "},
     "choices": {"{first} or {last}": "{first} 或 {last}", "{choices}": "{choices}"},

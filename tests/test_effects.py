@@ -1,0 +1,63 @@
+"""Choices that do nothing are said, each with its reason; choices that act, and the presets, are not."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from sdlora.config import all_settings, make_settings, merge
+from sdlora.effects import TABLE, without_effect
+from ui import presets
+
+
+@dataclass(frozen=True)
+class Captioned:
+    caption: str
+
+
+SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
+    ({"train.warmup": 5, "train.scheduler": "constant"}, "train.warmup", {"train.scheduler": "constant_with_warmup"}),
+    ({"train.cycles": 2}, "train.cycles", {"train.scheduler": "cosine_with_restarts"}),
+    ({"train.scheduler": "cosine_with_restarts", "train.cycles": 1}, "train.scheduler", {"train.cycles": 2}),
+    ({"train.text_encoder_lr": 1e-5, "adapter.text_encoder": False}, "train.text_encoder_lr",
+     {"adapter.text_encoder": True}),
+    ({"train.text_encoder_lr": 0}, "adapter.text_encoder", {"train.text_encoder_lr": 1e-5}),
+    *(({f"adapter.{name}": value, "adapter.start_from": "x.safetensors"}, f"adapter.{name}", {"adapter.start_from": ""})
+      for name, value in {"rank": 3, "alpha": 3, "targets": "full", "rank_pattern": {"*": 2},
+                          "alpha_pattern": {"*": 2}}.items()),
+    ({"data.keep_tags": 3}, "data.keep_tags", {"data.shuffle_tags": True}),
+    ({"model.revision": "main"}, "model.revision", {"model.base": "some/model"}),
+    ({"sample.negative": "blurry", "sample.guidance": 1}, "sample.negative", {"sample.guidance": 2}),
+    ({"data.shuffle_tags": True, "data.keep_tags": 3}, "data.shuffle_tags", {"data.keep_tags": 2}),
+    ({"data.tag_dropout": 0.5, "data.keep_tags": 4}, "data.tag_dropout", {"data.keep_tags": 3}),
+    ({"data.max_tokens": 100}, "data.max_tokens", {"data.max_tokens": 150}),
+    ({"validation.held_out": 2, "validation.every": 0}, "validation.held_out", {"validation.every": 5}),
+]  # fmt: skip
+CAPTIONS = [Captioned("red, round, fox"), Captioned("red, round")]
+
+
+def said(values, items=CAPTIONS):
+    return {
+        p.where: str(p) for p in without_effect(make_settings(merge({}, {"data.trigger": "zib"} | values)), None, items)
+    }
+
+
+@pytest.mark.parametrize(("values", "key", "cure"), SETS)
+def test_what_does_nothing_is_said_until_it_acts(values, key, cure):
+    assert set(said(values)) == {key} and "\n" not in said(values)[key]
+    assert key not in said(values | cure)
+
+
+def test_every_row_of_the_table_is_tried():
+    assert {row.key for row in TABLE} <= {key for _, key, _ in SETS} | {"data.weighted_captions"}
+    assert all(row.key in {info.key for info in all_settings()} for row in TABLE)
+
+
+def test_weights_in_captions():
+    values = {"data.weighted_captions": True}
+    assert set(said(values)) == {"data.weighted_captions"} and said(values, []) == {}
+    assert said(values, [Captioned("a (red:1.2) fox")]) == {} == said(values, [Captioned("a fox BREAK snow")])
+
+
+@pytest.mark.parametrize("file", sorted(presets.FOLDER.glob("*.toml")), ids=lambda file: file.stem)
+def test_presets_and_defaults_are_silent(file):
+    assert without_effect(presets.load(file.stem), None) == [] == without_effect(make_settings({}), None)
