@@ -20,9 +20,12 @@ from sdlora.config import Settings
 from sdlora.errors import UserError
 from ui import browser, render, render_runs, text
 from ui.api import offer
+from ui.guard import around
+from ui.guesses import Guesses
 from ui.live import Live
 from ui.place import Place
 from ui.queue import Queue
+from ui.room import Room
 from ui.tabs import compare, images, runs, settings
 from ui.theme import CSS, theme
 from ui.watch import Watch
@@ -118,7 +121,7 @@ def serve(
         show_error=False,
         max_file_size="4gb",
         allowed_paths=[str(place.shown)],
-        app_kwargs={"middleware": known},
+        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room())},
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

@@ -67,7 +67,7 @@ def test_every_name_that_is_used_is_a_sentence_and_none_at_import_time():
         inside = {
             id(node)
             for function in ast.walk(tree)
-            if isinstance(function, (ast.FunctionDef, ast.Lambda))
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             for part in (function.body if isinstance(function.body, list) else [function.body])
             for node in ast.walk(part)
         }

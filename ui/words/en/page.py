@@ -31,8 +31,17 @@ PORT_TAKEN = (
     "Port {port} is in use, perhaps by this page already. Open http://127.0.0.1:{port} or start with --port {other}."
 )
 SERVING = "The page is at {url}  (Ctrl-C ends the page; a run goes on)"
+WRONG_PASSWORD = "{time} Wrong password from {address} ({count} in a row)."
 RUNS_NOT_WRITABLE = "The runs folder {path} can't be written ({reason})."
 RUNS_NOT_WRITABLE_FIX = "Choose another with --runs."
+
+# ---- what the server refuses (said to programs, in English)
+
+FOREIGN_SITE = "Another web site asked for this; only the page itself may."
+NO_LENGTH = "The request does not say how long it is (Content-Length)."
+TOO_LONG_A_REQUEST = "The request is too long."
+NO_ROOM_FOR_UPLOAD = "There is no room for this upload: too much was uploaded, or the disk is nearly full."
+TOO_MANY_PASSWORDS = "Too many wrong passwords: wait half a minute and try again."
 
 # ---- calls of scripts (docs/api.md)
 

@@ -29,8 +29,17 @@ LISTEN_NEEDS_PASSWORD = (
 )
 PORT_TAKEN = "端口 {port} 已被占用，可能就是此页面。请打开 http://127.0.0.1:{port}，或用 --port {other} 启动。"
 SERVING = "页面地址：{url}（按 Ctrl-C 结束页面，训练不受影响）"
+WRONG_PASSWORD = "{time} 来自 {address} 的密码错误（连续第 {count} 次）。"
 RUNS_NOT_WRITABLE = "训练文件夹 {path} 无法写入（{reason}）。"
 RUNS_NOT_WRITABLE_FIX = "请用 --runs 选择另一个文件夹。"
+
+# ---- what the server refuses
+
+FOREIGN_SITE = "这是另一个网站发出的请求；只有页面本身可以这样做。"
+NO_LENGTH = "请求没有说明自身长度（Content-Length）。"
+TOO_LONG_A_REQUEST = "请求过长。"
+NO_ROOM_FOR_UPLOAD = "没有空间容纳这次上传：已上传的内容过多，或磁盘将满。"
+TOO_MANY_PASSWORDS = "密码错误次数过多：请等半分钟再试。"
 
 # ---- calls of scripts (docs/api.md)
 
