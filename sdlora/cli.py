@@ -217,10 +217,15 @@ def prepare_run(settings, problems=()):
 
 
 def check_command(args: argparse.Namespace) -> int:
-    from sdlora.preflight import check
+    from sdlora.models.families import inspect_base
+    from sdlora.preflight import as_wished, base_in_short, check, usual_gamma
 
     settings, wrong = _settings_of(args)
     problems = [*wrong, *check(settings)]
+    if not any(problem.fatal and problem.where.startswith("model.") for problem in problems):
+        model, gamma = settings.model, settings.train.min_snr_gamma
+        base = as_wished(inspect_base(model.base, model.revision, model.vae), model)
+        print(f"Base model: {base_in_short(base, usual_gamma(base) if gamma is None else gamma)}.")
     for problem in problems:
         print(("Problem: " if problem.fatal else "Note: ") + str(problem))
     fatal = sum(problem.fatal for problem in problems)

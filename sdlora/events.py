@@ -19,6 +19,7 @@ class Started:
     total: int  # parameters of everything the adapter sits in
     file_size: int  # bytes of the LoRA file to come
     device: str
+    base: str = ""  # the base model in words, and how its prediction is known
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from sdlora.config import Settings
+from sdlora.config import Model, Settings
 from sdlora.data.captions import read_captions, variant
 from sdlora.data.dataset import Dataset, Item, rng_for, scan
 from sdlora.data.images import CACHE_FOLDER, find_images
@@ -91,11 +92,17 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
     if settings.model.zero_snr == "auto":
         done.model.zero_snr = "on" if info.zero_snr else "off"
     if settings.train.min_snr_gamma is None:
-        # There min-SNR gives the last timestep the weight 0 and those near it next to none, yet brightness and
-        # composition are learnt in them.
-        pure_noise = done.model.prediction == "v_prediction" and done.model.zero_snr == "on"
-        done.train.min_snr_gamma = 0.0 if pure_noise else MIN_SNR_GAMMA
+        done.train.min_snr_gamma = usual_gamma(as_wished(info, done.model))
     return done
+
+
+def usual_gamma(info: BaseInfo) -> float:
+    """Min-SNR's gamma where none is set; 0 for v-prediction with zero terminal SNR.
+
+    There min-SNR gives the last timestep the weight 0 and those near it next to none, yet brightness and composition
+    are learnt in them.
+    """
+    return 0.0 if info.prediction == "v_prediction" and info.zero_snr else MIN_SNR_GAMMA
 
 
 def _prompts(settings: Settings) -> list[str]:
@@ -116,6 +123,19 @@ def _prompts(settings: Settings) -> list[str]:
         if len(found) == 2:
             break
     return found or [trigger]
+
+
+def as_wished(info: BaseInfo, model: Model) -> BaseInfo:
+    """The base model as the settings want it read: their prediction and noise schedule over the detected ones."""
+    if model.prediction not in ("auto", info.prediction):
+        info = replace(info, prediction=model.prediction, evidence="model.prediction")
+    return info if model.zero_snr == "auto" else replace(info, zero_snr=model.zero_snr == "on")
+
+
+def base_in_short(info: BaseInfo, min_snr_gamma: float) -> str:
+    """One line on what is trained on and how that is known. info: ``as_wished``; the gamma is a resolved one."""
+    weighting = f"min-SNR gamma {min_snr_gamma:g}" if min_snr_gamma else "no min-SNR weighting"
+    return f"{info.described}; prediction {info.told_by}; {weighting}"
 
 
 # ---- the checks, one subject each

@@ -114,6 +114,8 @@ class _Screen:
             case ev.Started():
                 self.step = event.step
                 self._begin("Training", event.steps, event.step)
+                if event.base:
+                    self.say(f"Base model: {event.base}.")
                 self.say(
                     f"{event.images} images on {event.device}; {event.trainable / 1e6:.2f} M of "
                     f"{event.total / 1e6:.1f} M parameters learn; the file will have {event.file_size / 1e6:.1f} MB."

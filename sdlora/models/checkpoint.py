@@ -11,11 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from sdlora.errors import Problem
 from sdlora.models import architectures
-from sdlora.models.header import Header, dtype_word, quantised
+from sdlora.models.header import Header, dtype_word, numbers, quantised
 
 UNET = "model.diffusion_model."
 VAE = ("first_stage_model.", "vae.")
@@ -29,6 +27,9 @@ PREFIXES = {
 }
 # A v-prediction UNet's last attention norm has larger biases than an epsilon UNet's; ComfyUI tells SD 2 files so.
 TELLTALE, TELLTALE_SPREAD = UNET + "output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09
+# Marker tensors are lost in merges; makers of v-prediction models mostly say it in the file's name.
+V_NAME = re.compile(r"v[\W_]?pred|v[\W_]?param", re.IGNORECASE)
+ZERO_SNR_NAME = re.compile(r"zt?[\W_]?snr", re.IGNORECASE)
 VOCABULARY = 49408  # CLIP's, whose tokenizer is shipped
 CHOOSE = "Choose an SD 1.x, 2.x or SDXL checkpoint with its text encoder."
 # What else such files hold: words found in key names, what that is, what to do.
@@ -56,6 +57,7 @@ class Facts:
     resolution: int
     precision: str
     evidence: str
+    hint: str = ""
 
 
 def names_of(names: Iterable[str], part: str) -> list[str]:
@@ -135,19 +137,33 @@ def facts(path: Path, header: Header) -> Facts:
     """Family, prediction, schedule and resolution of a file without ``problems``."""
     family = family_of(header)
     prediction, evidence = _stated(header)
+    hint, zero_snr = "", "ztsnr" in header.tensors
     if not prediction:
-        guessed = family == "sd2" and header.shape(UNET + "input_blocks.0.0.weight")[1] == 4 and _v_biases(path)
-        prediction = "v_prediction" if guessed else "epsilon"
+        plain_sd2 = family == "sd2" and header.shape(UNET + "input_blocks.0.0.weight")[1] == 4
+        prediction, zero_snr, hint = guess(path.stem, _v_biases(path, header) if plain_sd2 else None, zero_snr)
     size = re.match(r"(\d+)x\d+$", header.metadata.get("modelspec.resolution", ""))
     default = {"sd1": 512, "sd2": 768 if prediction == "v_prediction" else 512, "sdxl": 1024}[family]
     return Facts(
         family=family,
         prediction=prediction,
-        zero_snr="ztsnr" in header.tensors,
+        zero_snr=zero_snr,
         resolution=int(size[1]) if size and 64 <= int(size[1]) <= 4096 else default,
         precision=dtype_word({header.tensors[name][0] for name in names_of(header.tensors, "unet")}),
         evidence=evidence,
+        hint=hint,
     )
+
+
+def guess(name: str, v_biases: bool | None, zero_snr: bool) -> tuple[str, bool, str]:
+    """(prediction, zero_snr, what it is guessed from) where nothing states the prediction.
+
+    v_biases: what the weights of an SD 2 UNet look like; None where they don't tell. zero_snr: of its marker tensor.
+    """
+    if v_biases is not None:
+        return "v_prediction" if v_biases else "epsilon", zero_snr, "its weights"
+    if V_NAME.search(name):
+        return "v_prediction", zero_snr or bool(ZERO_SNR_NAME.search(name)), "its name"
+    return "epsilon", zero_snr, ""
 
 
 def _stated(header: Header) -> tuple[str, str]:
@@ -167,12 +183,12 @@ def _stated(header: Header) -> tuple[str, str]:
     return "", ""
 
 
-def _v_biases(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="np") as file:
-            return float(file.get_tensor(TELLTALE).astype("float64").std()) > TELLTALE_SPREAD
-    except (SafetensorError, OSError, TypeError, ValueError):  # another size of UNet; bf16, which numpy lacks
-        return False
+def _v_biases(path: Path, header: Header) -> bool | None:
+    """Does an SD 2 UNet look like a v-prediction one? None for another size of UNet, which can't be told."""
+    if TELLTALE not in header.tensors:
+        return None
+    biases = numbers(path, header, TELLTALE)
+    return None if biases is None else float(biases.astype("f8").std()) > TELLTALE_SPREAD
 
 
 # ---- configurations: the published ones, with the sizes read from the shapes

@@ -9,9 +9,11 @@ from sdlora.errors import Problem, UserError
 from sdlora.models import checkpoint, folder
 from sdlora.models.header import quantised, read_header
 from sdlora.models.locate import find_weights, locate
+from sdlora.models.vae import difference
 
 Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "scheduler"]
 VAE_FIX = "Choose a VAE made for SD 1.x, 2.x or SDXL."
+SCALING = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}  # of latents, as published
 TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL"}
 
 
@@ -29,6 +31,7 @@ class BaseInfo:
     vae: another VAE (diffusers folder or single file) in place of its own.
     precision: how the UNet is stored, "fp16" for example.
     evidence: what ``prediction`` and ``zero_snr`` were read from; empty if nothing says so and they are assumed.
+    hint: what they are assumed from then; empty for what is usual in the family.
     """
 
     source: Path
@@ -44,6 +47,7 @@ class BaseInfo:
     vae: Path | None = None
     precision: str = ""
     evidence: str = ""
+    hint: str = ""
 
     @property
     def single_file(self) -> bool:
@@ -103,6 +107,13 @@ class BaseInfo:
         ]
         return ", ".join(word for word in words if word)
 
+    @property
+    def told_by(self) -> str:
+        """How the prediction is known, to stand behind it: "read from …" or "assumed …"."""
+        if self.evidence:
+            return f"read from {self.evidence}"
+        return f"assumed from {self.hint}" if self.hint else "assumed, since the model does not say"
+
 
 def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
     """What ``base`` ("tiny", a diffusers folder, a .safetensors checkpoint or a hub id) is.
@@ -129,7 +140,23 @@ def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
         raise UserError(
             f"{info.source.name} holds no VAE.", fix="Choose one with model.vae: a folder or a file.", where="model.vae"
         )
+    if other:
+        _check_same_family(info, replace(info, vae=other))
     return replace(info, vae=other)
+
+
+def _check_same_family(own: BaseInfo, other: BaseInfo) -> None:
+    """UserError for another VAE than those of the base's latent space."""
+    has_own = not own.single_file or checkpoint.names_of(read_header(own.source).tensors, "vae")
+    stated = other.config("vae").get("scaling_factor") if other.vae.is_dir() else None
+    scaling = own.config("vae").get("scaling_factor") if has_own else SCALING[own.family]
+    reason = difference(own.files("vae") if has_own else (), scaling or SCALING["sd1"], other.files("vae"), stated)
+    if reason:
+        raise UserError(
+            f"The VAE {other.vae.name} is of another family than {own.name}: {reason}.",
+            fix=f"Choose a VAE made for {TITLES[own.family]}, or leave model.vae empty for the model's own.",
+            where="model.vae",
+        )
 
 
 def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Problem]:
@@ -154,10 +181,13 @@ def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Proble
             what = f"model.zero_snr is {zero_snr}, but {base.name} {has}: {base.evidence} says so."
             # v-prediction models are often made without a word on their schedule, so only one direction is certain.
             found.append(Problem(what, 'Set it to "auto".', "model.zero_snr", fatal=base.zero_snr))
-    elif prediction == "auto" and base.family == "sd2":
+    elif prediction == "auto" and (base.family == "sd2" or base.hint):
+        assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed."
+        if base.hint:
+            assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed from {base.hint}."
         found.append(
             Problem(
-                f"{base.name} does not say what it predicts; {base.prediction} is assumed.",
+                assumed,
                 "If test pictures come out as noise or grey, set model.prediction to the other one.",
                 "model.prediction",
                 fatal=False,
@@ -174,12 +204,15 @@ def _folder(source: Path, name: str) -> BaseInfo:
         folder.read_config(source, part) for part in ("unet", "vae", "scheduler", "text_encoder")
     )
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    prediction, zero_snr, hint = scheduler.get("prediction_type"), bool(scheduler.get("rescale_betas_zero_snr")), ""
+    if not prediction:
+        prediction, zero_snr, hint = checkpoint.guess(source.name, None, zero_snr)
     size = unet.get("sample_size") or 64
     return BaseInfo(
         source=source,
         family=folder.family_of(unet),
-        prediction=scheduler.get("prediction_type", "epsilon"),
-        zero_snr=bool(scheduler.get("rescale_betas_zero_snr", False)),
+        prediction=prediction,
+        zero_snr=zero_snr,
         inpainting=unet.get("in_channels", 4) == 9,
         resolution=(size if isinstance(size, int) else size[0]) * factor,
         factor=factor,
@@ -188,6 +221,7 @@ def _folder(source: Path, name: str) -> BaseInfo:
         name=name,
         precision=folder.precision(source),
         evidence="scheduler_config.json" if "prediction_type" in scheduler else "",
+        hint=hint,
     )
 
 
@@ -212,6 +246,7 @@ def _single(source: Path, name: str) -> BaseInfo:
         name=name,
         precision=facts.precision,
         evidence=facts.evidence,
+        hint=facts.hint,
     )
 
 

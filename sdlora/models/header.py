@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from sdlora.errors import UserError
@@ -75,6 +76,23 @@ def read_header(path: Path, where: str = "model.base") -> Header:
             or f"its header can't be read ({(str(error) or 'no reason').splitlines()[0][:120]})"
         )
         raise UserError(f"{name} is damaged: {reason}.", fix=AGAIN, where=where) from None
+
+
+def numbers(path: Path, header: Header, name: str) -> np.ndarray | None:
+    """One tensor's numbers as float32 in its shape, read by themselves; None for dtypes that are no fp16, bf16 or fp32.
+
+    numpy has no bf16: it is the upper half of a float32. OSError if the file can't be read.
+    """
+    dtype, shape = header.tensors[name]
+    if dtype not in ("F16", "BF16", "F32"):
+        return None
+    begin, end = header.places[name]
+    with open(path, "rb") as file:
+        file.seek(begin)
+        data = file.read(end - begin)
+    if dtype == "BF16":
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    return np.frombuffer(data, "<f2" if dtype == "F16" else "<f4").astype("f4").reshape(shape)
 
 
 @lru_cache(maxsize=32)

@@ -31,13 +31,14 @@ from sdlora.lora.sidecar import write_sidecars
 from sdlora.models.families import BaseInfo
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
-from sdlora.preflight import scan_for, stack_of
+from sdlora.preflight import base_in_short, scan_for, stack_of
 from sdlora.run import Run, safe_name
 from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.loss import add_noise, target_of, weight_of
+from sdlora.train.measure import contradiction
 from sdlora.train.optim import make_optimizer, make_scheduler
 from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
@@ -149,8 +150,10 @@ class Job:
         yield Started(
             done, train.steps, len(self.items), adapter.trainable, adapter.total,
             adapter.file_bytes(self.settings.save.dtype), str(self.device),
+            base_in_short(self.trainee.base, train.min_snr_gamma),
         )  # fmt: skip
         if done == 0:
+            yield from self._measure()
             yield from self.validate(0)
             yield from self.sample(0)  # "before"
             yield Progress("export", 0, 1)
@@ -255,6 +258,14 @@ class Job:
             with self.accelerator.autocast():
                 loss = self.validation.loss(self.device, self.settings.train.batch_size)
             yield Validated(step, loss, len(self.held_out))
+
+    def _measure(self) -> Iterator[Event]:
+        """A note if the base model's own answer speaks for another prediction than the one trained."""
+        with self.accelerator.autocast():
+            captioning, seed = self.captioning, self.settings.train.seed
+            problem = contradiction(self.trainee, self.items[0], self.latents, captioning, seed)
+        if problem:
+            yield Warned(str(problem))
 
     def sample(self, step: int) -> Iterator[Event]:
         """Draw the test pictures of this step (main process only)."""

@@ -1,7 +1,7 @@
 """What a run needs before its first step: device, frozen model, adapter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -17,7 +17,7 @@ from sdlora.models import device as device_kinds
 from sdlora.models.families import BaseInfo, inspect_base
 from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet
 from sdlora.models.text import TextEncoding, TextReader, Tokens
-from sdlora.preflight import stack_of
+from sdlora.preflight import as_wished, stack_of
 from sdlora.train.caching import TextStore
 from sdlora.train.processes import trains_on_cpu
 
@@ -40,12 +40,9 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
 
 
 def base_of(settings: Settings) -> BaseInfo:
-    """The base model as the settings want it read: their prediction and noise schedule over the detected ones."""
+    """The base model as the settings want it read."""
     model = settings.model
-    base = inspect_base(model.base, model.revision, model.vae)
-    if model.prediction != "auto":
-        base = replace(base, prediction=model.prediction)
-    return base if model.zero_snr == "auto" else replace(base, zero_snr=model.zero_snr == "on")
+    return as_wished(inspect_base(model.base, model.revision, model.vae), model)
 
 
 def reader_of(settings: Settings, base: BaseInfo, weighted: bool) -> TextReader:
@@ -95,8 +92,9 @@ class Trainee:
             text = self.reader.encode(list(self.text_encoders.values()), text)
         more = {}
         if self.base.family == "sdxl":
-            pooled = text.pooled.to(noisy.dtype)
-            more["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes.to(pooled)}
+            # Sizes stay float32 until the UNet has embedded them: bf16 would make 1336 of 1333 pixels.
+            sizes = sizes.to(noisy.device, torch.float32)
+            more["added_cond_kwargs"] = {"text_embeds": text.pooled.to(noisy.dtype), "time_ids": sizes}
         if masked is not None:
             noisy = torch.cat([noisy, masked.to(noisy)], dim=1)
         return self.unet(noisy, timesteps, text.hidden.to(noisy.dtype), **more).sample

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -149,6 +150,8 @@ def test_an_inpainting_file(bases, tmp_path):
         ("sd2", {"modelspec.resolution": "640x640"}, {}, "epsilon", False, 640, ""),
         # ComfyUI's rule for files without a word: widely spread biases of the last attention norm mean v-prediction.
         ("sd2", None, {V_BIASES: torch.linspace(-1, 1, 32)}, "v_prediction", False, 768, ""),
+        ("sd2", None, {V_BIASES: torch.linspace(-1, 1, 32).bfloat16()}, "v_prediction", False, 768, ""),
+        ("sd2", None, {V_BIASES: torch.linspace(-1, 1, 32).half() / 20}, "epsilon", False, 512, ""),
         ("sd1", {"modelspec.prediction_type": "sideways"}, {}, "epsilon", False, 512, ""),
     ],
 )  # fmt: skip
@@ -164,6 +167,36 @@ def test_prediction_from_markers_metadata_and_weights(
     scheduler = load_scheduler(info)
     assert scheduler.config.prediction_type == prediction and (scheduler.alphas_cumprod[-1] == 0) == zero_snr
     assert (scheduler.config.timestep_spacing == "trailing") == zero_snr
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction", "zero_snr"),
+    [
+        ("noobaiXLNAIXL_vPred10Version", "v_prediction", False),
+        ("some-v-pred_ztsnr", "v_prediction", True),
+        ("mix_v_prediction.fp16", "v_prediction", False),
+        ("v parameterization", "v_prediction", False),
+        ("ponyDiffusionV6XL", "epsilon", False),
+        ("vivid predator", "epsilon", False),
+    ],
+)
+def test_a_name_is_a_hint_that_is_told(singles, bases, tmp_path, name, prediction, zero_snr):
+    """SDXL without its marker tensors, as merges lose them; and a folder whose scheduler says nothing."""
+    path = tmp_path / f"{name}.safetensors"
+    shutil.copy(singles("sdxl"), path)
+    folder = shutil.copytree(bases("sdxl"), tmp_path / name)
+    scheduler = folder / "scheduler/scheduler_config.json"
+    config = json.loads(scheduler.read_text())
+    del config["prediction_type"]
+    scheduler.write_text(json.dumps(config))
+    for base in (path, folder):
+        info = inspect_base(str(base))
+        assert (info.prediction, info.zero_snr, info.evidence) == (prediction, zero_snr, "")
+        notes = contradiction(info, "auto", "auto")
+        assert [p.fatal for p in notes] == ([False] if prediction == "v_prediction" else [])
+        assert all("is assumed from its name" in p.what for p in notes)
+        assert info.told_by.startswith("assumed") and ("name" in info.told_by) == bool(notes)
+        assert contradiction(info, "epsilon", "off") == []  # what the user says wins over a guess
 
 
 def test_an_sd2_guess_is_said_and_a_known_fact_defended(singles, tmp_path):
@@ -226,6 +259,41 @@ def test_a_file_without_a_vae_needs_another(bases, tmp_path):
         inspect_base(str(path))
     info = inspect_base(str(path), vae=str(bases("sdxl") / "vae"))
     assert info.factor == 8 and load_vae(info).config.scaling_factor == 0.13025
+
+
+@pytest.mark.parametrize(("base", "other"), [("sd1", "sdxl"), ("sdxl", "sd1"), ("sd2", "sdxl")])
+@pytest.mark.parametrize("spelling", ["folder", "original", "diffusers", "bf16"])
+def test_a_vae_of_another_family_is_refused(singles, bases, tmp_path, base, other, spelling):
+    """Every shape fits; the folder's scaling factor tells, and of a file the weights of its encoder."""
+    folder, vae = bases(other), tmp_path / "my-vae.safetensors"
+    if spelling == "folder":
+        vae = shutil.copytree(folder / "vae", tmp_path / "my-vae")
+    elif spelling == "original":
+        whole = load_file(singles(other))
+        save_file({n.removeprefix("first_stage_model."): t for n, t in whole.items() if "first_stage" in n}, vae)
+    else:
+        weights = load_file(folder / "vae/diffusion_pytorch_model.safetensors")
+        save_file({n: t.bfloat16() if spelling == "bf16" else t for n, t in weights.items()}, vae)
+    reason = "scaling factor is 0.1" if spelling == "folder" else "nothing in common"
+    for model in (singles(base), bases(base)):
+        with pytest.raises(UserError, match=f"The VAE my-vae.* is of another family than .*{reason}") as told:
+            inspect_base(str(model), vae=str(vae))
+        assert [p.where for p in told.value.problems] == ["model.vae"]
+        assert inspect_base(str(singles(other)), vae=str(vae)).vae == vae
+
+
+def test_a_fine_tuned_vae_is_of_its_family(singles, bases, tmp_path):
+    """After a training that moved its encoder too, and scaled it as the fp16 fix of SDXL's does."""
+    weights = load_file(bases("sd1") / "vae/diffusion_pytorch_model.safetensors")
+    dice = torch.Generator().manual_seed(0)
+    tuned = {n: t * 0.7 + 0.3 * t.std() * torch.randn(t.shape, generator=dice) if t.numel() > 1 else t
+             for n, t in weights.items()}  # fmt: skip
+    save_file({n: t.contiguous() for n, t in tuned.items()}, tmp_path / "tuned.safetensors")
+    assert inspect_base(str(singles("sd1")), vae=str(tmp_path / "tuned.safetensors")).vae
+    path = tmp_path / "bare.safetensors"
+    write_single_file(bases("sd1"), "sd1", path, leave_out=["first_stage_model."])
+    with pytest.raises(UserError, match="scaling factor is 0.13025, the base model's 0.18215"):
+        inspect_base(str(path), vae=str(bases("sdxl") / "vae"))
 
 
 @pytest.mark.parametrize("kind", ["16 channels", "no vae", "nothing there", "pickled", "fp8", "empty folder"])

@@ -134,6 +134,22 @@ def test_sdxl_is_told_sizes_and_pooled_text(make_run, bases):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_sizes_reach_the_embedding_unrounded(make_run, bases):
+    """bf16 has 8 bits: it makes 1336 of 1333. The pooled text is bf16, and so is what the UNet goes on with."""
+    _, settings = make_run(**{"model.base": str(bases["sdxl"])})
+    trainee = load_trainee(settings, base_of(settings), None, torch.device("cpu"), torch.bfloat16)
+    told, embedded = [], []
+    trainee.unet.register_forward_pre_hook(lambda _, args, kwargs: told.append(kwargs), with_kwargs=True)
+    trainee.unet.add_time_proj.register_forward_pre_hook(lambda _, args: embedded.append(args[0]))
+    sizes = [1333, 777, 0, 301, 1216, 832]
+    noisy = torch.randn(1, 4, 8, 8).bfloat16()
+    with torch.no_grad():
+        answer = trainee.predict(noisy, torch.tensor([300]), trainee.text_input(["zib"]), torch.tensor([sizes]).float())
+    conditions = told[0]["added_cond_kwargs"]
+    assert conditions["time_ids"].tolist() == [sizes] and embedded[0].tolist() == sizes
+    assert conditions["text_embeds"].dtype == answer.dtype == torch.bfloat16
+
+
 def test_inpainting_models_see_a_full_mask_and_an_empty_picture(make_run, bases):
     base = inspect_base(str(bases["sd1 inpainting"]))
     _, settings = make_run(**{"model.base": str(base.source)})
@@ -159,6 +175,23 @@ def test_going_on_from_a_lora_starts_with_what_it_does(make_run, bases):
         deltas = [f[f"{name}.lora_up.weight"].flatten(1) @ f[f"{name}.lora_down.weight"].flatten(1) for f in (one, two)]
         scales = [f[f"{name}.alpha"] / f[f"{name}.lora_down.weight"].shape[0] for f in (one, two)]
         torch.testing.assert_close(deltas[0] * scales[0], deltas[1] * scales[1], rtol=1e-3, atol=1e-6)
+
+
+def test_text_layers_of_a_start_stay_where_the_text_encoder_is_not_trained(make_run, bases):
+    base = str(bases["sd2 v"])
+    first, settings = make_run(**{"model.base": base})
+    drive(first, settings)
+    changes = {"adapter.start_from": str(first.folder / "test.safetensors"), "adapter.text_encoder": False}
+    for second, settings in (
+        make_run(**{"model.base": base}, **changes),
+        make_run(**{"model.base": base}, **changes | {"adapter.text_encoder": True, "train.text_encoder_lr": 0.0}),
+    ):
+        drive(second, settings)
+        one, two = (load_file(run.folder / "test.safetensors") for run in (first, second))
+        assert one.keys() == two.keys()
+        same = {name: torch.allclose(one[name], two[name], rtol=1e-5, atol=1e-9) for name in one if "lora_up" in name}
+        assert {name.startswith("lora_te") for name, equal in same.items() if equal} == {True}
+        assert not any(equal for name, equal in same.items() if name.startswith("lora_unet"))
 
 
 def test_a_stacked_lora_is_part_of_the_base(make_run, bases):

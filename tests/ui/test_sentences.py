@@ -25,6 +25,8 @@ NOT_SAID = {
     "preview sha256", "sd version", "activation text", "preferred weight", "negative text", "empty picture, {}",
     "Put {} into the prompt.", "For inpainting models.", "The image", "no reason", "diffusion model", "the layer",
     "{}: {}, ready to train on.", ", pooled", "rank={}, alpha={}", "dpm++ 2m", "epsilon (assumed)",
+    "min-SNR gamma {}", "no min-SNR weighting", "{}; prediction {}; {}", "read from {}", "assumed from {}",
+    "assumed, since the model does not say",
 }  # fmt: skip
 QUIET_CALLS = ("ValueError", "AssertionError", "setting", "print", "say", "add_argument", "compile", "match", "repr")
 QUIET_NAMES = ("DORA_NOTE",)  # in the toolbox's answers

@@ -94,6 +94,22 @@ SENTENCES = FILE | {
         "model.zero_snr 为 {given}，但 {name} {has_zero_snr}：依据是{evidence}。"
     ),
     'Set it to "auto".': "请设为“auto”。",
+    "{name} does not say what it predicts; {prediction} is assumed from {assumed_from}.": (
+        "{name} 没有说明它预测什么；根据{assumed_from}推测为 {prediction}。"
+    ),
+    "The VAE {name} is of another family than {base}: {other_family}.": (
+        "VAE {name} 与 {base} 不属于同一系列：{other_family}。"
+    ),
+    "Choose a VAE made for {family}, or leave model.vae empty for the model's own.": (
+        "请选择为 {family} 制作的 VAE，或把 model.vae 留空以使用模型自己的。"
+    ),
+    (
+        "{name} is trained as {own}, but its own answer to a noisy image is that of {prediction} "
+        "(relative error {error} against {other})."
+    ): "{name} 按 {own} 训练，但它对一张带噪声图片的回答像 {prediction}（相对误差 {error} 对 {other}）。",
+    'Stop the run and set model.prediction to "{prediction}".': (
+        "请停止训练，并把 model.prediction 设为“{prediction}”。"
+    ),
     "{name} does not say what it predicts; {prediction} is assumed.": (
         "{name} 没有说明它预测什么；按 {prediction} 处理。"
     ),
@@ -193,6 +209,11 @@ PARTS = {
         "its v_pred tensor": "它的 v_pred 张量",
         "its metadata ({name})": "它的元数据（{name}）",
         "scheduler_config.json": " scheduler_config.json",
+    },
+    "assumed_from": {"its weights": "权重", "its name": "名称"},
+    "other_family": {
+        "its scaling factor is {given}, the base model's {own}": "它的缩放因子是 {given}，基础模型的是 {own}",
+        "its encoder has nothing in common with the base model's own": "它的编码器与基础模型自己的毫无共同之处",
     },
     "model": {"base model": "基础模型", "VAE": " VAE"},
     "described": {  # one line about a base model, between its commas
