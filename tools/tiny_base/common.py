@@ -1,13 +1,14 @@
-"""What the steps share: optimizer, atomic saving, PSNR, whitening of the latents."""
+"""What the steps share: optimizer, schedule, atomic saving, PSNR, whitening of the latents."""
 
+import math
 import os
+import time
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
 from pytorch_optimizer import AdamW, Muon  # Muon with a fallback to AdamW, on 2-D and convolution weights
 
-BASE_STYLES = ("noto", "flat")  # "glossy" is held out: LoRAs are taught and judged with it
 SCALING_FACTOR = 0.18215  # SD 1.x's own, so that nothing downstream can forget it unnoticed
 
 
@@ -15,6 +16,8 @@ def make_optimizer(model: torch.nn.Module, kind: str, lr: float) -> torch.optim.
     """Muon for hidden matrices, AdamW (at a third of lr) for the rest; "adamw": AdamW for all."""
     inner, outer = [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         edge = "conv_in" in name or "conv_out" in name or "quant" in name or "embed" in name
         (outer if edge or parameter.ndim < 2 else inner).append(parameter)
     if kind == "adamw":
@@ -31,6 +34,31 @@ def make_optimizer(model: torch.nn.Module, kind: str, lr: float) -> torch.optim.
     for group in optimizer.param_groups:
         group["base_lr"] = group["lr"]
     return optimizer
+
+
+class Budget:
+    """How much of a training is done, counted in steps or in minutes of work, and its learning rate.
+
+    Minutes are summed over all starts, so that a training that is stopped and
+    goes on ends where one that was not would; its steps then depend on the machine.
+    """
+
+    def __init__(self, steps: int | None, minutes: float | None, used: float = 0.0):
+        self.steps, self.seconds, self.used = steps, 60 * minutes if minutes else None, used
+        self.began = time.time()
+
+    def spent(self) -> float:
+        """Seconds of work, this start's included."""
+        return self.used + time.time() - self.began
+
+    def share(self, step: int) -> float:
+        """0 at the start, 1 when done."""
+        return min(1.0, self.spent() / self.seconds if self.seconds else step / self.steps)
+
+    def rate(self, step: int, decay_from: float, warm: int = 200) -> float:
+        """Of the learning rate: rises over the first steps, falls as a half cosine to 2 % after decay_from."""
+        left = min(1.0, (1 - self.share(step)) / (1 - decay_from))
+        return min(1, (step + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 - math.cos(math.pi * left)))
 
 
 def save_atomically(path: Path, state: dict) -> None:

@@ -1,194 +1,171 @@
 """Step 4: measure the embedded base: its autoencoder, and whether it draws what the caption says.
 
-    python tools/tiny_base/evaluate.py DATA [--model DATA/tiny] [--prompts 200] [--guidance 4]
+    python tools/tiny_base/evaluate.py DATA [--model DATA/tiny] [--count 200] [--guidance 4]
 
-Two measures:
+Pictures are drawn by a stock StableDiffusionPipeline from fixed seeds, and judged by judge.py:
 
-* PSNR of the autoencoder (encode to the mean, decode) on the glossy pictures of
-  all subjects, a style it was not trained on;
-* prompts drawn with a fixed seed from the training captions, one picture each
-  by a stock StableDiffusionPipeline; the nearest of all training pictures (both
-  base styles) in the feature space of benchmarks/quality/features.py must have
-  the prompt's name and style.
+* **known**: captions of (subject, style) pairs it was trained on;
+* **held out**: pairs of a subject and a style that it never saw together;
+* **two**: two subjects side by side, each half found among all subjects;
+* **colour**: coloured subjects, half of them in colours they never had in training;
+* **ground**: dark grounds, the first of what a schedule that never reaches pure noise can't draw.
 
-The feature space is checked on the spot: autoencoder copies of the training
-pictures, blurred and shifted ones must find their originals, and pictures
-reduced to 8x8 blots or to a disc of the mean colour should not. Writes
-evaluation.json and evaluation-*.png (above: generated, below: nearest training
-picture; red frame: wrong name, orange: wrong style) to DATA.
+The autoencoder's PSNR is that of pictures of names it never saw, thin strokes and dark grounds among them,
+and of the judged styles. Every measure has its controls. Writes evaluation.json and evaluation-*.png (above:
+drawn, below: the true picture; red frame: wrong subject, orange: wrong style) to DATA.
 """
 
 import argparse
+import contextlib
 import json
 import random
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import BASE_STYLES, psnr
-from PIL import Image, ImageFilter
-from train_unet import caption
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/quality"))
-from features import as_pictures, distances, features  # noqa: E402
-from generate import draw, load_base  # noqa: E402
+from captions import OWN_COLOUR, Spec, World, left_out
+from generate import draw, load_base  # of benchmarks/quality, whose path judge.py has set
+from judge import (
+    COLOUR_STYLES,
+    DARK,
+    GROUND_STYLES,
+    PAIR_STYLES,
+    References,
+    colour_of,
+    controls,
+    ground_gap,
+    pair,
+    subject_and_style,
+)
+from PIL import Image
+from styles import COLOURS
+from train_vae import copies, held_out_psnr, split_names, unseen_pictures
 
 SEED = 20240
 
 
-@torch.no_grad()
-def reconstruct(vae, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 (n, H, W, 3) -> the same through encode (mean) and decode, and the PSNR of each in dB."""
-    out, values = [], []
-    for part in torch.from_numpy(pictures).permute(0, 3, 1, 2).split(16):
-        x = part.to(vae.device).float() / 127.5 - 1
-        y = vae.decode(vae.encode(x).latent_dist.mean).sample
-        values.append(psnr(x, y).cpu().numpy())
-        out.append(((y.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
-    return np.concatenate(out), np.concatenate(values)
-
-
-def prompts_of(names: list[str], keywords: dict, count: int) -> list[tuple[str, int, int]]:
-    """(caption, style index, name index): styles and names in turn at random, empty captions drawn again."""
-    rng = random.Random(SEED)
-    pairs = [(style, row) for style in range(len(BASE_STYLES)) for row in range(len(names))]
-    chosen = rng.sample(pairs, count) if count <= len(pairs) else rng.choices(pairs, k=count)
+def asked_for(world: World, kind: str, count: int) -> list[Spec]:
+    """Captions of one kind, drawn with a seed of its own."""
+    rng = random.Random(f"{SEED} {kind}")
+    rows = range(len(world.names))
+    if kind in ("known", "held out"):
+        return rng.sample(world.plain() if kind == "known" else world.held_out(), count)
+    if kind == "two":
+        return [Spec(PAIR_STYLES[i % len(PAIR_STYLES)], *rng.sample(rows, 2)) for i in range(count)]
+    if kind == "ground":
+        return [Spec(GROUND_STYLES[i % 3], rng.choice(rows), ground=DARK[i % 4]) for i in range(count)]
     out = []
-    for style, row in chosen:
-        text = ""
-        while not text:
-            text = caption(names[row], BASE_STYLES[style], keywords[names[row]], rng)
-        out.append((text, style, row))
+    while len(out) < count:
+        spec = Spec(COLOUR_STYLES[len(out) % 5], rng.choice(rows), colour=list(COLOURS)[len(out) % 7])
+        name = world.names[spec.subject]
+        if not OWN_COLOUR.search(name) and left_out(name, spec.colour) == bool(len(out) % 2):
+            out.append(spec)
     return out
 
 
-def found(pictures: np.ndarray, reference: np.ndarray, names: int, rows: np.ndarray) -> dict:
-    """Shares of pictures whose nearest reference has the right name, the right style, and is the very one."""
-    nearest = distances(features(pictures), reference).argmin(1)
+def judge(kind: str, references: References, specs: list[Spec], pictures: np.ndarray) -> tuple[dict, list[str | None]]:
+    """Shares of right answers, and the colour of each picture's frame on the sheet."""
+    if kind in ("known", "held out"):
+        subjects, styles = subject_and_style(references, specs, pictures)
+        good = [(a == s.subject, b == s.style) for a, b, s in zip(subjects, styles, specs, strict=True)]
+        result = {"subject": mean(a for a, _ in good), "style": mean(b for _, b in good), "both": mean(map(all, good))}
+        return result, ["red" if not a else None if b else "orange" for a, b in good]
+    if kind == "two":
+        good = []
+        for spec, picture in zip(specs, pictures, strict=True):
+            left, right = pair(references, spec, picture)
+            good.append((left == spec.subject, right == spec.second))
+        result = {"both": mean(map(all, good)), "left": mean(a for a, _ in good), "right": mean(b for _, b in good)}
+        return result, [None if all(g) else "orange" if any(g) else "red" for g in good]
+    if kind == "colour":
+        right = [colour_of(p) == s.colour for p, s in zip(pictures, specs, strict=True)]
+        result = {"right": mean(right), "right, never seen so": mean(right[1::2]), "right, seen so": mean(right[::2])}
+        return result, [None if r else "red" for r in right]
+    gaps = [ground_gap(p, s.ground) for p, s in zip(pictures, specs, strict=True)]
+    result = {"within 10": mean(g < 10 for g in gaps), "median gap": round(float(np.median(gaps)), 2)}
+    return result, [None if g < 10 else "red" for g in gaps]
+
+
+def mean(values) -> float:
+    return round(float(np.mean(list(values))), 4)
+
+
+def controls_of(kind: str, references: References, specs: list[Spec], true: np.ndarray, copy) -> dict:
+    """The same judgement of true pictures through the autoencoder, and of wrong ones."""
+    if kind in ("known", "held out"):
+        return controls(references, specs, copy)
+    wrong = {"two": "the two swapped", "colour": "without the colour", "ground": "on white"}[kind]
+    if kind == "two":
+        other = [Spec(s.style, s.second, s.subject) for s in specs]
+    else:
+        other = [Spec(s.style, s.subject) for s in specs]
+    pictures = np.stack([references.world.picture(s) for s in other])
     return {
-        "name": round(float((nearest % names == rows % names).mean()), 4),
-        "style": round(float((nearest // names == rows // names).mean()), 4),
-        "both": round(float((nearest == rows).mean()), 4),
+        "true, through the autoencoder": judge(kind, references, specs, copy(true))[0],
+        wrong: judge(kind, references, specs, pictures)[0],
     }
 
 
-def worn(pictures: np.ndarray, change) -> np.ndarray:
-    return np.stack([np.asarray(change(Image.fromarray(picture))) for picture in pictures])
-
-
-def disc(image: Image.Image) -> Image.Image:
-    """A disc of the drawing's mean colour and area on white."""
-    picture = np.asarray(image)
-    drawn = picture.min(-1) < 245
-    out = np.full_like(picture, 255)
-    if drawn.any():
-        y, x = np.mgrid[: out.shape[0], : out.shape[1]] - out.shape[0] / 2
-        out[y**2 + x**2 < drawn.sum() / np.pi] = picture[drawn].mean(0)
-    return Image.fromarray(out)
-
-
-def check_features(training: np.ndarray, reference: np.ndarray, names: int, copies: np.ndarray) -> dict:
-    """How often changed copies of the training pictures find their originals."""
-    side = training.shape[1]
-    box, plain = Image.Resampling.BOX, Image.Resampling.NEAREST
-    changed = {
-        "autoencoder copy": copies,
-        "blurred by 1.5 px": worn(training, lambda i: i.filter(ImageFilter.GaussianBlur(1.5))),
-        "shifted by 3 and 2 px": np.roll(training, (3, 2), (1, 2)),
-        "8x8 blots (should fail)": worn(training, lambda i: i.resize((8, 8), box).resize((side, side), plain)),
-        "4x4 blots (must fail)": worn(training, lambda i: i.resize((4, 4), box).resize((side, side), plain)),
-        "disc of mean colour (must fail)": worn(training, disc),
-    }
-    rows = np.arange(len(training))
-    return {label: found(pictures, reference, names, rows) for label, pictures in changed.items()}
-
-
-def sheets(generated: np.ndarray, nearest: np.ndarray, frames: list[str | None], folder: Path) -> list[str]:
-    """Generated pictures above their nearest training pictures, 100 to a sheet."""
-    written = []
-    for start in range(0, len(generated), 100):
-        count = min(100, len(generated) - start)
-        sheet = Image.new("RGB", (20 * 136, -(-count // 20) * 272), "white")
-        for k in range(count):
-            x, y = k % 20 * 136, k // 20 * 272
-            if frames[start + k]:
-                sheet.paste(Image.new("RGB", (136, 268), frames[start + k]), (x, y))
-            sheet.paste(Image.fromarray(generated[start + k]), (x + 4, y + 4))
-            sheet.paste(Image.fromarray(nearest[start + k]), (x + 4, y + 136))
-        path = folder / f"evaluation-{start // 100 + 1}.png"
-        sheet.save(path, optimize=True)
-        written.append(path.name)
-    return written
+def sheet(drawn: np.ndarray, true: np.ndarray, frames: list[str | None], path: Path, columns: int = 20) -> None:
+    """Drawn pictures above the true ones."""
+    canvas = Image.new("RGB", (columns * 136, -(-len(drawn) // columns) * 272), "white")
+    for k, frame in enumerate(frames):
+        x, y = k % columns * 136, k // columns * 272
+        if frame:
+            canvas.paste(Image.new("RGB", (136, 268), frame), (x, y))
+        canvas.paste(Image.fromarray(drawn[k]), (x + 4, y + 4))
+        canvas.paste(Image.fromarray(true[k]), (x + 4, y + 136))
+    canvas.save(path, optimize=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", type=Path, help="diffusers folder (default: DATA/tiny)")
-    parser.add_argument("--prompts", type=int, default=200)
+    parser.add_argument("--count", type=int, default=200, help="captions known and held out each; half as many others")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--bf16", action="store_true", help="draw in bf16, faster where the processor has it")
+    parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--out", type=Path, help="where to write (default: DATA)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     out = args.out or args.data
     out.mkdir(parents=True, exist_ok=True)
-    listing = json.loads((args.data / "names.json").read_text(encoding="utf-8"))
-    names = listing["names"][: listing["subjects"]]
-    with np.load(args.data / "pictures.npz") as arrays:
-        training = np.concatenate([arrays[style][: len(names)] for style in BASE_STYLES])
-        glossy = arrays["glossy"][: len(names)]
     pipeline = load_base(args.model or args.data / "tiny", args.device)
-    reference = features(training)
+    cast = torch.autocast(args.device, torch.bfloat16) if args.bf16 else contextlib.nullcontext()
 
-    _, values = reconstruct(pipeline.vae, glossy)
-    print(f"autoencoder, {len(glossy)} held-out glossy pictures: {values.mean():.2f} dB PSNR", flush=True)
-    result = {"psnr_glossy_mean": round(float(values.mean()), 3), "psnr_glossy_worst": round(float(values.min()), 3)}
-    copies, values = reconstruct(pipeline.vae, training)
-    result["psnr_training_mean"] = round(float(values.mean()), 3)
-    result["features_check"] = check_features(training, reference, len(names), copies)
-    for label, row in result["features_check"].items():
-        print(f"features, {label}: name {row['name']:.1%}, style {row['style']:.1%}", flush=True)
+    listing = json.loads((args.data / "names.json").read_text(encoding="utf-8"))
+    unseen = unseen_pictures(World.open(args.data, subjects_only=False), split_names(listing)[1])
+    values = {style: held_out_psnr(pipeline.vae, p.to(args.device)) for style, p in unseen.items()}
+    result = {"psnr_unseen": mean(values.values()), "psnr_by_style": {s: round(v, 2) for s, v in values.items()}}
+    print(f"autoencoder: {result['psnr_unseen']:.2f} dB on names it never saw {result['psnr_by_style']}", flush=True)
 
-    asked = prompts_of(names, listing["keywords"], args.prompts)
-    began = time.time()
-    drawn = draw(
-        pipeline, [text for text, _, _ in asked], [SEED + i for i in range(len(asked))],
-        steps=args.steps, guidance=args.guidance, batch=args.batch,
-    )  # fmt: skip
-    seconds = (time.time() - began) / len(asked)
-    generated = as_pictures(drawn)
-    rows = np.array([style * len(names) + row for _, style, row in asked])
-    gaps = distances(features(generated), reference)
-    nearest = gaps.argmin(1)
-    right_name, right_style = nearest % len(names) == rows % len(names), nearest // len(names) == rows // len(names)
-    result |= {
-        "prompts": len(asked),
-        "steps": args.steps,
-        "guidance": args.guidance,
-        "seed": SEED,
-        "seconds_per_picture": round(seconds, 3),
-        "right_name": round(float(right_name.mean()), 4),
-        "right_style": round(float(right_style.mean()), 4),
-        "distance_to_asked_picture": round(float(gaps[np.arange(len(rows)), rows].mean()), 4),
-        "distance_to_nearest": round(float(gaps.min(1).mean()), 4),
-        "wrong": [
-            {"prompt": asked[i][0], "nearest": f"{BASE_STYLES[n // len(names)]} {names[n % len(names)]}"}
-            for i, n in enumerate(nearest)
-            if not (right_name[i] and right_style[i])
-        ],
-    }
-    frames = [("red" if not n else None if s else "orange") for n, s in zip(right_name, right_style, strict=True)]
-    result["sheets"] = sheets(generated, training[nearest], frames, out)
-    (out / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(
-        f"{len(asked)} prompts: right name {right_name.mean():.1%} (at least 80 %), "
-        f"right style {right_style.mean():.1%} (at least 95 %), {seconds:.2f} s a picture\n"
-        f"-> {out / 'evaluation.json'}, {', '.join(result['sheets'])}"
-    )
+    world = World.open(args.data)
+    references = References(world, args.data / "references")
+    result |= {"steps": args.steps, "guidance": args.guidance, "seed": SEED, "measures": {}, "controls": {}}
+    for kind in ("known", "held out", "two", "colour", "ground"):
+        specs = asked_for(world, kind, args.count if kind in ("known", "held out") else args.count // 2)
+        true = np.stack([world.picture(s) for s in specs])
+        rng, began = random.Random(SEED), time.time()
+        texts = [world.caption(s, rng if kind == "known" else None) for s in specs]
+        seeds = [SEED + i for i in range(len(specs))]
+        with cast:
+            drawn = draw(pipeline, texts, seeds, steps=args.steps, guidance=args.guidance, batch=args.batch)
+        seconds = (time.time() - began) / len(specs)
+        measured, frames = judge(kind, references, specs, drawn)
+        result["measures"][kind] = {"count": len(specs), "seconds_per_picture": round(seconds, 3), **measured}
+        print(f"{kind}: {result['measures'][kind]}", flush=True)
+        sheet(drawn, true, frames, out / f"evaluation-{kind.replace(' ', '-')}.png")
+        if not args.no_controls:
+            result["controls"][kind] = controls_of(
+                kind, references, specs, true, lambda pictures: copies(pipeline.vae, pictures)
+            )
+            for label, row in result["controls"][kind].items():
+                print(f"  {label}: {row}", flush=True)
+        (out / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

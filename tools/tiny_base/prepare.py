@@ -5,30 +5,32 @@
 
 Reads the icon packages from DATA/node_modules and writes to DATA:
 
-* ``pictures.npz``  one uint8 array (n, 128, 128, 3) per style, on white
-* ``names.json``    per style the subject of each row, and the keywords of each subject
+* ``names.json``    the names, subjects first, and the keywords of each subject
+* ``layers.npz``    per layer (layers.py) one transparent drawing of each name; all styles are made from these
+* ``pictures.npz``  for benchmarks/quality/make_reference.py: noto, flat and glossy on white, uint8 (n, 128, 128, 3)
 """
 
 import argparse
-import io
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
-import resvg_py  # resvg (Rust): the only renderer here that draws the glossy set's blurs and masks
-from PIL import Image
+from layers import over_white, render_all
 
-SIZE = 128
 STYLES = {"noto": "noto", "flat": "fluent-emoji-flat", "glossy": "fluent-emoji"}
 
 PACKAGES = [
     "@iconify-json/noto@1.2.9",
+    "@iconify-json/noto-v1@1.2.5",
     "@iconify-json/fluent-emoji-flat@1.2.6",
     "@iconify-json/fluent-emoji@1.2.7",
+    "@iconify-json/fluent-emoji-high-contrast@1.2.6",
     "unicode-emoji-json@0.9.0",
     "emojilib@4.0.3",
 ]
+LAYER = {"glossy": "gloss"}
 LEFT_OUT = {"Flags", "People & Body", "Symbols"}  # flags; skin tones; keycaps and lettering
 SUBJECTS = Path(__file__).with_name("subjects.txt")
 
@@ -43,22 +45,6 @@ def chosen_subjects() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def render(icons: dict, key: str) -> np.ndarray:
-    """One icon as uint8 (128, 128, 3) on white."""
-    icon = icons["icons"][key]
-    width = icon.get("width", icons.get("width", 16))
-    height = icon.get("height", icons.get("height", 16))
-    svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {width} {height}">{icon["body"]}</svg>'
-    )
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE, background="white")
-    drawn = Image.open(io.BytesIO(bytes(png))).convert("RGB")
-    canvas = Image.new("RGB", (SIZE, SIZE), "white")  # a few icons are not square
-    canvas.paste(drawn, ((SIZE - drawn.width) // 2, (SIZE - drawn.height) // 2))
-    return np.asarray(canvas)
-
-
 def keywords_of(words: list[str], name: str) -> list[str]:
     """Short, plain keywords that are not already in the name."""
     own = set(re.split(r"[^a-z]+", name.lower()))
@@ -70,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", default=Path("."))
     parser.add_argument("--packages", action="store_true", help="print the npm packages and end")
+    parser.add_argument("--workers", type=int, default=1, help="processes that render")
     args = parser.parse_args()
     if args.packages:
         print(" ".join(PACKAGES))
@@ -92,12 +79,15 @@ def main() -> None:
     if missing:
         raise SystemExit(f"These subjects are not in all three sets: {sorted(missing)}")
     names = chosen_subjects() + others
-    pictures = {style: np.stack([render(icons[style], slug(n)) for n in names]) for style in STYLES}
+    began = time.time()
+    layers = render_all(modules, [slug(n) for n in names], args.data / "layers.npz", args.workers)
+    pictures = {style: over_white(layers[LAYER.get(style, style)]) for style in STYLES}
     np.savez_compressed(args.data / "pictures.npz", **pictures)
     (args.data / "names.json").write_text(
         json.dumps({"names": names, "subjects": len(chosen), "keywords": keywords}, indent=1)
     )
-    print(f"{len(names)} names ({len(chosen)} subjects) in {len(STYLES)} styles -> {args.data}/pictures.npz")
+    seconds = time.time() - began
+    print(f"{len(names)} names ({len(chosen)} subjects), {len(layers)} layers, {seconds:.0f} s -> {args.data}")
 
 
 if __name__ == "__main__":

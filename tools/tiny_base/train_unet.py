@@ -1,52 +1,62 @@
-"""Step 3: train the UNet and the text encoder on the base styles' latents and captions.
+"""Step 3: train the UNet and the text encoder on the latents of all styles, with captions.
 
-    python tools/tiny_base/train_unet.py DATA
+    python tools/tiny_base/train_unet.py DATA [--start sdlora/models/tiny] [--minutes 9]
 
 Needs DATA/vae (step 2). Writes DATA/unet-state.pt every few minutes and goes on
-from it when started again (--start FOLDER begins with shipped weights); every
-save also writes the whole diffusers folder DATA/tiny from the averaged weights, and a sheet of 16 fixed prompts as PNG.
+from it when started again (--start FOLDER begins with another base's weights); every
+save also writes the whole diffusers folder DATA/tiny from the averaged weights, and a
+sheet of fixed prompts as PNG.
 """
 
 import argparse
 import copy
 import json
-import math
 import random
 import shutil
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from common import BASE_STYLES, make_optimizer, save_atomically
+from captions import World
+from common import Budget, make_optimizer, save_atomically
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from latents import shards
 from PIL import Image
+from styles import COLOURS, GROUNDS, STYLES
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 LENGTH = 77  # tokens, as in SD
-SHEET = [  # the same sixteen at every look, so that a stuck run is seen early
-    f"{style} emoji of {name}"
-    for name in ("red apple", "octopus", "dog face", "house", "guitar", "bus", "sunflower", "pizza")
-    for style in BASE_STYLES
-]
+NO_CAPTION = 0.1  # share of empty captions, for guidance
+PLAIN = 0.6  # share of pictures with one subject in a style and nothing else
+SHEET = [  # the same at every look, so that a stuck run is seen early
+    *(f"{style} emoji of {name}" for style, name in zip(
+        STYLES, ("red apple", "octopus", "dog face", "house", "guitar", "bus", "sunflower", "pizza") * 3, strict=False
+    )),
+    "flat emoji of blue dog face",
+    "noto emoji of green teddy bear",
+    "sticker emoji of purple octopus",
+    "flat emoji of red apple and dog face",
+    "outline emoji of guitar and house",
+    "noto emoji of pizza and sunflower",
+    "flat emoji of frog, on a dark blue ground",
+    "noto emoji of crown, on a black ground",
+    "noto emoji of rocket, small, bottom left",
+    "flat emoji of penguin, upside down",
+]  # fmt: skip
 
 
-def caption(name: str, style: str, keywords: list[str], rng: random.Random) -> str:
-    """One training caption, such as "noto emoji of red apple, fruit"; one in ten is empty (for guidance)."""
-    if rng.random() < 0.1:
-        return ""
-    words = rng.sample(keywords, min(len(keywords), rng.choice((0, 0, 0, 1, 2))))
-    head = rng.choice(("", "", "", "a ")) + f"{style} emoji of {name}"
-    return ", ".join([head, *words]).lower()
-
-
-def make_tokenizer(names: list[str], keywords: dict[str, list[str]], folder: Path) -> CLIPTokenizer:
+def make_tokenizer(world: World, folder: Path) -> CLIPTokenizer:
     """CLIP's own byte-pair scheme with a small vocabulary learnt from the captions."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    texts = [f"{s} emoji of {n}".lower() for n in names for s in (*BASE_STYLES, "glossy")]
-    texts += [word for words in keywords.values() for word in words]
+    texts = [f"{style} emoji of {name}".lower() for name in world.names for style in (*STYLES, "glossy")]
+    texts += [word for words in world.keywords.values() for word in words]
+    extras = [f"{colour} {ground} ground" for colour in COLOURS for ground in GROUNDS]
+    extras += ["beside", "next to", "and", "on a", "small", "top left", "bottom right", "upside down", "tilted"]
+    texts += extras * 20
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -69,16 +79,18 @@ def make_tokenizer(names: list[str], keywords: dict[str, list[str]], folder: Pat
     return CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=LENGTH)
 
 
-def build(vocabulary: int) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+def build(
+    vocabulary: int, channels: tuple[int, ...] = (64, 128, 256), layers: int = 1
+) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """The SD 1.x layout with three levels instead of four and about a fortieth of its weights."""
     unet = UNet2DConditionModel(
         sample_size=16,
-        block_out_channels=(64, 128, 256),
-        layers_per_block=1,
+        block_out_channels=channels,
+        layers_per_block=layers,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=192,
-        attention_head_dim=(2, 4, 8),  # heads per level, as diffusers reads it for SD 1.x
+        attention_head_dim=tuple(max(1, c // 32) for c in channels),  # heads, as SD 1.x has it
     )
     text = CLIPTextConfig(
         vocab_size=vocabulary,
@@ -96,61 +108,86 @@ def build(vocabulary: int) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     return unet, CLIPTextModel(text)
 
 
-@torch.no_grad()
-def latents_of(vae: AutoencoderKL, arrays, subjects: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scaled (mean, std), each (styles * subjects, 4, 16, 16)."""
-    means, stds = [], []
-    for style in BASE_STYLES:
-        for part in torch.from_numpy(arrays[style][:subjects]).permute(0, 3, 1, 2).split(20):
-            posterior = vae.encode(part.float() / 127.5 - 1).latent_dist
-            means.append(posterior.mean * vae.config.scaling_factor)
-            stds.append(posterior.std * vae.config.scaling_factor)
-    return torch.cat(means), torch.cat(stds)
+def take_over(modules: torch.nn.ModuleList, tokenizer: CLIPTokenizer, start: Path) -> None:
+    """Load another base's UNet and text encoder; a token it doesn't know begins as the mean of its parts."""
+    modules[0].load_state_dict(UNet2DConditionModel.from_pretrained(start / "unet").float().state_dict())
+    old = CLIPTextModel.from_pretrained(start / "text_encoder").float().state_dict()
+    known = CLIPTokenizer.from_pretrained(start / "tokenizer")
+    vocabulary = known.get_vocab()
+    (key,) = (k for k in old if k.endswith("token_embedding.weight"))
+    rows = []
+    for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1]):
+        if token in vocabulary:
+            parts = [vocabulary[token]]
+        else:
+            parts = known(token.removesuffix("</w>"), add_special_tokens=False).input_ids or [known.unk_token_id]
+        rows.append(old[key][parts].mean(0))
+    old[key] = torch.stack(rows)
+    modules[1].load_state_dict(old)
 
 
 class Recipe:
-    """Batches and loss; every step is a pure function of its number."""
+    """Batches and the loss; everything random depends on the step's number alone."""
 
-    def __init__(self, data: Path, tokenizer: CLIPTokenizer, batch: int, device: str):
-        listing = json.loads((data / "names.json").read_text())
-        self.names = listing["names"][: listing["subjects"]]
-        self.keywords, self.tokenizer, self.batch, self.device = listing["keywords"], tokenizer, batch, device
-        vae = AutoencoderKL.from_pretrained(data / "vae").eval()
-        self.mean, self.std = latents_of(vae, np.load(data / "pictures.npz"), len(self.names))
-        self.scheduler = DDPMScheduler(
+    def __init__(self, world: World, tokenizer: CLIPTokenizer, latents: tuple, batch: int, offset: float, device: str):
+        self.world, self.tokenizer, self.batch, self.offset, self.device = world, tokenizer, batch, offset, device
+        self.specs, self.mean, self.std, self.plain = latents
+        scheduler = DDPMScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000
         )
+        self.alphas_bar = scheduler.alphas_cumprod
 
     def ids(self, texts: list[str]) -> torch.Tensor:
         return self.tokenizer(
             texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
         ).input_ids
 
-    def loss(self, unet, text_encoder, step: int) -> torch.Tensor:
+    def batch_at(self, step: int) -> tuple[torch.Tensor, ...]:
+        """Noisy latents, timesteps, token ids, the noise in them, and the weight of each: pure in step."""
         g = torch.Generator().manual_seed(step)
         rng = random.Random(step)
-        rows = torch.randint(len(self.mean), (self.batch,), generator=g)
-        texts = []
-        for row in rows.tolist():
-            style, name = divmod(row, len(self.names))
-            name = self.names[name]
-            texts.append(caption(name, BASE_STYLES[style], self.keywords[name], rng))
+        share = PLAIN if self.plain < len(self.specs) else 1.0
+        plain = torch.rand(self.batch, generator=g) < share
+        u = torch.rand(self.batch, generator=g)
+        others = len(self.specs) - self.plain
+        rows = torch.where(plain, u * self.plain, self.plain + u * others).long().clamp(max=len(self.specs) - 1)
+        texts = ["" if rng.random() < NO_CAPTION else self.world.caption(self.specs[row], rng) for row in rows.tolist()]
         latents = self.mean[rows] + self.std[rows] * torch.randn(self.mean[rows].shape, generator=g)
         # Each batch covers the timesteps evenly: less variance than independent draws.
         t = ((torch.arange(self.batch) + torch.rand(self.batch, generator=g)) / self.batch * 1000).long()
         noise = torch.randn(latents.shape, generator=g)
-        alpha_bar = self.scheduler.alphas_cumprod[t]
-        noisy = self.scheduler.add_noise(latents, noise, t)
+        # An offset for each channel (https://www.crosslabs.org/blog/diffusion-with-offset-noise): this schedule
+        # never reaches pure noise, and without it the mean that shines through tells the ground, not the caption.
+        noise += self.offset * torch.randn(*latents.shape[:2], 1, 1, generator=g)
+        alpha_bar = self.alphas_bar[t]
+        root = alpha_bar.view(-1, 1, 1, 1)
+        noisy = root.sqrt() * latents + (1 - root).sqrt() * noise
         # The text decides the picture at high noise, where plain epsilon loss hardly
         # counts an error: weight by 1/alpha_bar (the v-prediction loss), capped; and
         # min-SNR (gamma 5) takes weight off the last touches.
         snr = alpha_bar / (1 - alpha_bar)
         weight = (1 / alpha_bar).clamp(max=10) * (5 / snr).clamp(max=1)
-        with torch.autocast(self.device, torch.bfloat16):
-            hidden = text_encoder(self.ids(texts).to(self.device)).last_hidden_state
-            predicted = unet(noisy.to(self.device), t.to(self.device), hidden).sample.float()
-        error = (predicted - noise.to(self.device)).pow(2).mean((1, 2, 3))
-        return (error * weight.to(self.device)).mean() / weight.mean()
+        return noisy, t, self.ids(texts), noise, weight / weight.mean()
+
+    def batches(self, step: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """From this step on, on the device; on CUDA two are made ahead."""
+        if self.device == "cpu":
+            while True:
+                yield self.batch_at(step)
+                step += 1
+        with ThreadPoolExecutor(3) as pool:
+            ahead = [pool.submit(self.batch_at, step + i) for i in range(4)]
+            while True:
+                yield tuple(part.to(self.device, non_blocking=True) for part in ahead.pop(0).result())
+                ahead.append(pool.submit(self.batch_at, step + 4))
+                step += 1
+
+    def loss(self, unet, text_encoder, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        noisy, t, ids, noise, weight = batch
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            hidden = text_encoder(ids).last_hidden_state
+            predicted = unet(noisy, t, hidden).sample.float()
+        return ((predicted - noise).pow(2).mean((1, 2, 3)) * weight).mean()
 
 
 def save_pipeline(folder: Path, unet, text_encoder, tokenizer, vae_folder: Path, dtype=torch.float16) -> None:
@@ -180,76 +217,94 @@ def save_pipeline(folder: Path, unet, text_encoder, tokenizer, vae_folder: Path,
         shutil.copyfile(vae_folder.parent / "tokenizer" / name, folder / "tokenizer" / name)
 
 
-def draw_sheet(folder: Path, target: Path) -> None:
-    """The sixteen fixed prompts, 20 steps, guidance 4, as one picture."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+def draw_sheet(folder: Path, target: Path, device: str = "cpu", columns: int = 9) -> None:
+    """The fixed prompts, 20 steps, guidance 4, as one picture."""
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32).to(device)
     pipeline.set_progress_bar_config(disable=True)
     noise = [torch.Generator().manual_seed(i) for i in range(len(SHEET))]
     images = pipeline(SHEET, num_inference_steps=20, guidance_scale=4.0, generator=noise).images
     side = images[0].width
-    sheet = Image.new("RGB", (side * 8, side * 2))
+    sheet = Image.new("RGB", (side * columns, side * -(-len(images) // columns)))
     for i, image in enumerate(images):
-        sheet.paste(image, (i // 2 * side, i % 2 * side))
+        sheet.paste(image, (i % columns * side, i // columns * side))
     sheet.save(target)
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cuda = torch.cuda.is_available()
     parser.add_argument("data", type=Path)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--minutes", type=float, help="train for so long, over all starts, instead of --steps")
+    parser.add_argument("--batch", type=int, default=512 if cuda else 32)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--decay-from", type=float, default=0.6, help="share of the steps before the rate falls")
+    parser.add_argument("--decay-from", type=float, default=0.6, help="share of the training before the rate falls")
+    parser.add_argument("--shards", type=int, default=8 if cuda else 3, help="of latents (latents.py)")
+    parser.add_argument("--noise-offset", type=float, default=0.1)
+    parser.add_argument("--channels", default="64,128,256", help="of the UNet's three levels")
+    parser.add_argument("--layers", type=int, default=1, help="of each of the UNet's blocks")
     parser.add_argument("--start", type=Path, help="a diffusers folder to go on from, such as sdlora/models/tiny")
     parser.add_argument("--save-seconds", type=float, default=400)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the UNet: worth it on a GPU alone")
+    parser.add_argument("--device", default="cuda" if cuda else "cpu")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     torch.manual_seed(0)
-    listing = json.loads((args.data / "names.json").read_text())
-    tokenizer = make_tokenizer(listing["names"], listing["keywords"], args.data / "tokenizer")
-    recipe = Recipe(args.data, tokenizer, args.batch, args.device)
-    modules = torch.nn.ModuleList(build(len(tokenizer))).to(args.device)
-    average = torch.nn.ModuleList(build(len(tokenizer))).to(args.device).requires_grad_(False)
+    world = World.open(args.data)
+    tokenizer = make_tokenizer(world, args.data / "tokenizer")
+    latents = shards(args.data, world, args.shards, args.device, args.workers)
+    recipe = Recipe(world, tokenizer, latents, args.batch, args.noise_offset, args.device)
+    shape = tuple(int(c) for c in args.channels.split(",")), args.layers
+    modules = torch.nn.ModuleList(build(len(tokenizer), *shape))
     if args.start:
-        for module, cls, part in zip(
-            modules, (UNet2DConditionModel, CLIPTextModel), ("unet", "text_encoder"), strict=True
-        ):
-            module.load_state_dict(cls.from_pretrained(args.start / part, dtype=torch.float32).state_dict())
-    average.load_state_dict(modules.state_dict())
+        take_over(modules, tokenizer, args.start)
+    average = copy.deepcopy(modules).to(args.device).requires_grad_(False)
+    modules = modules.to(args.device)
     optimizer = make_optimizer(modules, "muon", args.lr)
-    # The fused attention of PyTorch's CPU build is half as fast as plain products at this size.
-    modules[0].set_attn_processor(AttnProcessor())
-    start, state_file = 0, args.data / "unet-state.pt"
+    if args.device == "cpu":
+        # The fused attention of PyTorch's CPU build is half as fast as plain products at this size.
+        modules[0].set_attn_processor(AttnProcessor())
+    step, used, state_file = 0, 0.0, args.data / "unet-state.pt"
     if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        start = state["step"]
+        state = torch.load(state_file, weights_only=True, map_location=args.device)
+        step, used = state["step"], state["used"]
         modules.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-    print(f"{sum(p.numel() for p in modules.parameters()) / 1e6:.1f} M parameters, from step {start}", flush=True)
+    print(f"{sum(p.numel() for p in modules.parameters()) / 1e6:.1f} M parameters, from step {step}", flush=True)
 
-    began = saved = time.time()
-    running = 0.0
-    for step in range(start, args.steps):
-        left = (args.steps - step) / (args.steps * (1 - args.decay_from))
-        rate = min(1, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 - math.cos(math.pi * min(1, left))))
+    unet = torch.compile(modules[0]) if args.compile else modules[0]
+    budget, start = Budget(args.steps, args.minutes, used), step
+    batches, saved, running = recipe.batches(step), time.time(), torch.zeros((), device=args.device)
+    while budget.share(step) < 1:
+        rate = budget.rate(step, args.decay_from)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
-        loss = recipe.loss(modules[0], modules[1], step)
+        loss = recipe.loss(unet, modules[1], next(batches))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        running += 0.01 * (loss.item() - running) if running else loss.item()
-        keep = min(0.9985, (step + 1) / (step + 10))
+        step += 1
+        running.lerp_(loss.detach(), max(0.01, 1 / (step - start)))
+        keep = min(0.9985, step / (step + 9))
         torch._foreach_lerp_(list(average.parameters()), list(modules.parameters()), 1 - keep)
-        if step + 1 == args.steps or time.time() - saved > args.save_seconds:
-            state = {"step": step + 1, "model": modules.state_dict(), "average": average.state_dict()}
-            save_atomically(state_file, {**state, "optimizer": optimizer.state_dict()})
+        if budget.share(step) >= 1 or time.time() - saved > args.save_seconds:
+            parts = {
+                "model": modules.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+            }
+            save_atomically(state_file, {"step": step, "used": budget.spent(), **parts})
             save_pipeline(args.data / "tiny", average[0], average[1], tokenizer, args.data / "vae")
-            draw_sheet(args.data / "tiny", args.data / f"sheet-{step + 1:06d}.png")
-            speed = (step + 1 - start) * args.batch / (time.time() - began)
-            print(f"step {step + 1} loss {running:.4f} {speed:.1f} samples/s", flush=True)
+            speed = (step - start) * args.batch / (time.time() - budget.began)
+            done = f"step {step} ({budget.share(step):.0%}) loss {running.item():.4f}"
+            draw_sheet(args.data / "tiny", args.data / f"sheet-{step:06d}.png", args.device)
+            print(f"{done} {speed:.1f} samples/s", flush=True)
             saved = time.time()
 
 

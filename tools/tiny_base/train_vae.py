@@ -1,25 +1,56 @@
-"""Step 2: train the autoencoder (128 px, factor 8, 4 latent channels) on the two base styles.
+"""Step 2: train the autoencoder (128 px, factor 8, 4 latent channels) on pictures in all taught styles.
 
-    python tools/tiny_base/train_vae.py DATA
+    python tools/tiny_base/train_vae.py DATA [--start sdlora/models/tiny/vae] [--minutes 12]
 
 Writes DATA/vae-state.pt every few minutes and goes on from it when started
 again; ends by writing the diffusers folder DATA/vae with centred, whitened
-latents. Held-out PSNR (glossy) is printed as it trains.
+latents. As it trains it prints its PSNR on pictures that it never sees: one in
+ten of the names, thin strokes and dark grounds among them, and the judged styles.
 """
 
 import argparse
 import json
-import math
+import random
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from common import BASE_STYLES, SCALING_FACTOR, make_optimizer, psnr, save_atomically, whiten
+from captions import Spec, World
+from common import SCALING_FACTOR, Budget, make_optimizer, psnr, save_atomically, whiten
 from diffusers import AutoencoderKL
+from layers import of_subject, spread_out
+from styles import JUDGED, draw
 
 CROP, BATCH = 96, 8
+CHECKED = ("noto", "comic", "outline", "negative", "blueprint", "neon", *JUDGED)
+
+
+def split_names(listing: dict) -> tuple[list[int], list[int]]:
+    """Rows of the names that the autoencoder is trained on, and of those it never sees: a tenth of the others."""
+    unseen = list(range(listing["subjects"], len(listing["names"]), 10))
+    return [i for i in range(len(listing["names"])) if i not in set(unseen)], unseen
+
+
+def bank(world: World, rows: list[int], count: int, workers: int = 1, seed: int = 0) -> torch.Tensor:
+    """uint8 (count, 3, 128, 128): subjects, styles, colours, grounds, sizes and pairs at random."""
+    rng, known, specs = random.Random(seed), {*rows, None}, []
+    while len(specs) < count:
+        spec = world.variant(rng)
+        if {spec.subject, spec.second} <= known:
+            specs.append(spec if rng.random() < 0.4 else Spec(spec.style, spec.subject))
+    pictures = np.stack(list(spread_out(world.picture, specs, workers)))
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+
+
+def unseen_pictures(world: World, rows: list[int], each: int = 16) -> dict[str, torch.Tensor]:
+    """Per style a few pictures of names that are in no training picture, uint8 (each, 3, 128, 128)."""
+    out = {}
+    for style in CHECKED:
+        drawn = [draw(style, of_subject(world.layers, row)) for row in rows[:each]]
+        out[style] = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
+    return out
 
 
 def build() -> AutoencoderKL:
@@ -36,36 +67,34 @@ def build() -> AutoencoderKL:
     )
 
 
-def batch_at(pictures: torch.Tensor, step: int, crop: int = CROP) -> torch.Tensor:
-    """Pictures (uint8, n,3,128,128) -> float (B,3,crop,crop) in -1..1; pure in step.
+def batch_at(pictures: torch.Tensor, step: int, batch: int = BATCH, crop: int = CROP) -> torch.Tensor:
+    """Pictures (uint8, n,3,128,128) -> float (B,3,crop,crop) in -1..1 on their device; pure in step.
 
     Flips, turns, swapped colour channels and smooth shading: the autoencoder
     must draw pictures it has never seen (other styles, users' own).
     """
     g = torch.Generator().manual_seed(step)
-    rows = torch.randint(len(pictures), (BATCH,), generator=g)
-    out = []
-    for row in rows:
-        dice = torch.rand(8, generator=g).tolist()
-        y, x = (int(d * (128 - crop + 1)) for d in dice[:2])
-        picture = pictures[row, :, y : y + crop, x : x + crop].float() / 127.5 - 1
-        if dice[2] < 0.5:
-            picture = picture.flip(-1)
-        if dice[3] < 0.25:
-            picture = torch.rot90(picture, 1, (-2, -1))
-        if dice[4] < 0.4:
-            picture = picture[torch.randperm(3, generator=g)]
-        if dice[5] < 0.4:  # smooth shading, tinted
-            field = F.interpolate(torch.rand(1, 3, 3, 3, generator=g), size=(crop, crop), mode="bicubic")[0]
-            picture = ((picture + 1) * (1 - 0.6 * dice[6] * field.clamp(0, 1)) - 1).clamp(-1, 1)
-        if dice[7] < 0.1:
-            picture = -picture
-        out.append(picture)
-    return torch.stack(out)
+    device = pictures.device
+    dice = torch.rand(8, batch, generator=g)
+    rows = (dice[0] * len(pictures)).long()
+    y, x = ((d * (129 - crop)).long()[:, None] + torch.arange(crop) for d in dice[1:3])
+    x = torch.where(dice[3][:, None] < 0.5, x.flip(-1), x)
+    swapped = torch.rand(batch, 3, generator=g).argsort(-1)
+    channels = torch.where(dice[4][:, None] < 0.4, swapped, torch.arange(3))
+    index = rows[:, None, None, None], channels[:, :, None, None], y[:, None, :, None], x[:, None, None, :]
+    out = pictures[tuple(i.to(device) for i in index)].float() / 127.5 - 1
+    chosen = [(d[:, None, None, None]).to(device) for d in (dice[5] < 0.25, dice[6] < 0.4, dice[7] < 0.1)]
+    out = torch.where(chosen[0], torch.rot90(out, 1, (-2, -1)), out)
+    # Smooth shading, tinted.
+    depth = 0.6 * torch.rand(batch, 1, 1, 1, generator=g).to(device)
+    coarse = torch.rand(batch, 3, 3, 3, generator=g).to(device)
+    field = F.interpolate(coarse, size=(crop, crop), mode="bicubic").clamp(0, 1)
+    out = torch.where(chosen[1], ((out + 1) * (1 - depth * field) - 1).clamp(-1, 1), out)
+    return torch.where(chosen[2], -out, out)
 
 
 def loss_of(vae: AutoencoderKL, x: torch.Tensor, g: torch.Generator) -> torch.Tensor:
-    """L1 + L2 + edges + a small KL, so that latents are smooth enough to be denoised."""
+    """L1 + L2 + edges + log L2 + a small KL, so that latents are smooth enough to be denoised."""
     posterior = vae.encode(x).latent_dist
     mean, std = posterior.mean.float(), posterior.std.float()
     z = mean + std * torch.randn(mean.shape, generator=g).to(mean)
@@ -73,7 +102,20 @@ def loss_of(vae: AutoencoderKL, x: torch.Tensor, g: torch.Generator) -> torch.Te
     difference = y - x
     edges = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
     kl = 0.5 * (mean**2 + std**2 - 1 - 2 * std.log()).sum() / x.numel()
-    return difference.abs().mean() + 2 * difference.pow(2).mean() + 0.5 * edges + 5e-4 * kl
+    square = difference.pow(2).mean((1, 2, 3))
+    # The logarithm is PSNR itself: easy pictures go on counting when they are nearly right.
+    return difference.abs().mean() + 2 * square.mean() + 0.5 * edges + 0.02 * (square + 1e-4).log().mean() + 5e-4 * kl
+
+
+@torch.no_grad()
+def copies(vae: AutoencoderKL, pictures: np.ndarray) -> np.ndarray:
+    """uint8 (n, 128, 128, 3) through encode (mean) and decode."""
+    out = []
+    for part in torch.from_numpy(pictures).permute(0, 3, 1, 2).split(16):
+        x = part.to(vae.quant_conv.weight.device).float() / 127.5 - 1
+        y = vae.decode(vae.encode(x).latent_dist.mean).sample
+        out.append(((y.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    return np.concatenate(out)
 
 
 @torch.no_grad()
@@ -87,68 +129,82 @@ def held_out_psnr(vae: AutoencoderKL, pictures: torch.Tensor) -> float:
     return float(np.mean(values))
 
 
+@torch.no_grad()
+def report(vae: AutoencoderKL, pictures: dict[str, torch.Tensor]) -> str:
+    device = vae.quant_conv.weight.device
+    values = {style: held_out_psnr(vae, p.to(device)) for style, p in pictures.items()}
+    each = ", ".join(f"{style} {value:.1f}" for style, value in values.items())
+    return f"unseen {np.mean(list(values.values())):.2f} dB ({each})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cuda = torch.cuda.is_available()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--minutes", type=float, help="train for so long instead of --steps")
+    parser.add_argument("--batch", type=int, default=64 if cuda else BATCH)
+    parser.add_argument("--pictures", type=int, default=6000, help="how many are drawn to train on")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--optimizer", default="muon", choices=["muon", "adamw"])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--start", type=Path, help="a diffusers autoencoder to go on from")
+    parser.add_argument("--decoder-only", action="store_true", help="keep the latents: a UNet for them exists already")
+    parser.add_argument("--save-seconds", type=float, default=120)
+    parser.add_argument("--device", default="cuda" if cuda else "cpu")
     args = parser.parse_args()
     torch.manual_seed(0)
-    arrays = np.load(args.data / "pictures.npz")
-    subjects = json.loads((args.data / "names.json").read_text())["subjects"]
-    pictures = torch.from_numpy(np.concatenate([arrays[s] for s in BASE_STYLES])).permute(0, 3, 1, 2).contiguous()
-    glossy = torch.from_numpy(arrays["glossy"][:subjects:5]).permute(0, 3, 1, 2).to(args.device)
+    listing = json.loads((args.data / "names.json").read_text())
+    world = World.open(args.data, subjects_only=False)
+    rows, unseen = split_names(listing)
+    pictures = bank(world, rows, args.pictures, args.workers).to(args.device)
+    judged = unseen_pictures(world, unseen)
 
-    vae = build().to(args.device, memory_format=torch.channels_last)
+    vae = build()
+    if args.start:
+        vae.load_state_dict(AutoencoderKL.from_pretrained(args.start).float().state_dict())
+    vae = vae.to(args.device, memory_format=torch.channels_last)
     average = build().to(args.device).requires_grad_(False)
     average.load_state_dict(vae.state_dict())
+    if args.decoder_only:
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
     optimizer = make_optimizer(vae, args.optimizer, args.lr)
-    start, state_file = 0, args.data / "vae-state.pt"
+    start, used, state_file = 0, 0.0, args.data / "vae-state.pt"
     if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        start = state["step"]
+        state = torch.load(state_file, weights_only=True, map_location=args.device)
+        start, used = state["step"], state["used"]
         vae.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
+    print(f"from step {start}: {report(average, judged)}", flush=True)
 
-    began = saved = time.time()
-    for step in range(start, args.steps):
-        warm = min(1, (step + 1) / 200)
-        rate = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+    budget, saved, step = Budget(args.steps, args.minutes, used), time.time(), start
+    while budget.share(step) < 1:
+        rate = budget.rate(step, 0.3)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
-        x = batch_at(pictures, step).to(args.device, memory_format=torch.channels_last)
+        x = batch_at(pictures, step, args.batch).to(memory_format=torch.channels_last)
         with torch.autocast(args.device.split(":")[0], torch.bfloat16):
             loss = loss_of(vae, x, torch.Generator().manual_seed(step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        keep = min(0.998, (step + 1) / (step + 10))
+        step += 1
+        keep = min(0.998, step / (step + 9))
         torch._foreach_lerp_(list(average.parameters()), list(vae.parameters()), 1 - keep)
-        last = step + 1 == args.steps
-        if last or time.time() - saved > 120:
+        if budget.share(step) >= 1 or time.time() - saved > args.save_seconds:
             saved = time.time()
-            save_atomically(
-                state_file,
-                {
-                    "step": step + 1,
-                    "model": vae.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                },
-            )
-            done = step + 1 - start
+            parts = {"model": vae.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+            save_atomically(state_file, {"step": step, "used": budget.spent(), **parts})
             print(
-                f"step {step + 1} loss {loss.item():.4f} glossy {held_out_psnr(average, glossy):.2f} dB "
-                f"{done * BATCH * CROP * CROP / (time.time() - began) / 1e3:.0f}k px/s",
-                flush=True,
+                f"step {step} ({budget.share(step):.0%}) loss {loss.item():.4f} {report(average, judged)}", flush=True
             )
-    whiten(average, pictures[:: max(1, len(pictures) // 512)])
+    if not args.decoder_only:
+        whiten(average, pictures[:: max(1, len(pictures) // 1024)])
     average.save_pretrained(args.data / "vae")
-    print(f"glossy after whitening: {held_out_psnr(average, glossy):.2f} dB -> {args.data}/vae")
+    print(f"after whitening: {report(average, judged)} -> {args.data}/vae")
 
 
 if __name__ == "__main__":
