@@ -10,8 +10,10 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as PydanticField
 
+from sdlora import toml
 from sdlora.errors import Problem, UserError
 
+MOST_TOLD = 50  # problems of one kind
 Level = Literal["basic", "advanced", "expert"]
 
 
@@ -226,7 +228,7 @@ def make_settings(values: dict[str, Any], source: str = "the settings") -> Setti
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UserError(*(_sentence(e, source) for e in error.errors())) from None
+        raise UserError(*_sentences(error.errors(), source)) from None
 
 
 def salvage(values: dict[str, Any], source: str = "the settings") -> tuple[Settings, list[Problem]]:
@@ -237,8 +239,9 @@ def salvage(values: dict[str, Any], source: str = "the settings") -> tuple[Setti
         try:
             return Settings.model_validate(values), problems
         except ValidationError as error:
-            for fault in error.errors():
-                problems.append(_sentence(fault, source))
+            faults = error.errors()
+            problems += _sentences(faults, source)
+            for fault in faults:
                 section, *rest = fault["loc"]
                 if rest and isinstance(values[section], dict):
                     values[section].pop(rest[0], None)
@@ -260,13 +263,13 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         raise UserError(f"There is no settings file {path}.", fix="Check the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The settings file {path} can't be read: {error}.") from None
-    except tomlkit.exceptions.ParseError as error:
+    except ValueError as error:
         raise UserError(f"{path.name} is not valid TOML: {error}.", fix="Mend that line.") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The nested values of a settings file's text, in today's meaning; raises what tomlkit raises."""
-    return _as_of_today(tomlkit.parse(text).unwrap())
+    """The nested values of a settings file's text, in today's meaning; ValueError (one line) if it is not TOML."""
+    return _as_of_today(toml.parse(text))
 
 
 # What 0.1.0 wrote under [train]: all of it, whenever it wrote settings itself.
@@ -305,9 +308,20 @@ def dump_settings(settings: Settings) -> str:
     return tomlkit.dumps(settings.model_dump(mode="python", exclude_none=True))
 
 
+def _sentences(errors: list[dict], source: str) -> list[Problem]:
+    """A sentence for each, up to as many as anyone reads."""
+    problems = [_sentence(error, source) for error in errors[:MOST_TOLD]]
+    if len(errors) > MOST_TOLD:
+        what = f"{len(errors) - MOST_TOLD} more settings in {source} are wrong."
+        problems.append(Problem(what, "Mend those that are named first."))
+    return problems
+
+
 def _sentence(error: dict, source: str) -> Problem:
-    key = ".".join(str(part) for part in error["loc"])
+    key = _short(".".join(str(part) for part in error["loc"]), 200)
     given, context = error.get("input"), error.get("ctx", {})
+    if isinstance(given, int) and not isinstance(given, bool) and abs(given) >= 10**80:
+        given = "a number of more than 80 digits"  # Python itself refuses to write some of them
     match error["type"]:
         case "extra_forbidden":
             known = [info.key for info in all_settings()] + list(Settings.model_fields)
@@ -320,10 +334,13 @@ def _sentence(error: dict, source: str) -> Problem:
         case "less_than_equal":
             what, fix = f"{key} is {given}.", f"It must be at most {context['le']}."
         case "literal_error":
-            what, fix = f"{key} is {given!r}.", f"It must be one of {context['expected']}."
+            what, fix = f"{key} is {_short(repr(given))}.", f"It must be one of {context['expected']}."
         case "string_too_long":
             what, fix = f"{key} is {len(given)} characters long.", f"It may have {context['max_length']} at most."
         case _:
-            shown = repr(given) if len(repr(given)) < 80 else repr(given)[:77] + "..."
-            what, fix = f"{key} is {shown}.", f"{error['msg'].rstrip('.')}."
+            what, fix = f"{key} is {_short(repr(given))}.", f"{error['msg'].rstrip('.')}."
     return Problem(what, fix, where=key)
+
+
+def _short(text: str, most: int = 79) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -3,16 +3,14 @@
 from typing import Any
 
 import gradio as gr
-import tomlkit
 from filelock import Timeout
-from tomlkit.exceptions import TOMLKitError
 
-from sdlora.config import Settings, make_settings, merge
-from sdlora.errors import Problem, UserError
+from sdlora.config import Settings, make_settings, merge, parse_toml
+from sdlora.errors import Problem, UserError, explain
 from sdlora.preflight import check, inspect_base, resolve
 from sdlora.run import Run
 from ui import text
-from ui.place import Place
+from ui.place import PATHS, Place
 from ui.view import RunView
 from ui.watch import LIVE, Watch
 
@@ -41,7 +39,7 @@ class Calls:
         """One run, by its folder's name; the one that trains (else the newest) if no name is given."""
         self.watch.refresh(force=True)
         names = self.watch.names()
-        found = self.watch.get(run or next(iter(names), None))
+        found = self._find(run or next(iter(names), ""))
         if found is None:
             return _refused(Problem(text.UNKNOWN_RUN))
         return {"ok": True, "run": self._told(*found)}
@@ -54,12 +52,14 @@ class Calls:
             return _refused(*error.problems)
         except (OSError, Timeout) as error:
             return _refused(Problem(text.QUEUE_FAILED.format(reason=error)))
+        except Exception as error:  # whatever was sent: a script gets a sentence
+            return _refused(*explain(error).problems)
         return self.status(run.name)
 
     def stop(self, run: str) -> dict:
         """Let a run end after its step, with a LoRA that can be used; take it out of the queue if it waits."""
         self.watch.refresh(force=True)
-        found = self.watch.get(run)
+        found = self._find(run)
         if found is None:
             return _refused(Problem(text.UNKNOWN_RUN))
         view, state = found
@@ -74,19 +74,26 @@ class Calls:
 
     def _checked(self, typed: str) -> Settings:
         """Resolved settings; UserError with everything that is wrong. The page's runs folder, and only its folders."""
+        if not isinstance(typed, str):
+            raise UserError(text.API_NOT_TOML.format(reason=type(typed).__name__))
         if len(typed) > LONGEST:
             raise UserError(text.API_TOO_LONG.format(limit=text.number(LONGEST)))
         try:
-            values = tomlkit.parse(typed).unwrap()
-        except TOMLKitError as error:
+            values = parse_toml(typed)
+        except ValueError as error:
             raise UserError(text.API_NOT_TOML.format(reason=error)) from error
         settings = make_settings(merge(values, {"run.folder": str(self.place.runs)}), "the settings")
-        folder = str(self.place.folder(settings.data.folder))
-        settings.data.folder = folder
+        outside = self.place.held({key: _value(settings, key) for key in PATHS})
+        if outside:
+            raise UserError(*outside)
+        settings.data.folder = str(self.place.folder(settings.data.folder))
         problems = check(settings)
         if any(problem.fatal for problem in problems):
             raise UserError(*(problem for problem in problems if problem.fatal))
         return resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+
+    def _find(self, run: str) -> tuple[RunView, str] | None:
+        return self.watch.get(run) if isinstance(run, str) else None
 
     def _told(self, view: RunView, state: str) -> dict[str, Any]:
         left = view.seconds_left if state == "running" else None
@@ -101,6 +108,11 @@ class Calls:
             "file": next((str(path) for _, path, final in view.lora_files() if final), None),
             "text": view.finished.text if view.finished else "",
         }
+
+
+def _value(settings: Settings, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(settings, section), name)
 
 
 def _refused(*problems: Problem) -> dict:

@@ -154,7 +154,8 @@ def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -
     parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
     parser.add_argument("--listen", action="store_true", help="open the page to the network; needs SDLORA_PASSWORD")
     parser.add_argument("--runs", default="runs", help="folder that the runs are written to (default: runs)")
-    parser.add_argument("--data", help="only folders inside this one may be typed (with --listen: default is datasets)")
+    parser.add_argument("--data", help="the page reads inside this folder only (with --listen: datasets)")
+    parser.add_argument("--models", help="with --data or --listen: base models may lie here too (default: models)")
     parser.add_argument("--api", action="store_true", help="let scripts use the page (docs/api.md)")
     options = parser.parse_args(arguments)
     password = os.environ.get("SDLORA_PASSWORD", "")
@@ -163,7 +164,7 @@ def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -
             raise UserError(text.LISTEN_NEEDS_PASSWORD)
         _check_port(options.port)
         data = options.data or ("datasets" if options.listen else None)
-        place = Place(Path(options.runs), Path(data) if data else None)
+        place = Place(Path(options.runs), Path(data) if data else None, Path(options.models or "models"))
         serve(place, trainers or Trainers(), options.port, options.listen, password, api=options.api)
     except UserError as error:
         print(error, file=sys.stderr)

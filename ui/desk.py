@@ -70,7 +70,10 @@ class Desk:
             str(search or "")[:500],
             tuple(str(tag) for tag in tags[:20]) if isinstance(tags, list) else (),
         )
-        training = Training.of(dict(zip(self.keys, settings, strict=True)))
+        values = dict(zip(self.keys, settings, strict=True))
+        if not self.place.allows("model.base", values.get("model.base")):
+            values["model.base"] = ""
+        training = Training.of(values)
         return Context(where if isinstance(where, Where) else Where(), wanted, bool(sees), training)
 
     def _album(self, context: Context) -> Album | None:

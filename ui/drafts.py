@@ -1,6 +1,7 @@
 """What is filled in but not started: kept on every change, so that nothing typed is lost; and settings out of files."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ def read_text(said: str, name: str) -> tuple[Settings, list[Problem], dict[str, 
         raise UserError(text.TOO_LONG.format(name=name))
     try:
         given = parse_toml(said)
-    except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+    except ValueError as error:
+        reason = str(error).splitlines()[0][:160]
         raise UserError(text.NO_TOML.format(name=name, reason=reason)) from None
     if not any(section in Settings.model_fields for section in given):
         raise UserError(text.NO_SETTINGS.format(name=name))
@@ -132,11 +133,16 @@ def base_name(path: str) -> str:
     return str(path).replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-def into_form(settings: Settings, given: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def into_form(
+    settings: Settings,
+    given: dict[str, Any],
+    values: dict[str, Any],
+    allows: Callable[[str, str], bool] = lambda key, value: True,
+) -> tuple[dict[str, Any], list[str]]:
     """(the form's values with these settings in them, the settings of which only a path's last part is known).
 
     given: what stood in the file; a person's own subject stays where that says nothing of it. A mere name where a path
-    should be gives way to a path in the form that ends in it.
+    should be gives way to a path in the form that ends in it. allows: may a setting's path be looked for on this disk?
     """
     made, unknown = form.values_of(settings), []
     for key in form.OWN:
@@ -146,7 +152,7 @@ def into_form(settings: Settings, given: dict[str, Any], values: dict[str, Any])
             made[key] = values[key]
     for key in NAMES_ONLY:
         now, name = str(values.get(key) or ""), made[key]
-        if name and name == _names(name) and name != "tiny" and not _is_there(name):
+        if name and name == _names(name) and name != "tiny" and not (allows(key, name) and _is_there(name)):
             if _names(now) == name:
                 made[key] = now
             else:

@@ -11,25 +11,39 @@ from PIL import Image
 
 from sdlora.data.buckets import Placement, apply
 from sdlora.data.images import load_image
-from sdlora.errors import UserError
+from sdlora.errors import Problem, UserError
+from sdlora.preflight import stack_of
 from sdlora.run import safe_name
 from ui import text
+from ui.downloads import HUB_ID
+
+# The settings that name a file or a folder, but for data.folder, and whether a hub id may stand there.
+PATHS = {
+    "data.cache": False,
+    "model.base": True,
+    "model.vae": True,
+    "adapter.start_from": False,
+    "adapter.stack": False,
+}
 
 
 @dataclass
 class Place:
     """runs: where run folders are. data_root: typed folders must be inside it; None allows any of this computer's.
+    models: with a ``data_root``, base models, VAEs and LoRA files may also lie inside this folder.
 
     Browsers see ``shown`` alone: thumbnails and pictures that this class has drawn, and LoRA files linked into it.
     """
 
     runs: Path
     data_root: Path | None = None
+    models: Path | None = None
     shown: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.runs = Path(self.runs).resolve()
         self.data_root = self.data_root and Path(self.data_root).resolve()
+        self.models = self.models and Path(self.models).resolve()
         self.shown = self.runs / ".page"
         try:
             self.shown.mkdir(parents=True, exist_ok=True)
@@ -47,17 +61,44 @@ class Place:
             raise UserError(text.NO_FOLDER, where="data.folder")
         if len(typed) > 4096 or any(ord(c) < 32 for c in typed) or typed.startswith(("\\\\", "//")):
             raise UserError(text.FOLDER_ODD, where="data.folder")
+        if self.data_root and not _is_inside(typed, [self.data_root]):  # before the disk is asked anything
+            raise UserError(text.FOLDER_OUTSIDE.format(root=self.data_root), where="data.folder")
         try:
             path = Path(typed).expanduser().resolve()
             is_folder, exists = path.is_dir(), path.exists()
         except (OSError, ValueError, RuntimeError):
             raise UserError(text.FOLDER_ODD, where="data.folder") from None
-        if self.data_root and not path.is_relative_to(self.data_root):
-            raise UserError(text.FOLDER_OUTSIDE.format(root=self.data_root), where="data.folder")
         if not is_folder:
             sentence = text.FOLDER_IS_FILE if exists else text.FOLDER_MISSING
             raise UserError(sentence.format(path=typed), where="data.folder")
         return path
+
+    # ---- the other settings that are paths
+
+    def allows(self, key: str, value: object) -> bool:
+        """May this setting of ``PATHS`` have this value? Says the same of files that are there and that are not."""
+        if self.data_root is None or not value:
+            return True
+        roots = [self.data_root, self.runs, *([self.models] if self.models and key != "data.cache" else [])]
+        paths = [path for path, _ in stack_of(value)] if isinstance(value, list) else [value]
+        return all(isinstance(path, str) and self._may_be(path, PATHS[key], roots) for path in paths)
+
+    def _may_be(self, path: str, hub: bool, roots: list[Path]) -> bool:
+        if hub and (path in ("", "tiny") or (HUB_ID.fullmatch(path) and not os.path.lexists(path))):
+            return True
+        return _is_inside(path, roots)
+
+    def held(self, found: dict[str, object]) -> list[Problem]:
+        """Takes out of settings by key whatever ``allows`` forbids, and says so."""
+        problems = []
+        for key in PATHS:
+            if key in found and not self.allows(key, found[key]):
+                del found[key]
+                roots = text.listed([str(r) for r in (self.data_root, self.runs, self.models) if r])
+                problems.append(
+                    Problem(text.PATH_OUTSIDE.format(key=key), text.PATH_OUTSIDE_FIX.format(roots=roots), key)
+                )
+        return problems
 
     @property
     def uploads(self) -> Path:
@@ -123,3 +164,14 @@ class Place:
     def url(self, shown: Path) -> str:
         """The address of a file below ``shown``, relative to the page."""
         return f"gradio_api/file={quote(shown.as_posix(), safe='/:')}"
+
+
+def _is_inside(typed: str, roots: list[Path]) -> bool:
+    """Does a path, links followed, lie in one of the folders? False for what is no path, or one of a network."""
+    if typed.startswith(("\\\\", "//")):
+        return False  # asking for it would give another computer this one's name and password
+    try:
+        path = Path(typed).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError):
+        return False
+    return any(path.is_relative_to(root) for root in roots)

@@ -43,7 +43,7 @@ def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
     quick: without reading all captions for test prompts, where there are none; not to be trained with.
     """
     found, problems = form.overrides(values)
-    problems += _without_odd_paths(found)
+    problems += _without_odd_paths(found) + place.held(found)
     folder: list[Problem] = []
     try:
         found[form.FOLDER] = str(place.folder(values.get(form.FOLDER) or ""))
@@ -183,10 +183,14 @@ class SettingsDesk:
         memory = memory or presets.suggested((presets.gpu() or ("", 0))[1]) or "8"
         name = presets.name_of(kind, memory)
         return {
-            **self._filled(presets.applied(name, typed)),
+            **self._filled(presets.applied(name, self._looked_at(typed))),
             **self._chosen(kind, memory),
             self.tab.preset_note: render.note(text.PRESET_LOADED.format(name=name)),
         }
+
+    def _looked_at(self, typed: dict[str, Any]) -> dict[str, Any]:
+        """The values without a base model that the page may not look at."""
+        return typed if self.place.allows("model.base", typed.get("model.base")) else {**typed, "model.base": ""}
 
     def _chosen(self, kind: str, memory: str) -> dict:
         shown = gr.update(value=memory or None, visible=kind != presets.EMBEDDED)
@@ -223,7 +227,7 @@ class SettingsDesk:
             settings, problems, given = read()
         except UserError as error:
             return {self.tab.answer: render_settings.said(translate.error(error))}
-        made, unknown = drafts.into_form(settings, given, typed)
+        made, unknown = drafts.into_form(settings, given, typed, self.place.allows)
         more = (
             [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
         )

@@ -81,6 +81,7 @@ def test_from_a_single_file_offline(sd15, tmp_path):
 
 
 @pytest.mark.large
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kind", ["sd21", "sdxl"])
 def test_the_larger_families_train_in_bf16(tmp_path, images, kind):
     """Two steps at 64 px from a single file, text encoders included, within 20 GB."""

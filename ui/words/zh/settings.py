@@ -170,6 +170,8 @@ FATAL, WARNING = "问题", "提示"
 AND_MORE = "还有 {count} 项。"
 ODD_PATH = "{key} 不是磁盘上可能有的路径。"
 ODD_PATH_FIX = "请写文件或文件夹的路径。"
+PATH_OUTSIDE = "{key} 指向此页面不能使用的文件夹。"
+PATH_OUTSIDE_FIX = "请使用 {roots} 里面的内容。"
 NO_PAIR = "“{line}”不是 模式=数字 的形式。"
 NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
 

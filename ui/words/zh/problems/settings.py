@@ -26,6 +26,8 @@ SENTENCES = {
     "Input should be a valid list.": "应为列表。",
     "Input should be a valid dictionary.": "应为“名称 = 值”的表。",
     "Input should be a valid dictionary or instance of {section}.": "应为“名称 = 值”的表（{section}）。",
+    "{count} more settings in {source} are wrong.": "{source} 中还有 {count} 项设置有误。",
+    "Mend those that are named first.": "请先修正上面列出的各项。",
     # ---- a settings file
     "There is no settings file {path}.": "没有设置文件 {path}。",
     "Check the path.": "请检查路径。",
