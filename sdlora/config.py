@@ -321,7 +321,7 @@ def _sentence(error: dict, source: str) -> Problem:
     key = _short(".".join(str(part) for part in error["loc"]), 200)
     given, context = error.get("input"), error.get("ctx", {})
     if isinstance(given, int) and not isinstance(given, bool) and abs(given) >= 10**80:
-        given = "a number of more than 80 digits"  # Python itself refuses to write some of them
+        given = _short(hex(given))  # Python refuses to write very long ones in decimals
     match error["type"]:
         case "extra_forbidden":
             known = [info.key for info in all_settings()] + list(Settings.model_fields)
@@ -334,12 +334,16 @@ def _sentence(error: dict, source: str) -> Problem:
         case "less_than_equal":
             what, fix = f"{key} is {given}.", f"It must be at most {context['le']}."
         case "literal_error":
-            what, fix = f"{key} is {_short(repr(given))}.", f"It must be one of {context['expected']}."
+            what, fix = f"{key} is {_shown(given)}.", f"It must be one of {context['expected']}."
         case "string_too_long":
             what, fix = f"{key} is {len(given)} characters long.", f"It may have {context['max_length']} at most."
         case _:
-            what, fix = f"{key} is {_short(repr(given))}.", f"{error['msg'].rstrip('.')}."
+            what, fix = f"{key} is {_shown(given)}.", f"{error['msg'].rstrip('.')}."
     return Problem(what, fix, where=key)
+
+
+def _shown(value: Any) -> str:
+    return repr(_short(value)) if isinstance(value, str) else _short(repr(value))
 
 
 def _short(text: str, most: int = 79) -> str:

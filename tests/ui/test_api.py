@@ -24,9 +24,9 @@ def settings(base, images, **run) -> str:
 
 
 @pytest.fixture
-def calls(tmp_path, monkeypatch):
+def calls(tmp_path, monkeypatch, base):
     monkeypatch.setenv("FAKE_SECONDS", "0.05")
-    place = Place(tmp_path / "runs", tmp_path / "data")
+    place = Place(tmp_path / "runs", tmp_path / "data", models=base.parent)
     return Calls(Watch(place.runs, Queue(place.runs, fake_trainers())), place)
 
 
@@ -64,7 +64,7 @@ def test_everything_wrong_is_said_and_nothing_starts(calls, base, tmp_path):
         "x" * 300_000: "longer than",
         "[train]\nsteps = 0\n[adapter]\nrank = 0": "adapter.rank is 0",
         settings(base, outside): "inside",
-        settings("no-such", tmp_path / "data"): "no-such",
+        settings(base.parent / "no-such", tmp_path / "data"): "no-such",
     }.items():
         answer = calls.start(typed)
         assert not answer["ok"] and any(said in problem["text"] for problem in answer["problems"]), answer
