@@ -37,6 +37,7 @@ from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
+from sdlora.train.health import PACE, Health, watched
 from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.measure import contradiction
 from sdlora.train.optim import make_optimizer, make_scheduler
@@ -60,7 +61,9 @@ def train(settings: Settings, run: Run) -> Iterator[Event]:
     except _Stop:
         yield Finished(0, "stopped", "Stopped before the first step.")
         return
-    yield from job.steps()
+    past = [event for _, event in run.events()]
+    patience = 2 * PACE if accelerator.mixed_precision == "fp16" else PACE
+    yield from watched(job.steps(), Health(job.trainee.adapter, job.optimizer, run.folder, past, patience))
 
 
 def prepare(

@@ -1,0 +1,251 @@
+"""Does the LoRA learn, and is it whole? Signs of a run that has gone wrong, each told once, with its likely cause.
+
+Nothing here stops a run or changes a number: it looks at the events as they pass and, every few steps, at the sizes of
+the factors, which costs one small kernel a factor and one wait for the device.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch import Tensor
+
+from sdlora.errors import Problem
+from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
+from sdlora.lora.adapter import Adapter
+
+PACE = 10  # steps with a learning rate between two looks at the factors
+FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number
+WINDOW = 12  # steps in a row whose losses must all be far above the start
+RUINED = 0.6  # mean squared error: drawing nothing at all has about 1 (unit noise, latents scaled to unit variance)
+ABOVE = 3.0  # times the lowest loss of the first WINDOW steps
+WORSE = 2.0  # times the first validation loss: its images and noise are the same each time
+GROWN, BURST = 2.0, 100.0  # times the size of the weight that a layer changes: half of all layers, any one of them
+FAINT = 1e-5  # of the size of the weight: half precision rounds away what is 50 times as much
+PARTS = {"unet": "UNet", "text_encoder": "text encoder", "text_encoder_2": "second text encoder"}
+RATES = {"unet": "train.lr"}
+TOO_FAST = "Usually train.lr is too high, and the LoRA is ruined; stop, and train again with a tenth of it."
+TOO_SLOW = "Usually train.lr or adapter.alpha is far too small, the steps are too few, or nothing is learnt at all."
+NO_GRADIENT = "Usually its gradients are lost; set train.precision to fp32 and train.gradient_checkpointing off."
+
+Sign = tuple[object, Problem]  # (its kind, what to say)
+
+
+def watched(events: Iterable[Event], health: "Health") -> Iterator[Event]:
+    """The events as they come, and a Warned after each that shows something wrong."""
+    for event in events:
+        yield event
+        yield from (Warned(str(problem)) for problem in health.signs(event))
+
+
+class Health:
+    """What is known of a run so far.
+
+    adapter: read, never written. optimizer: for the learning rates of its groups. folder: the run's, where test
+    pictures and files are. past: the run's events before this start, for what its first losses were.
+    patience: steps with a learning rate before a layer that stands still is told; fp16 needs 20, since its loss scale
+    skips the first steps until it fits.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        optimizer: torch.optim.Optimizer,
+        folder: Path,
+        past: Iterable[Event] = (),
+        patience: int = PACE,
+    ):
+        self.adapter, self.optimizer, self.folder, self.patience = adapter, optimizer, folder, patience
+        self.names = list(adapter.layers)
+        self.roots = list(dict.fromkeys(name.split(".")[0] for name in self.names))
+        self.groups = {root: _groups_of(optimizer, adapter.parameters_of(root)) for root in self.roots}
+        self.sizes = self._sizes()  # at the last look, (layers, 2)
+        self.weights: Tensor | None = None  # norms of the base's weights under the layers, once they are needed
+        self.first: list[float] = []  # the first losses of the run
+        self.last: deque[float] = deque(maxlen=WINDOW)
+        self.validated: float | None = None  # the first validation loss
+        self.before: dict[str, Path] = {}  # test pictures of step 0, by number
+        self.peak = dict.fromkeys(self.roots, 0.0)
+        self.moving = dict.fromkeys(self.roots, 0)  # steps with a learning rate since the last look
+        self.resting = dict.fromkeys(self.roots, 0)  # steps in a row with a learning rate of 0
+        self.told: set[object] = set()
+        for event in past:
+            self._recall(event)
+
+    def signs(self, event: Event) -> Iterator[Problem]:
+        """What this event, and the adapter after it, show to be wrong; each kind once in a run."""
+        if isinstance(event, StepDone):
+            signs = [*self._rate_signs(), *self._loss_signs(event.loss), *self._factor_signs(event.step)]
+        elif isinstance(event, Validated):
+            signs = self._validation_signs(event)
+        elif isinstance(event, Sampled):
+            signs = self._picture_signs(event)
+        elif isinstance(event, Saved) and event.final:
+            signs = self._file_signs(self.folder / event.path)
+        else:
+            signs = []
+        self._recall(event)
+        for kind, problem in signs:
+            if kind not in self.told:
+                self.told.add(kind)
+                yield problem
+
+    def _recall(self, event: Event) -> None:
+        """Keep what later events are compared with."""
+        if isinstance(event, StepDone) and len(self.first) < WINDOW and event.step == len(self.first) + 1:
+            self.first.append(event.loss)
+        elif isinstance(event, Validated) and self.validated is None:
+            self.validated = event.loss
+        elif isinstance(event, Sampled) and event.step == 0:
+            self.before = {Path(file).stem.rpartition("_")[2]: self.folder / file for file in event.files}
+
+    def _part(self, root: str) -> str:
+        return PARTS.get(root, root)
+
+    # ---- after a step
+
+    def _rate_signs(self) -> Iterator[Sign]:
+        for root, groups in self.groups.items():
+            rate = max((float(self.optimizer.param_groups[n]["lr"]) for n in groups), default=0.0)
+            self.peak[root] = max(self.peak[root], rate)
+            self.moving[root] += rate > FADED * self.peak[root]
+            self.resting[root] = 0 if rate > 0 else self.resting[root] + 1
+            if self.resting[root] >= PACE:
+                what = f"The learning rate of the {self._part(root)} has been 0 for {PACE} steps: it learns nothing."
+                fix = f"Check {RATES.get(root, 'train.text_encoder_lr')}, train.scheduler and train.warmup."
+                yield ("rate", root), Problem(what, fix)
+
+    def _loss_signs(self, loss: float) -> Iterator[Sign]:
+        """All of the last losses far above the lowest of the first: at every timestep, then, and not by bad luck."""
+        self.last.append(loss)
+        if len(self.first) < WINDOW or len(self.last) < WINDOW:
+            return
+        least, start = min(self.last), min(self.first)
+        if least > max(RUINED, ABOVE * start):
+            mean = sum(self.last) / WINDOW
+            what = f"The loss has been {mean:.2f} for {WINDOW} steps, far above its start ({start:.2f})."
+            yield "ruined", Problem(what, TOO_FAST)
+
+    def _factor_signs(self, step: int) -> Iterator[Sign]:
+        """Layers that stand still, and layers that outgrow the weight they change."""
+        due = [root for root, moved in self.moving.items() if moved >= self.patience]
+        if not due:
+            return
+        now = self._sizes()
+        for root in due:
+            mine = [n for n, name in enumerate(self.names) if name.split(".")[0] == root]
+            still = [n for n in mine if now[n, 0] == self.sizes[n, 0]]
+            self.sizes[mine] = now[mine]
+            self.moving[root] = 0
+            yield from self._still(root, len(still), len(mine), step)
+        yield from self._grown(now)
+
+    def _still(self, root: str, still: int, of: int, step: int) -> Iterator[Sign]:
+        part, steps = self._part(root), self.patience
+        if still == of:
+            what = f"No layer of the {part}'s LoRA has changed in {steps} steps, up to step {step}."
+            yield ("still", root), Problem(what, NO_GRADIENT)
+        # A text encoder's last layers have no gradient where an earlier one is read; of the UNet's, only those that
+        # attend over a single token have none.
+        elif root == "unet" and still > of / 2:
+            what = f"{still} of {of} layers of the {part}'s LoRA have not changed in {steps} steps, up to step {step}."
+            yield ("still", root), Problem(what, NO_GRADIENT)
+
+    def _grown(self, sizes: Tensor) -> Iterator[Sign]:
+        ratios = self._ratios(sizes)
+        half, most = float(ratios.median()), int(ratios.argmax())
+        if not (half <= GROWN and float(ratios[most]) <= BURST):
+            times = half if half > GROWN else float(ratios[most])
+            what = f"The LoRA has grown {times:.0f} times as large as the weights it changes, {self.names[most]} most."
+            yield "ruined", Problem(what, TOO_FAST)
+
+    def _ratios(self, sizes: Tensor) -> Tensor:
+        """About ||dW|| / ||W|| of every layer, (layers,): as if B and A were unrelated; magnitudes left out."""
+        if self.weights is None:
+            self.weights = _norms([self.adapter.base_weight(name) for name in self.names])
+        strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in self.adapter.layers.values()])
+        return strength * sizes.prod(1) / self.weights.clamp_min(1e-12)
+
+    def _sizes(self) -> Tensor:
+        """Frobenius norms of B and A of every layer, float32 (layers, 2) on the CPU: one wait for the device."""
+        return _norms([p.weight for x in self.adapter.layers.values() for p in (x.up, x.down)]).view(-1, 2)
+
+    # ---- after a measurement, test pictures, the file
+
+    def _validation_signs(self, event: Validated) -> Iterator[Sign]:
+        if self.validated and event.loss > WORSE * self.validated:
+            times = event.loss / self.validated
+            what = f"The validation loss of step {event.step} is {times:.1f} times that of the start."
+            yield "ruined", Problem(what, TOO_FAST)
+
+    def _picture_signs(self, event: Sampled) -> Iterator[Sign]:
+        """The same pictures as without the LoRA, to the last bit."""
+        if event.step < PACE or not self.before:
+            return
+        pairs = [(self.before.get(Path(f).stem.rpartition("_")[2]), self.folder / f) for f in event.files]
+        if pairs and all(one and _same_picture(one, other) for one, other in pairs):
+            what = f"The test pictures of step {event.step} are those of step 0 to the last bit: the LoRA does nothing."
+            yield "pictures", Problem(what, TOO_SLOW)
+
+    def _file_signs(self, path: Path) -> Iterator[Sign]:
+        """A written file that changes nothing, part by part, or the whole next to nothing."""
+        if not path.is_file():
+            return
+        parts = {root: _idle_layers(path, root) for root in self.roots}
+        for root, (idle, of) in parts.items():
+            if of and idle == of:
+                what = f"{path.name} has no effect on the {self._part(root)}: all {of} of its layers there are zero."
+                yield ("file", root), Problem(what, TOO_SLOW)
+        most = 0.0 if self.adapter.dora else float(self._ratios(self._sizes()).max())
+        if 0 < most < FAINT:
+            what = f"{path.name} has no visible effect: it changes no weight by more than {most:.0e} of it."
+            yield "faint", Problem(what, TOO_SLOW)
+
+
+def _groups_of(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> list[int]:
+    """The numbers of the optimizer's groups that hold any of these; none where it was never given them.
+
+    Numbers, because whoever restores or wraps an optimizer gives it new groups in the same order.
+    """
+    mine = {id(p) for p in parameters}
+    return [n for n, group in enumerate(optimizer.param_groups) if any(id(p) in mine for p in group["params"])]
+
+
+@torch.no_grad()
+def _norms(tensors: list[Tensor]) -> Tensor:
+    """Frobenius norms, float32 (N,) on the CPU."""
+    return torch.stack([torch.linalg.vector_norm(t.detach(), dtype=torch.float32) for t in tensors]).cpu()
+
+
+def _same_picture(one: Path, other: Path) -> bool:
+    try:
+        with Image.open(one) as a, Image.open(other) as b:
+            return a.size == b.size and np.array_equal(np.asarray(a.convert("RGB")), np.asarray(b.convert("RGB")))
+    except OSError:  # gone: nothing to compare
+        return False
+
+
+def _idle_layers(path: Path, root: str) -> tuple[int, int]:
+    """(layers whose B or A is all zeros, all layers) of one part of a LoRA file, in either layout.
+
+    A layer with a magnitude (DoRA) acts without them.
+    """
+    starts = {
+        "unet": ("lora_unet_", "unet."),
+        "text_encoder": ("lora_te_", "lora_te1_", "text_encoder."),
+        "text_encoder_2": ("lora_te2_", "text_encoder_2."),
+    }.get(root, (root,))
+    idle, names = set(), set()
+    with safe_open(path, framework="pt") as file:
+        keys = [key for key in file.keys() if key.startswith(starts)]  # noqa: SIM118 (no dict)
+        for key in keys:
+            stem, found, _ = key.partition(".lora_")
+            if found:
+                names.add(stem)
+                if not file.get_tensor(key).any():
+                    idle.add(stem)
+    return len(idle - {key.partition(".dora_scale")[0] for key in keys if ".dora_scale" in key}), len(names)
