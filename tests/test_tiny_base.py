@@ -154,7 +154,7 @@ def test_true_pictures_are_found_and_wrong_ones_are_not(base, world, tmp_path):
     specs = world.plain()[::3]
     found = base.judge.controls(references, specs, copy=lambda pictures: pictures)
     assert found["true, through the autoencoder"] == {"subject": 1, "style": 1, "both": 1}
-    assert found["another subject in the style"]["subject"] == 0
+    assert found["another subject in the style"] == {"subject": 0, "style": 1, "both": 0}
     assert found["the subject in another style"]["style"] == 0
     two = base.captions.Spec("flat", 3, second=5)
     assert base.judge.pair(references, two, world.picture(two)) == (3, 5)

@@ -19,13 +19,13 @@ import argparse
 import contextlib
 import json
 import random
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from captions import OWN_COLOUR, Spec, World, left_out
-from generate import draw, load_base  # of benchmarks/quality, whose path judge.py has set
 from judge import (
     COLOUR_STYLES,
     DARK,
@@ -41,6 +41,9 @@ from judge import (
 from PIL import Image
 from styles import COLOURS
 from train_vae import copies, held_out_psnr, split_names, unseen_pictures
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/quality"))
+from generate import draw, load_base  # noqa: E402
 
 SEED = 20240
 

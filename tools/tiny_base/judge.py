@@ -1,14 +1,14 @@
 """Does a picture show what its caption says? Answers by comparison with true pictures, and how far they can be trusted.
 
 The space is that of benchmarks/quality/features.py: where which colours and strokes are. Two questions
-are asked apart, each among true pictures that differ in nothing else:
+are asked apart:
 
-* *subject*: the nearest of all subjects **drawn in the asked style**;
-* *style*: the nearest of all styles **of the asked subject**.
+* *subject*: which of all subjects, **drawn in the asked style**, is nearest;
+* *style*: the style of the nearest of **all true pictures**, whatever subject that shows.
 
-So a style can't pass for a subject, nor a subject for a style. What the space can't tell: whether a picture
-is clean or pretty; a true picture smeared by two pixels still finds itself. `controls` measures that, and what
-wrong pictures get: another subject in the style, the subject in another style, blots.
+So a style can't pass for a subject, and a wrong subject does not spoil the style. What the space can't tell:
+whether a picture is clean or pretty; a true picture smeared by two pixels still finds itself. `controls` measures
+that, and what wrong pictures get: another subject in the style, the subject in another style, blots.
 """
 
 import random
@@ -66,14 +66,11 @@ def half(picture: np.ndarray, side: str) -> np.ndarray:
 
 
 def subject_and_style(references: References, specs: list[Spec], pictures: np.ndarray) -> tuple[list[int], list[str]]:
-    """Of each picture: which subject of the asked style and which style of the asked subject it is nearest to."""
-    drawn, subjects, styles = features(pictures), [], []
-    names = list(STYLES)
-    for spec, row in zip(specs, drawn, strict=True):
-        subjects.append(int(distances(row[None], references.style(spec.style)).argmin()))
-        same = np.stack([references.style(style)[spec.subject] for style in names])
-        styles.append(names[int(distances(row[None], same).argmin())])
-    return subjects, styles
+    """Of each picture: the nearest subject in the asked style, and the style of the nearest of all true pictures."""
+    drawn, names = features(pictures), list(STYLES)
+    gaps = np.stack([distances(drawn, references.style(style)) for style in names], 1)  # (pictures, styles, subjects)
+    subjects = [int(gap[names.index(spec.style)].argmin()) for gap, spec in zip(gaps, specs, strict=True)]
+    return subjects, [names[i] for i in gaps.min(2).argmin(1)]
 
 
 def pair(references: References, spec: Spec, picture: np.ndarray) -> tuple[int, int]:

@@ -33,11 +33,12 @@ def identity(vae_folder: Path) -> str:
 def encode(vae: AutoencoderKL, pictures: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Means and standard deviations (n, 4, 16, 16) of uint8 (n, 128, 128, 3), scaled as the UNet sees them, fp16."""
     means, stds = [], []
-    for part in torch.from_numpy(pictures).permute(0, 3, 1, 2).split(64):
-        x = part.to(vae.device).float() / 127.5 - 1
-        posterior = vae.encode(x).latent_dist
-        means.append((posterior.mean * vae.config.scaling_factor).half().cpu())
-        stds.append((posterior.std * vae.config.scaling_factor).half().cpu())
+    for part in torch.from_numpy(pictures).permute(0, 3, 1, 2).split(32):
+        x = (part.to(vae.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            posterior = vae.encode(x).latent_dist
+        means.append((posterior.mean.float() * vae.config.scaling_factor).half().cpu())
+        stds.append((posterior.std.float() * vae.config.scaling_factor).half().cpu())
     return torch.cat(means), torch.cat(stds)
 
 

@@ -281,7 +281,7 @@ def main() -> None:
     budget, start = Budget(args.steps, args.minutes, used), step
     batches, saved, running = recipe.batches(step), time.time(), torch.zeros((), device=args.device)
     while budget.share(step) < 1:
-        rate = budget.rate(step, args.decay_from)
+        rate = budget.rate(step, args.decay_from, warm=60)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
         loss = recipe.loss(unet, modules[1], next(batches))
