@@ -45,6 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
     train = _command(commands, "train", train_command, f"train a LoRA, for example: {TINY_EXAMPLE}")
     train.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    train.add_argument(
+        "--from",
+        dest="origin",
+        metavar="RUN[@STEP]",
+        help="begin a new run at a checkpoint of another one (its newest by default), with other settings",
+    )
     train.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help=argparse.SUPPRESS)
     _add_settings(train)
 
@@ -187,16 +193,36 @@ def train_command(args: argparse.Namespace) -> int:
 
     if args.run_folder or args.resume:
         run = _existing(args.run_folder or args.resume)
-        if args.resume and overrides_of(args):
-            raise UserError("A resumed run keeps its settings.", fix="Start a new run to change them.")
+        if args.resume and (args.origin or args.settings or overrides_of(args)):
+            fix = f"To change them, begin a new run at its last checkpoint: sdlora train --from {run.folder} …"
+            raise UserError("A resumed run keeps its settings.", fix=fix)
         return follow(run, load_settings(run.folder / "settings.toml"), plain=bool(args.run_folder))
-    settings, problems = _settings_of(args)
+    if args.origin:
+        device = args.__dict__.get("train.device", "auto")
+        made = lambda: begin_at_origin(args)  # noqa: E731
+    else:
+        settings, problems = _settings_of(args)
+        device = settings.train.device
+        made = lambda: prepare_run(settings, problems)  # noqa: E731
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return follow(*prepare_run(settings, problems))
+        return follow(*made())
     from sdlora.train.processes import made_by_main
 
-    run = Run(made_by_main(lambda: str(prepare_run(settings, problems)[0].folder), settings.train.device))
+    run = Run(made_by_main(lambda: str(made()[0].folder), device))
     return follow(run, load_settings(run.folder / "settings.toml"))
+
+
+def begin_at_origin(args: argparse.Namespace):
+    """(run, settings) of ``--from``: another run's settings, those of the file and the flags over them."""
+    from sdlora.origin import begin_from, parse
+
+    values = read_toml(args.settings) if args.settings else {}
+    sections = {name: part if isinstance(part, dict) else {"": part} for name, part in values.items()}
+    changes = {f"{section}.{name}": value for section, part in sections.items() for name, value in part.items()}
+    run, settings, notes = begin_from(*parse(args.origin), changes | overrides_of(args), "the command line")
+    for note in notes:
+        print(f"Note: {note}")
+    return run, settings
 
 
 def prepare_run(settings, problems=()):

@@ -83,9 +83,10 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     """Write the LoRA of one of the run's checkpoints; returns its path and the relative error of the check."""
     import torch
 
+    from sdlora.checkpoints import STATE
     from sdlora.preflight import scan_for
     from sdlora.run import safe_name
-    from sdlora.train.checkpoint import STATE, WEIGHTS, read_weights
+    from sdlora.train.checkpoint import read_weights
     from sdlora.train.finish import facts_of, make_plain, write_lora
     from sdlora.train.setup import base_of, load_trainee
 
@@ -102,7 +103,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
         )
     base = base_of(settings)
     trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
-    trainee.adapter.load_state_dict(read_weights(there[step] / WEIGHTS))
+    trainee.adapter.load_state_dict(read_weights(there[step]))
     if args.plain and trainee.adapter.dora:
         lost = make_plain(trainee, args.rank or settings.adapter.rank)
         print(f"As a plain LoRA of rank {args.rank or settings.adapter.rank}: {lost:.1%} of the change is lost.")

@@ -31,6 +31,10 @@ class UserError(Exception):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+class Unstable(UserError):
+    """The training's numbers are not finite any more: there is nothing to save, and a resume ends there again."""
+
+
 def explain(error: BaseException) -> UserError:
     """The sentence for an exception that reached the top: known causes by name, others as they are.
 

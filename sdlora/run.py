@@ -6,6 +6,8 @@ runs/2026-11-21_1532_cat-toy/
   log.txt         what the trainer printed
   lock            held by the kernel for the trainer's whole life
   control/        requests as empty files: stop, save, sample, pause
+  images.json     digests of the images and captions that it was last started with
+  origin.json     the run and step that it starts from, if it was begun with --from
   samples/  checkpoints/000500/  cat-toy.safetensors
 """
 
@@ -19,11 +21,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sdlora.checkpoints import checkpoints_in
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, from_line, to_line
 from sdlora.intact import write_atomically
 
 REQUESTS = ("stop", "save", "sample", "pause")
+SWEPT = ("", "samples", "checkpoints", "control", "exports")  # folders of a run in which files are written
+# Hidden names of what is being written: by a process of that number, or by the trainer alone.
+HALF_WRITTEN = re.compile(r"\..*\.(?P<pid>[0-9]+)(\.[0-9]+\.tmp|\.new\.safetensors)|\.[0-9]+\.tmp|\.trial\.safetensors")
 
 
 def safe_name(text: str) -> str:
@@ -78,6 +84,15 @@ class Run:
 
     def close_lock(self) -> None:
         self._lock.release()
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written; for the trainer, at its start, with the lock held."""
+        for part in SWEPT:
+            folder = self.folder / part
+            for path in folder.glob(".*") if folder.is_dir() else ():
+                name = HALF_WRITTEN.fullmatch(path.name)
+                if name and not _writes_still(name["pid"]):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     def write(self, event: Event) -> None:
         """Append the event; a torn last line (power loss) is closed off first."""
@@ -142,15 +157,20 @@ class Run:
         return "interrupted" if any_event else "new"
 
     def checkpoints(self) -> list[tuple[int, Path]]:
-        """(step, folder) of every complete checkpoint, oldest first."""
-        folder = self.folder / "checkpoints"
-        found = [p for p in folder.glob("*") if p.name.isdigit() and p.is_dir()] if folder.is_dir() else []
-        return sorted((int(p.name), p) for p in found)
+        """(step, folder) of every checkpoint, oldest first; whether one is whole, ``checkpoints.verified`` says."""
+        return checkpoints_in(self.folder / "checkpoints")
 
     def drop_old_checkpoints(self, keep: int) -> None:
         """Delete all but the newest ``keep`` (0 keeps all)."""
         for _, folder in self.checkpoints()[: -keep or None] if keep else []:
             shutil.rmtree(folder)
+
+
+def _writes_still(pid: str | None) -> bool:
+    """Does another process of that number live? One may export a file while the run is started."""
+    import psutil
+
+    return pid is not None and len(pid) < 10 and int(pid) != os.getpid() and psutil.pid_exists(int(pid))
 
 
 def list_runs(root: Path | str) -> list[Run]:

@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from sdlora import events as ev
 from sdlora.config import Settings
-from sdlora.errors import explain
+from sdlora.errors import Unstable, explain
 from sdlora.run import Run
 
 WORK = {"latents": "Encoding images", "text": "Encoding captions", "model": "Loading the model"}  # with a line or bar
@@ -26,12 +26,14 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
     """Train ``run`` to its end and return the exit status (0 done or stopped, 1 failed).
 
     plain: no progress bar and no copy into log.txt, for a trainer whose output already goes there.
-    Ctrl-C and SIGTERM ask the loop to stop at the next step, so that a usable LoRA is kept; a second one ends at once.
+    Ctrl-C, SIGTERM and a terminal that closes ask the loop to stop at the next step, so that a usable LoRA is kept; a
+    second Ctrl-C or SIGTERM ends at once, with the state of the last step saved.
     """
     main = _is_main_process()
     if main:
         run.open_lock()
         run.request("stop", on=False)  # a request from before this start is not for us
+        run.sweep()
         run.write(ev.Progress("start", 0, 1))  # PyTorch takes seconds to come in
     own_log = main and not plain
     try:
@@ -48,7 +50,7 @@ def _opened(path: Path | None) -> AbstractContextManager[TextIO | None]:
     return open(path, "a", encoding="utf-8") if path else nullcontext()
 
 
-def _follow(run: Run, loop: Iterator[ev.Event], log: TextIO | None, plain: bool, main: bool) -> int:
+def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None, plain: bool, main: bool) -> int:
     with _Screen(log, plain, silent=not main) as screen:
         try:
             for event in loop:
@@ -59,10 +61,11 @@ def _follow(run: Run, loop: Iterator[ev.Event], log: TextIO | None, plain: bool,
             stopped = isinstance(error, KeyboardInterrupt)
             told = "Stopped at once." if stopped else str(explain(error))
             step = screen.step
-            last = run.checkpoints()[-1:]
-            if last:
-                told += f" The checkpoint of step {last[0][0]} is kept; go on with: sdlora train --resume {run.folder}"
             details = traceback.format_exc()
+            loop.close()  # where it was not the loop that failed: it saves its last step then
+            last = run.checkpoints()[-1:]
+            if last and not isinstance(error, Unstable):  # resumed, it would end there again
+                told += f" The checkpoint of step {last[0][0]} is kept; go on with: sdlora train --resume {run.folder}"
             print(details, file=log) if log else print(details, file=sys.stderr)
             if main:
                 run.write(ev.Finished(step, "stopped" if stopped else "failed", told))
@@ -73,12 +76,19 @@ def _follow(run: Run, loop: Iterator[ev.Event], log: TextIO | None, plain: bool,
     return 0
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output has gone, which is no reason to end a training; Rich's own would exit here."""
+        self.quiet = True
+        _silence([sys.stdout])
+
+
 class _Screen:
     """One line that moves for steps, one line each for what is worth remembering."""
 
     def __init__(self, log: TextIO | None, plain: bool, silent: bool = False):
         self.log, self.silent, self.step, self.file = log, silent, 0, ""
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self.moves = not plain and not silent and self.console.is_terminal
         self.plain = plain
         self.losses: deque[float] = deque(maxlen=50)
@@ -105,7 +115,10 @@ class _Screen:
     def say(self, text: str) -> None:
         if self.silent:
             return
-        self.console.print(text, markup=False)
+        try:
+            self.console.print(text, markup=False)
+        except OSError:  # a terminal that has gone
+            self.console.quiet = True
         if self.log:
             print(text, file=self.log, flush=True)
 
@@ -180,16 +193,38 @@ def _is_main_process() -> bool:
 
 @contextmanager
 def _stopping_on_signals(run: Run):
-    def stop(number, _frame):
+    terminals = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
+
+    def stop(_number, _frame):
         if run.requested("stop"):
             raise KeyboardInterrupt
         run.request("stop")
         print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr, flush=True)
 
-    names = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, stop) for number in names}
+    def hang_up(_number, _frame):  # comes twice: from the kernel and from the shell
+        _silence(terminals)
+        run.request("stop")
+
+    wanted = {
+        "SIGINT": stop,
+        "SIGTERM": stop,
+        "SIGHUP": hang_up,
+        "SIGBREAK": hang_up,
+    }  # SIGBREAK: Windows' closed window
+    there = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
+    # What was started to ignore it (nohup) goes on ignoring it.
+    there = {number: handler for number, handler in there.items() if signal.getsignal(number) != signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in there.items()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _silence(streams: list[TextIO]) -> None:
+    """Send what is written to them nowhere: writing to a terminal that is gone would end the training."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

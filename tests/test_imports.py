@@ -33,7 +33,13 @@ RULES = {
     "launcher": ("sdlora", "ui"),
 }
 # The loop, its beginning and its end are where the rooms meet: they take the settings and the run.
-MEETING = ("sdlora.train.loop", "sdlora.train.setup", "sdlora.train.finish", "sdlora.train.probe")
+MEETING = (
+    "sdlora.train.loop",
+    "sdlora.train.restore",
+    "sdlora.train.setup",
+    "sdlora.train.finish",
+    "sdlora.train.probe",
+)
 # Plain functions that know nothing of settings or runs.
 PLAIN = ("sdlora.run.write_atomically", "sdlora.run.safe_name")
 

@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from sdlora.checkpoints import WEIGHTS
 from sdlora.config import Model, Settings, dump_settings, load_settings, make_settings, parse_toml
 from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
@@ -19,7 +20,7 @@ from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_text_encoders, load_unet
 from sdlora.preflight import stack_of
 from sdlora.run import safe_name
-from sdlora.train.checkpoint import WEIGHTS, read_weights
+from sdlora.train.checkpoint import read_weights
 from sdlora.train.setup import attach_adapter, base_of
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -151,6 +152,6 @@ def _attach(source: Source, modules: dict[str, nn.Module]) -> Adapter:
         adapter = load_lora(modules, source.path)
     else:
         adapter = attach_adapter(source.settings, modules)
-        adapter.load_state_dict(read_weights(source.path / WEIGHTS))
+        adapter.load_state_dict(read_weights(source.path))
     adapter.requires_grad_(False)
     return adapter.to(modules["unet"].device)

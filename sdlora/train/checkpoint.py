@@ -1,34 +1,45 @@
-"""Checkpoints: the LoRA's float32 factors and the optimizer's state, as safetensors; complete or not there at all."""
+"""Write and read checkpoints: the LoRA's float32 factors and the optimizer's whole state; complete or not there."""
 
-import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from sdlora.errors import UserError
+from sdlora.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, verified
+from sdlora.errors import Unstable, UserError
+from sdlora.intact import Damaged, digest_of, write_json
 from sdlora.lora.adapter import Adapter
+from sdlora.train.optim_state import give_state, kind_of, named_parameters, take_state
 
-WEIGHTS, OPTIMIZER, STATE = "lora.safetensors", "optimizer.safetensors", "state.json"
+SHOWN = 3  # names of layers in a note
 
 
 def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.optim.Optimizer, extra: dict) -> Path:
     """Write ``folder/000500``: into a hidden folder first, fsynced, then renamed. Returns its path.
 
-    extra: small JSON values to find again in ``load_checkpoint`` (a GradScaler's scale). OSError if the disk is full;
-    then nothing is left of it.
+    extra: small JSON values to find again in ``load_checkpoint`` (a GradScaler's state). Raises Unstable where a
+    factor or the optimizer's state is not finite, OSError if the disk is full; then nothing is left of it, and an older
+    checkpoint of that step stays.
     """
     target = folder / f"{step:06d}"
     temporary = folder / f".{step:06d}.tmp"
+    weights = {name: value.detach().cpu().contiguous() for name, value in adapter.state_dict().items()}
+    tensors, plain = take_state(adapter, optimizer)
+    _check_finite(step, {**weights, **tensors})
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        save_file({k: v.cpu().contiguous() for k, v in adapter.state_dict().items()}, temporary / WEIGHTS)
-        save_file(_optimizer_tensors(adapter, optimizer), temporary / OPTIMIZER)
-        (temporary / STATE).write_text(json.dumps({"step": step, **extra}))
+        save_file(weights, temporary / WEIGHTS)
+        save_file(tensors, temporary / OPTIMIZER)
+        state = {"format": FORMAT, "step": step, **extra, "optimizer": {"kind": kind_of(optimizer), "values": plain}}
+        state["files"] = {name: digest_of(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
+        write_json(temporary / STATE, state | _strengths(adapter))
         for file in temporary.iterdir():
             with open(file, "rb+") as handle:
                 os.fsync(handle.fileno())
@@ -48,51 +59,99 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
 def load_checkpoint(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer) -> dict:
     """Restore both in place, bit for bit, and return the saved state ({"step": …, …}).
 
-    UserError for a damaged checkpoint or one of another rank or target set; the adapter is then as before.
+    UserError for a damaged checkpoint, one of another rank or target set, or of another optimizer; the adapter is then
+    as before.
     """
-    weights, tensors = read_weights(folder / WEIGHTS), read_weights(folder / OPTIMIZER)
-    try:
-        state = json.loads((folder / STATE).read_text())
-    except (OSError, ValueError) as error:
-        raise _damaged(folder, error) from error
+    state, weights, tensors = _read(folder)
     adapter.load_state_dict(weights)
-    for name, parameter in _named(adapter):
-        if f"{name}.exp_avg" not in tensors:
-            continue  # saved before the first step
-        optimizer.state[parameter] = {
-            "step": tensors[f"{name}.step"].clone(),
-            "exp_avg": tensors[f"{name}.exp_avg"].to(parameter.device),
-            "exp_avg_sq": tensors[f"{name}.exp_avg_sq"].to(parameter.device),
-        }
+    told = _optimizer_of(state)
+    give_state(adapter, optimizer, tensors, told["values"], told["kind"])
     return state
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of one of a checkpoint's files; UserError if it is damaged."""
-    try:
-        return load_file(path)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _damaged(path.parent, error) from error
+def load_what_fits(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer) -> tuple[dict, list[str]]:
+    """The same for a run whose settings differ: (saved state, sentences on what was left out or is new).
 
-
-def _damaged(folder: Path, error: Exception) -> UserError:
-    return UserError(
-        f"The checkpoint {folder.name} is damaged ({error}).",
-        fix=f"Delete the folder {folder.name}; the one before it will be used.",
+    Layers that both have get the saved factors; where alpha / rank is another one here, up is scaled so that the LoRA
+    does what it did. The optimizer's state follows where optimizer, layers and strengths are the same. UserError for
+    another rank or shape, for DoRA on one side only, or if no layer is in both.
+    """
+    state, weights, tensors = _read(folder)
+    own, said = adapter.state_dict(), []
+    common = own.keys() & weights.keys()
+    if not common or any(name.endswith(".magnitude") for name in own.keys() ^ weights.keys()):
+        adapter.load_state_dict(weights)  # says what is missing
+    adapter.load_state_dict({name: weights[name] if name in common else value for name, value in own.items()})
+    scaled = _keep_strengths(adapter, state, common)
+    new, gone = (
+        {name.rpartition(".")[0] for name in names} for names in (own.keys() - common, weights.keys() - common)
     )
+    if new:
+        said.append(f"Layers that the checkpoint does not have start anew: {_some(new)}.")
+    if gone:
+        said.append(f"Layers of the checkpoint that do not learn here and are left out: {_some(gone)}.")
+    told = _optimizer_of(state)
+    if told["kind"] != kind_of(optimizer):
+        said.append(f"The optimizer starts anew: the checkpoint has the state of {told['kind']}.")
+    elif scaled:
+        said.append("The optimizer starts anew: the LoRA's strength, alpha / rank, is another one here.")
+    else:
+        give_state(adapter, optimizer, tensors, told["values"], told["kind"], only=set(common))
+    return state, said
 
 
-def _named(adapter: Adapter):
-    for name, layer in adapter.layers.items():
-        yield f"{name}.down", layer.down.weight
-        yield f"{name}.up", layer.up.weight
-        if adapter.dora:
-            yield f"{name}.magnitude", layer.magnitude
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The LoRA's factors in a checkpoint; UserError if it is damaged."""
+    return _read(folder)[1]
 
 
-def _optimizer_tensors(adapter: Adapter, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    return {
-        f"{name}.{key}": value.detach().cpu().clone()
-        for name, parameter in _named(adapter)
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
+def _read(folder: Path) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:
+    """(state, the LoRA's factors, the tensors of the optimizer's state) of a checkpoint that is whole."""
+    try:
+        state = verified(folder)
+        return state, load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
+    except (Damaged, OSError, SafetensorError) as error:
+        fix = "Delete that folder, or use another checkpoint."
+        raise UserError(f"The checkpoint {folder.name} is damaged ({error}).", fix=fix) from error
+
+
+def _optimizer_of(state: dict) -> dict[str, Any]:
+    return state.get("optimizer") or {"kind": "AdamW", "values": {}}  # format 1 knew no other
+
+
+def _check_finite(step: int, tensors: dict[str, Tensor]) -> None:
+    broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise Unstable(
+            f"Training became unstable at step {step}: {broken[0]} is not finite ({len(broken)} such tensors), so no "
+            "checkpoint of it was written."
+        )
+
+
+# ---- alpha / rank, which the factors alone don't tell
+
+
+def _strengths(adapter: Adapter) -> dict[str, Any]:
+    """{"strength": the commonest alpha / rank, "strengths": the others by layer}."""
+    all_of = {name: layer.scale for name, layer in adapter.layers.items()}
+    common = Counter(all_of.values()).most_common(1)[0][0]
+    return {"strength": common, "strengths": {name: s for name, s in all_of.items() if s != common}}
+
+
+@torch.no_grad()
+def _keep_strengths(adapter: Adapter, state: dict, common: set[str]) -> bool:
+    """Scale each up by what alpha / rank was when it was saved against now; was there anything to scale?"""
+    scaled = False
+    for name, parameter in named_parameters(adapter):
+        layer = name.rpartition(".")[0]
+        own = adapter.layers[layer].scale
+        before = state.get("strengths", {}).get(layer, state.get("strength", own))
+        if name.endswith(".up") and name in common and before != own:
+            parameter.mul_(before / own)
+            scaled = True
+    return scaled
+
+
+def _some(names: set[str]) -> str:
+    first = sorted(names)[:SHOWN]
+    return ", ".join(first) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

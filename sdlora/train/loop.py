@@ -13,7 +13,8 @@ from accelerate.utils import broadcast_object_list
 
 from sdlora.config import Settings
 from sdlora.data.dataset import Item, Plan, hold_out
-from sdlora.errors import UserError
+from sdlora.data.kept import compare_with_kept
+from sdlora.errors import Unstable, UserError, explain
 from sdlora.events import (
     Event,
     Finished,
@@ -29,20 +30,24 @@ from sdlora.events import (
 )
 from sdlora.lora.sidecar import write_sidecars
 from sdlora.models.families import BaseInfo
+from sdlora.origin import calmer_command
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
 from sdlora.preflight import base_in_short, scan_for, stack_of
 from sdlora.run import Run, safe_name
 from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
-from sdlora.train.checkpoint import load_checkpoint, save_checkpoint
+from sdlora.train.checkpoint import save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.measure import contradiction
 from sdlora.train.optim import make_optimizer, make_scheduler
+from sdlora.train.restore import missed, restore, scaler_state
 from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
+
+LEAST_SCALE = 2.0**-10  # of a GradScaler; below, it is not the scale that makes gradients infinite
 
 
 class _Stop(Exception):
@@ -81,6 +86,8 @@ def prepare(
     if fatal:
         raise UserError(*fatal)
     yield from (Warned(str(problem)) for problem in dataset.problems)
+    if accelerator.is_main_process:
+        yield from (Warned(words) for words in compare_with_kept(run.folder, dataset.items))
     captioning = Captioning(data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout)
     latents = text = None
     with accelerator.main_process_first():  # the others then find everything cached
@@ -141,39 +148,77 @@ class Job:
         self.validation = Validation(trainee, measured_on(items, held_out), latents, captioning, train.seed)
         self.device = accelerator.device
         self.process = psutil.Process()
+        self.done = 0  # steps whose weights the adapter holds
+        self.torn = False  # is an update under way, so that the weights are of no step?
 
     # ---- the loop
 
     def steps(self) -> Iterator[Event]:
-        """From the newest checkpoint to the last step, or to a stop."""
+        """From the newest checkpoint to the last step, or to a stop.
+
+        Whatever ends it after a step (an error, Ctrl-C, the generator closed), the state of that step is saved first.
+        """
         train, adapter = self.settings.train, self.trainee.adapter
-        done = self._restore()
-        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, done, train.cycles)
+        start = yield from restore(self.run, train.steps, self.accelerator, adapter, self.optimizer)
+        self.done = start.step
+        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, self.done, train.cycles)
         self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
         yield Started(
-            done, train.steps, len(self.items), adapter.trainable, adapter.total,
+            self.done, train.steps, len(self.items), adapter.trainable, adapter.total,
             adapter.file_bytes(self.settings.save.dtype), str(self.device),
             base_in_short(self.trainee.base, train.min_snr_gamma),
         )  # fmt: skip
-        if done == 0:
+        try:
+            yield from self._catch_up(start.first)
+            yield from self._all_steps(scheduler)
+        except (Exception, KeyboardInterrupt) as error:
+            yield from self._rescue(error)
+            raise
+        except GeneratorExit:  # closed by whoever reads the events: nobody is left to tell
+            list(self._rescue())
+            raise
+
+    def _rescue(self, error: BaseException | None = None) -> Iterator[Event]:
+        """Save the step that is done, whatever ended the run after it; but not what has become unstable."""
+        folder = self.run.folder / f"checkpoints/{self.done:06d}"
+        if self.done == 0 or self.torn or isinstance(error, Unstable) or not self.accelerator.is_main_process:
+            return
+        if (self.done, folder) in self.run.checkpoints():
+            return
+        try:
+            self._write_checkpoint(self.done)
+        except (OSError, UserError) as second:  # the first error is the one to tell; this one is why steps are lost
+            yield Warned(f"The state of step {self.done} could not be saved: {explain(second)}")
+        else:
+            yield self._saved(self.done)
+
+    def _catch_up(self, first: bool) -> Iterator[Event]:
+        """What belongs to the step that is done already: at the beginning "before", later what a kill has cut off."""
+        if first:
             yield from self._measure()
-            yield from self.validate(0)
-            yield from self.sample(0)  # "before"
+        validation, pictures = (True, True) if first else missed(self.run, self.settings, self.done)
+        if validation:
+            yield from self.validate(self.done)
+        if pictures:
+            yield from self.sample(self.done)
+        if first:
             yield Progress("export", 0, 1)
             self._try_export()
-        why = "done"
-        for step in range(done + 1, train.steps + 1):
+
+    def _all_steps(self, scheduler) -> Iterator[Event]:
+        train, why = self.settings.train, "done"
+        for step in range(self.done + 1, train.steps + 1):
             if (yield from self._asked(step - 1)):
                 why = "stopped"
                 yield Stopping(step - 1)
                 break
             began = time.perf_counter()
-            lr = scheduler.get_last_lr()[0] if step > done + 1 else self.optimizer.param_groups[0]["lr"]
+            lr = self.optimizer.param_groups[0]["lr"]
             # ------------------------------------------------ one step
             loss = self.take(step)
             scheduler.step()
             # ---------------------------------------------------------
-            done = step
+            self.done, self.torn = step, False
             yield StepDone(step, loss, lr, round(time.perf_counter() - began, 4), self._memory())
             if _due(step, self.settings.validation.every):
                 yield from self.validate(step)
@@ -182,7 +227,7 @@ class Job:
                     yield self.save(step)
                 if _due(step, self.settings.sample.every):
                     yield from self.sample(step)
-        yield from self._finish(done, why)
+        yield from self._finish(self.done, why)
 
     def take(self, step: int) -> float:
         """Forward, backward and update; returns the mean loss over the images, before weighting."""
@@ -205,16 +250,21 @@ class Job:
             total += plain / len(batches)
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(torch.tensor(total, device=self.device), "mean").item()
-        if not math.isfinite(total):
-            raise UserError(
-                f"Training became unstable at step {step}.",
-                fix="Usually train.lr is too high, or fp16 is used where bf16 is safer; the last checkpoint is kept.",
-            )
-        if train.max_grad_norm:
-            self.accelerator.clip_grad_norm_(trainee.adapter.parameters(), train.max_grad_norm)
+        # The norm is taken for its own sake, too: a norm that is not finite would ruin all weights at once.
+        norm = self.accelerator.clip_grad_norm_(trainee.adapter.parameters(), train.max_grad_norm or math.inf)
+        if not math.isfinite(total) or not self._bearable(float(norm)):
+            usual = "Usually train.lr is too high, or fp16 is used where bf16 is safer; the last checkpoint is kept."
+            lower = f"To try a lower rate: {calmer_command(self.run, self.settings, step)}"
+            raise Unstable(f"Training became unstable at step {step}.", fix=f"{usual} {lower}")
+        self.torn = True
         self.prepared.step()
         self.prepared.zero_grad()
         return total
+
+    def _bearable(self, norm: float) -> bool:
+        """Can the update be made? A GradScaler skips one that can't and lowers its scale, until it can."""
+        scaler = getattr(self.accelerator, "scaler", None)
+        return math.isfinite(norm) or (scaler is not None and scaler.get_scale() >= LEAST_SCALE)
 
     def _loss(self, batch) -> tuple[torch.Tensor, float]:
         """(weighted loss to descend, plain mean squared error)."""
@@ -291,25 +341,20 @@ class Job:
 
     def save(self, step: int) -> Event:
         """Write a checkpoint and drop the oldest ones beyond save.keep."""
-        folder = self.run.folder / "checkpoints"
         if self.accelerator.is_main_process:
-            scaler = getattr(self.accelerator, "scaler", None)
-            extra = {"epoch": self.plan.epoch_of(step), "precision": self.accelerator.mixed_precision}
-            extra |= {"started": self._started()} | ({"loss_scale": scaler.get_scale()} if scaler else {})
-            save_checkpoint(folder, step, self.trainee.adapter, self.optimizer, extra)
-            self.run.drop_old_checkpoints(self.settings.save.keep)
+            self._write_checkpoint(step)
         self.accelerator.wait_for_everyone()
-        return Saved(step, f"checkpoints/{step:06d}")
+        return self._saved(step)
 
-    def _restore(self) -> int:
-        """Load the newest checkpoint; returns its step, 0 without one."""
-        there = self.run.checkpoints()
-        if not there:
-            return 0
-        state = load_checkpoint(there[-1][1], self.trainee.adapter, self.optimizer)
-        if "loss_scale" in state and getattr(self.accelerator, "scaler", None):
-            self.accelerator.scaler.update(state["loss_scale"])
-        return state["step"]
+    def _write_checkpoint(self, step: int) -> None:
+        extra = {"epoch": self.plan.epoch_of(step), "precision": self.accelerator.mixed_precision}
+        extra |= {"started": self._started(), **scaler_state(self.accelerator)}
+        save_checkpoint(self.run.folder / "checkpoints", step, self.trainee.adapter, self.optimizer, extra)
+        self.run.drop_old_checkpoints(self.settings.save.keep)
+
+    @staticmethod
+    def _saved(step: int) -> Event:
+        return Saved(step, f"checkpoints/{step:06d}")
 
     # ---- the end
 

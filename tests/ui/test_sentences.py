@@ -14,7 +14,7 @@ from ui.words.zh import problems as zh
 
 # Modules whose sentences the page can show, whole or some of their functions; the toolbox is not among them.
 ROOMS = ("data", "models", "train", "lora", "pictures")
-ALONE = ("effects", "errors", "config", "preflight", "run", "size")
+ALONE = ("effects", "errors", "config", "preflight", "run", "size", "checkpoints", "origin")
 FUNCTIONS = {
     "terminal": ("_follow",),
     "cli": ("_existing", "train_command"),
@@ -27,6 +27,7 @@ NOT_SAID = {
     "{}: {}, ready to train on.", ", pooled", "rank={}, alpha={}", "dpm++ 2m", "epsilon (assumed)",
     "min-SNR gamma {}", "no min-SNR weighting", "{}; prediction {}; {}", "read from {}", "assumed from {}",
     "assumed, since the model does not say",
+    "sdlora train --from {} --train.lr {}",
 }  # fmt: skip
 QUIET_CALLS = ("ValueError", "AssertionError", "setting", "print", "say", "add_argument", "compile", "match", "repr")
 QUIET_NAMES = ("DORA_NOTE",)  # in the toolbox's answers

@@ -46,8 +46,79 @@ SENTENCES = {
         "请打开 train.gradient_checkpointing，或降低 data.resolution 或 train.batch_size。"
     ),
     # ---- checkpoints and run folders
-    "The checkpoint {name} is damaged ({reason}).": "检查点 {name} 已损坏（{reason}）。",
-    "Delete the folder {name}; the one before it will be used.": "请删除文件夹 {name}；将使用它之前的一个。",
+    "The checkpoint {name} is damaged ({fault}).": "检查点 {name} 已损坏（{fault}）。",
+    "Delete that folder, or use another checkpoint.": "请删除该文件夹，或使用另一个检查点。",
+    "The checkpoint {name} is damaged ({fault}) and is passed over.": "检查点 {name} 已损坏（{fault}），已跳过。",
+    "The checkpoint {name} is damaged ({fault}): it is passed over and kept as {aside}.": (
+        "检查点 {name} 已损坏（{fault}）：已跳过，并保留为 {aside}。"
+    ),
+    "{name} in checkpoints is no checkpoint and is left alone.": "checkpoints 中的 {name} 不是检查点，未作处理。",
+    "The run goes on from step {step}.": "训练从第 {step} 步继续。",
+    "No whole checkpoint is left, so the run begins again.": "已没有完整的检查点，训练从头开始。",
+    "The run was trained in {before} and goes on in {now}: it will differ a little.": (
+        "此前以 {before} 训练，现在以 {now} 继续：结果会略有不同。"
+    ),
+    "The state of step {step} could not be saved: {error}": "第 {step} 步的状态无法保存：{error}",
+    "Training became unstable at step {step}: {name} is not finite ({count} such tensors), so no checkpoint of it was "
+    "written.": "训练在第 {step} 步变得不稳定：{name} 不是有限的数字（共 {count} 个张量），因此没有写入检查点。",
+    "To try a lower rate: {command}": "用更低的学习率再试：{command}",
+    "The checkpoint has the state of {kind}, but this run trains with {other}.": (
+        "检查点保存的是 {kind} 的状态，而这次训练使用 {other}。"
+    ),
+    "Use the same optimizer.": "请使用相同的优化器。",
+    "The checkpoint has an optimizer's state of {name}, which does not learn here ({count} such names).": (
+        "检查点含有 {name} 的优化器状态，而它在这里不训练（共 {count} 个）。"
+    ),
+    "The checkpoint lacks {entry} of {name} in the optimizer's state.": (
+        "检查点的优化器状态中缺少 {name} 的 {entry}。"
+    ),
+    # ---- other pictures than at the last start
+    "The record of the run's images, {file}, is damaged ({fault}): whether they changed can't be told.": (
+        "这次训练的图片记录 {file} 已损坏（{fault}）：无法判断图片是否有变化。"
+    ),
+    "Images added since the run's last start: {captions}.": "自上次启动以来新增的图片：{captions}。",
+    "Images removed since the run's last start: {captions}.": "自上次启动以来移除的图片：{captions}。",
+    "Images changed since the run's last start: {captions}.": "自上次启动以来改变的图片：{captions}。",
+    "Images with another caption since the run's last start: {captions}.": (
+        "自上次启动以来说明文字改变的图片：{captions}。"
+    ),
+    "Images with other repeats since the run's last start: {captions}.": (
+        "自上次启动以来重复次数改变的图片：{captions}。"
+    ),
+    "So it does not go on exactly as it would have: order and noise are those of the images there are now.": (
+        "因此不会与原来完全一样地继续：顺序和噪声以现有的图片为准。"
+    ),
+    # ---- a new run from another one's checkpoint
+    "Layers that the checkpoint does not have start anew: {names_of_layers}.": (
+        "检查点中没有的层从头开始：{names_of_layers}。"
+    ),
+    "Layers of the checkpoint that do not learn here and are left out: {names_of_layers}.": (
+        "检查点中有、但在这里不训练、因而舍去的层：{names_of_layers}。"
+    ),
+    "The optimizer starts anew: the checkpoint has the state of {kind}.": (
+        "优化器从头开始：检查点保存的是 {kind} 的状态。"
+    ),
+    "The optimizer starts anew: the LoRA's strength, alpha / rank, is another one here.": (
+        "优化器从头开始：LoRA 的强度（alpha / rank）与原来不同。"
+    ),
+    "{name} has no checkpoint to start from.": "{name} 没有可以作为起点的检查点。",
+    "To begin it again with other settings: sdlora train --from {path}": (
+        "用其他设置重新开始：sdlora train --from {path}"
+    ),
+    "To change them, begin a new run at its last checkpoint: sdlora train --from {path} …": (
+        "要更改设置，请从它最后的检查点开始新的训练：sdlora train --from {path} …"
+    ),
+    "The checkpoint is of step {step}, and train.steps is {steps}: nothing is left to train.": (
+        "检查点是第 {step} 步的，而 train.steps 是 {steps}：没有剩余的步数可训练。"
+    ),
+    "train.steps counts from the first run's beginning: set it higher.": (
+        "train.steps 从最初那次训练的开头算起：请设得更大。"
+    ),
+    "{key} can't change: an older version saved this checkpoint and did not note its alpha.": (
+        "{key} 不能更改：这个检查点由旧版本保存，没有记录 alpha。"
+    ),
+    "Keep it, or use adapter.start_from with the LoRA file.": "请保持不变，或用 adapter.start_from 指定 LoRA 文件。",
+    "The checkpoint {name} of {run} could not be copied: {error}.": "{run} 的检查点 {name} 无法复制：{error}。",
     "The checkpoint of step {step} could not be written: {reason}.": "第 {step} 步的检查点无法写入：{reason}。",
     "Free some space on the disk and resume the run.": "请在磁盘上腾出一些空间，然后恢复训练。",
     "Choose another run.folder.": "请换一个 run.folder。",
@@ -57,7 +128,6 @@ SENTENCES = {
     "{path} is not a run folder (no settings.toml in it).": "{path} 不是训练文件夹（其中没有 settings.toml）。",
     "`sdlora runs` lists them.": "`sdlora runs` 会列出它们。",
     "A resumed run keeps its settings.": "恢复的训练沿用原来的设置。",
-    "Start a new run to change them.": "要更改设置，请开始新的训练。",
     # ---- exporting and drawing, whose last lines the page shows
     "Details: {path}": "详细内容：{path}",
     "{name} has no checkpoint.": "{name} 没有检查点。",
@@ -88,4 +158,27 @@ SENTENCES = {
 PARTS = {
     "place": {"": "", " ({path})": "（{path}）"},
     "captions": {"{names} and {count} more": "{names} 等（另有 {count} 张）", "{names}": "{names}"},
+    "names_of_layers": {"{names} and {count} more": "{names} 等（另有 {count} 层）", "{names}": "{names}"},
+    "fault": {
+        "{file} is missing": "缺少 {file}",
+        "{file} can't be read: {reason}": "{file} 无法读取：{reason}",
+        "{file} is empty": "{file} 是空的",
+        "{file} is not what was saved": "{file} 不是当初保存的内容",
+        "{file} is no whole safetensors file: {why}": "{file} 不是完整的 safetensors 文件：{why}",
+        "{file} lacks a part of {name_of_layer}": "{file} 缺少 {name_of_layer} 的一部分",
+        "{name_of_layer} in {file} fits no part of the LoRA": "{file} 中的 {name_of_layer} 与 LoRA 的任何部分都不符",
+        "{name_of_layer} in {file} is not finite": "{file} 中的 {name_of_layer} 不是有限的数字",
+        "{file} is of step {number}": "{file} 属于第 {number} 步",
+        "{file} has no step": "{file} 中没有步数",
+        "{file} is of a newer version of this program": "{file} 由本程序的更新版本写成",
+        "{file} does not name its files": "{file} 没有列出它的文件",
+        "{file}: changed or torn": "{file}：被改动或不完整",
+        "{file}: not JSON": "{file}：不是 JSON",
+        "{file}: no JSON object": "{file}：不是 JSON 对象",
+        "{file}: nested too deep": "{file}：嵌套过深",
+        "the run has only {number} steps": "这次训练只有 {number} 步",
+        "changed or torn": "被改动或不完整",
+        "not JSON": "不是 JSON",
+        "{why}": "{why}",
+    },
 }
