@@ -185,6 +185,8 @@ def test_one_command_makes_what_is_missing_and_nothing_twice(base, tmp_path):
     (unet,) = train.steps(tmp_path, 9, Path("b"), 4, True, "cuda")
     assert float(unet[unet.index("--minutes") + 1]) < 6 and "--compile" in unet
     assert unet[unet.index("--start") + 1] == "b"
+    wide = train.steps(tmp_path / "none", 9, None, 1, False, None, ["--channels", "8"], ["--channels", "9"])
+    assert [command[-1] for command in wide[1:]] == ["8", "9"]
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,9 @@ VAE_SHARE, UNET_SHARE = 0.25, 0.6
 
 
 def steps(
-    data: Path, minutes: float, start: Path | None, workers: int, cuda: bool, device: str | None
-) -> list[list[str]]:
+    data: Path, minutes: float, start: Path | None, workers: int, cuda: bool, device: str | None,
+    vae_shape: list[str] = (), unet_shape: list[str] = (),
+) -> list[list[str]]:  # fmt: skip
     """The commands that are still to be run, each as script and arguments."""
     many, where = ["--workers", str(workers)], ["--device", device] if device else []
     out = []
@@ -28,9 +29,9 @@ def steps(
     if not (data / "vae").is_dir():
         begin = ["--start", str(start / "vae")] if start else []
         budget = ["--minutes", f"{VAE_SHARE * minutes:.2f}"]
-        out.append(["train_vae.py", str(data), *budget, *begin, *many, *where])
+        out.append(["train_vae.py", str(data), *budget, *begin, *many, *where, *vae_shape])
     unet = ["train_unet.py", str(data), "--minutes", f"{UNET_SHARE * minutes:.2f}", *many, *where]
-    unet += ["--start", str(start)] if start else []
+    unet += [*(["--start", str(start)] if start else []), *unet_shape]
     # Compiling takes most of a minute on a GPU; on a CPU it gains nothing.
     out.append(unet + (["--compile"] if cuda and UNET_SHARE * minutes >= 4 else []))
     return out
@@ -43,11 +44,14 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a base to go on from, such as sdlora/models/tiny")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where PyTorch finds it)")
+    parser.add_argument("--vae-channels", help="other than train_vae.py's own; not with --start")
+    parser.add_argument("--unet-channels", help="other than train_unet.py's own; not with --start")
     args = parser.parse_args()
     import torch
 
     cuda = torch.cuda.is_available() and args.device != "cpu"
-    for script, *options in steps(args.data, args.minutes, args.start, args.workers, cuda, args.device):
+    shapes = [["--channels", c] if c else [] for c in (args.vae_channels, args.unet_channels)]
+    for script, *options in steps(args.data, args.minutes, args.start, args.workers, cuda, args.device, *shapes):
         began = time.time()
         print(f"{script} {' '.join(options)}", flush=True)
         subprocess.run([sys.executable, str(HERE / script), *options], check=True)

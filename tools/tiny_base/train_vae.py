@@ -53,13 +53,13 @@ def unseen_pictures(world: World, rows: list[int], each: int = 16) -> dict[str, 
     return out
 
 
-def build() -> AutoencoderKL:
+def build(channels: tuple[int, ...] = (16, 32, 64, 128), layers: int = 1) -> AutoencoderKL:
     """The SD layout (four levels, factor 8) at an eighth of its width."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 32, 64, 128),
-        layers_per_block=1,
+        block_out_channels=channels,
+        layers_per_block=layers,
         latent_channels=4,
         norm_num_groups=8,
         sample_size=128,
@@ -148,6 +148,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--optimizer", default="muon", choices=["muon", "adamw"])
+    parser.add_argument("--channels", default="16,32,64,128", help="of the four levels")
+    parser.add_argument("--layers", type=int, default=1, help="of each block")
     parser.add_argument("--start", type=Path, help="a diffusers autoencoder to go on from")
     parser.add_argument("--decoder-only", action="store_true", help="keep the latents: a UNet for them exists already")
     parser.add_argument("--save-seconds", type=float, default=120)
@@ -160,11 +162,12 @@ def main() -> None:
     pictures = bank(world, rows, args.pictures, args.workers).to(args.device)
     judged = unseen_pictures(world, unseen)
 
-    vae = build()
+    shape = tuple(int(c) for c in args.channels.split(",")), args.layers
+    vae = build(*shape)
     if args.start:
         vae.load_state_dict(AutoencoderKL.from_pretrained(args.start).float().state_dict())
     vae = vae.to(args.device, memory_format=torch.channels_last)
-    average = build().to(args.device).requires_grad_(False)
+    average = build(*shape).to(args.device).requires_grad_(False)
     average.load_state_dict(vae.state_dict())
     if args.decoder_only:
         vae.encoder.requires_grad_(False)
