@@ -11,6 +11,7 @@ from typing import Any
 from sdlora import __version__
 from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError, explain
+from sdlora.numbers import plain_number
 from sdlora.run import Run, list_runs
 from sdlora.toolbox.cli import add_commands as add_toolbox
 
@@ -166,7 +167,7 @@ def _pair(text: str) -> tuple[str, str]:
     pattern, sign, number = text.rpartition("=")
     if not sign or not pattern:
         raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=NUMBER")
-    return pattern, number
+    return pattern, plain_number(number)
 
 
 def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -174,6 +175,8 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
 
     def plain(info: SettingInfo) -> Any:
         value = vars(args)[info.key]
+        if info.type in (int, float):
+            return plain_number(value, whole=info.type is int)
         return dict(value) if info.type is dict else value
 
     return {info.key: plain(info) for info in all_settings() if info.key in vars(args)}
@@ -238,7 +241,13 @@ def prepare_run(settings, problems=()):
         raise UserError(*fatal)
     for problem in problems:
         print(f"Note: {problem}")
-    settings = resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+    wanted, settings = settings, resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+    for key, wish, seed in (
+        ("train.seed", wanted.train.seed, settings.train.seed),
+        ("sample.seed", wanted.sample.seed, settings.sample.seed),
+    ):
+        if wish != seed:
+            print(f"{key}: {seed} (drawn)")
     return Run.create(settings.run.folder, settings.run.name, dump_settings(settings)), settings
 
 

@@ -128,7 +128,9 @@ class Train(Section):
     noise_offset: float = setting(
         0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.", ge=0, le=1
     )
-    seed: int = setting(0, "Same seed, same run: order, crops, noise, test pictures.", "basic", ge=0, le=2**63 - 1)
+    seed: int = setting(
+        0, "Same seed, same run: order, crops, noise, test pictures. -1 draws one.", "basic", ge=-1, le=2**63 - 1
+    )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = setting(
         "auto", "Where to train; auto takes a GPU if there is one."
     )
@@ -142,7 +144,9 @@ class Sample(Section):
     steps: int = setting(20, "Denoising steps of a test picture.", ge=1, le=1000)
     guidance: float = setting(7.5, "Guidance scale: how strictly the prompt is followed.", ge=1, le=100)
     sampler: Literal["ddim", "euler", "dpm++ 2m"] = setting("ddim", "How test pictures are denoised.")
-    seed: int = setting(42, "Seed of the first test picture; the next prompts count up from it.", ge=0, le=2**63 - 1)
+    seed: int = setting(
+        42, "Seed of the first test picture; the next prompts count up from it. -1 draws one.", ge=-1, le=2**63 - 1
+    )
 
 
 class ValidationLoss(Section):
@@ -328,11 +332,15 @@ def _sentence(error: dict, source: str) -> Problem:
             near = difflib.get_close_matches(key, known, n=1)
             what, fix = f"Unknown setting {key} in {source}.", f"Did you mean {near[0]}?" if near else "Remove it."
         case "greater_than_equal":
-            what, fix = f"{key} is {given}.", f"It must be at least {context['ge']}."
+            what, fix = f"{key} is {given}.", f"It must be at least {_bound(context['ge'])}."
         case "greater_than":
-            what, fix = f"{key} is {given}.", f"It must be more than {context['gt']}."
+            what, fix = f"{key} is {given}.", f"It must be more than {_bound(context['gt'])}."
         case "less_than_equal":
-            what, fix = f"{key} is {given}.", f"It must be at most {context['le']}."
+            what, fix = f"{key} is {given}.", f"It must be at most {_bound(context['le'])}."
+        case "int_parsing" | "int_from_float" | "int_type" | "int_parsing_size":
+            what, fix = f"{key} is {_shown(given)}.", "It must be a whole number."
+        case "float_parsing" | "float_type" | "finite_number":
+            what, fix = f"{key} is {_shown(given)}.", "It must be a number."
         case "literal_error":
             what, fix = f"{key} is {_shown(given)}.", f"It must be one of {context['expected']}."
         case "string_too_long":
@@ -348,3 +356,8 @@ def _shown(value: Any) -> str:
 
 def _short(text: str, most: int = 79) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _bound(bound: float) -> str:
+    """A bound as people write it: 0 and not 0.0."""
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -1,6 +1,7 @@
 """Every check that is possible before a run starts, and the settings with nothing left open. No torch."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from dataclasses import replace
@@ -14,6 +15,7 @@ from sdlora.effects import without_effect
 from sdlora.errors import Problem, UserError
 from sdlora.models.families import BaseInfo, contradiction, inspect_base
 from sdlora.models.prompts import escape
+from sdlora.numbers import plain_number
 
 FEW_IMAGES = 5
 PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
@@ -71,7 +73,8 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
     data.resolution: the base's own. sample.size: data.resolution. sample.prompts: two of the captions (with the
     trigger word), else the trigger word. train.text_encoder_lr: half of train.lr; where it is 0, adapter.text_encoder
     is off. model.prediction: the base's. train.min_snr_gamma: 5, or 0 for v-prediction with zero terminal SNR.
-    train.precision and train.device stay: only the machine that trains can tell.
+    train.seed and sample.seed: of -1 a number that is drawn now. train.precision and train.device stay: only the
+    machine that trains can tell.
     """
     done = settings.model_copy(deep=True)
     done.data.folder = os.path.abspath(os.path.expanduser(settings.data.folder))
@@ -87,6 +90,8 @@ def resolve(settings: Settings, info: BaseInfo) -> Settings:
         done.train.text_encoder_lr = settings.train.lr / 2
     if done.train.text_encoder_lr == 0:
         done.adapter.text_encoder = False
+    for section in (done.train, done.sample):
+        section.seed = drawn_seed() if section.seed == -1 else section.seed
     if settings.model.prediction == "auto":
         done.model.prediction = info.prediction
     if settings.model.zero_snr == "auto":
@@ -103,6 +108,11 @@ def usual_gamma(info: BaseInfo) -> float:
     are learnt in them.
     """
     return 0.0 if info.prediction == "v_prediction" and info.zero_snr else MIN_SNR_GAMMA
+
+
+def drawn_seed() -> int:
+    """A seed by chance, as other tools draw them: 0 to 2**32 - 1."""
+    return secrets.randbelow(2**32)
 
 
 def _prompts(settings: Settings) -> list[str]:
@@ -194,7 +204,7 @@ def stack_of(entries: list[str]) -> list[tuple[str, float]]:
     for entry in entries:
         path, _, strength = entry.rpartition("=")
         try:
-            found.append((path or entry, float(strength) if path else 1.0))
+            found.append((path or entry, float(plain_number(strength)) if path else 1.0))
         except ValueError:  # the sign is a part of the name
             found.append((entry, 1.0))
     return found

@@ -26,6 +26,11 @@ def test_every_setting_is_a_flag():
         assert list(given) == [info.key]
 
 
+def test_numbers_of_flags_may_have_a_decimal_comma():
+    given = build_parser().parse_args(["train", "--train.lr", "0,003", "--train.steps", "1,200", "--run.name", "a,b"])
+    assert overrides_of(given) == {"train.lr": "0.003", "train.steps": "1200", "run.name": "a,b"}
+
+
 def test_flags_win_over_the_file(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("[adapter]\nrank = 4\nalpha = 2\n[data]\nflip = true\n")

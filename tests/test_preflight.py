@@ -233,6 +233,14 @@ def test_min_snr_is_off_where_it_would_drop_the_last_timesteps(settings, base, z
     assert ("all but drops the noisiest timesteps" in warnings(check(settings))) == (given is not None)
 
 
+def test_a_seed_of_minus_one_is_drawn_and_written_down(settings: Settings, base: Path) -> None:
+    settings.train.seed = settings.sample.seed = -1
+    drawn = [resolve(settings, inspect_base(str(base))) for _ in range(3)]
+    seeds = [seed for done in drawn for seed in (done.train.seed, done.sample.seed)]
+    assert all(0 <= seed < 2**32 for seed in seeds) and len(set(seeds)) == 6
+    assert resolve(drawn[0], inspect_base(str(base))) == drawn[0]
+
+
 def test_resolve_keeps_what_is_set(settings: Settings, base: Path) -> None:
     settings.data.resolution, settings.sample.size, settings.sample.prompts = 96, 32, ["mine"]
     settings.train.text_encoder_lr, settings.data.cache, settings.model.prediction = 1e-5, "/c", "epsilon"

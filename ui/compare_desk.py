@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from sdlora.numbers import plain_number
+from sdlora.preflight import drawn_seed
 from sdlora.run import Run
 from ui import render, render_runs, text, translate
 from ui.drawings import LIMIT, Drawing, Drawings, checkpoint_title, checkpoints_of, run_of, step_of
@@ -104,7 +106,8 @@ class CompareDesk:
         lines = lines or list(self.watch.get(run_of(keys[0]))[0].settings.sample.prompts)
         if not lines:
             return render.note(text.NO_PROMPT), gr.skip()
-        if not _is_seed(seed):
+        chosen_seed = read_seed(seed)
+        if chosen_seed is None:
             return render.note(text.BAD_SEED), gr.skip()
         pairs = [(key, number) for key in keys for number in numbers if number]
         pairs = [(keys[0], 0.0)] * (0 in numbers) + pairs  # the base model alone: once, and the first one's
@@ -113,14 +116,15 @@ class CompareDesk:
         if count > LIMIT:
             return render.note(text.TOO_MANY.format(count=text.number(count), limit=LIMIT)), gr.skip()
         runs = ", ".join(dict.fromkeys(self.watch.get(run_of(key))[0].name for key in keys))
-        return self._ask("compare", runs, {"variants": variants, "prompts": lines, "seed": int(seed)}, count)
+        return self._ask("compare", runs, {"variants": variants, "prompts": lines, "seed": chosen_seed}, count)
 
     def play(self, prompt: Any, negative: Any, seed: Any, *loras: Any) -> tuple[str, Any]:
         """As ``draw``, for one picture. loras: the slots' keys, then their strengths."""
         there, keys, strengths = self._fresh(), loras[: self.slots], loras[self.slots :]
         if not str(prompt or "").strip():
             return render.note(text.NO_PROMPT), gr.skip()
-        if not _is_seed(seed):
+        chosen_seed = read_seed(seed)
+        if chosen_seed is None:
             return render.note(text.BAD_SEED), gr.skip()
         pairs = [(key, strength) for key, strength in zip(keys, strengths, strict=True) if key in there]
         if not pairs and not there:
@@ -129,7 +133,7 @@ class CompareDesk:
             return render.note(text.BAD_STRENGTHS), gr.skip()
         variant = [{"key": key, "path": there[key], "strength": strength} for key, strength in pairs]
         job = {
-            "variants": [variant], "prompts": [str(prompt).strip()[:PROMPT_LENGTH]], "seed": int(seed),
+            "variants": [variant], "prompts": [str(prompt).strip()[:PROMPT_LENGTH]], "seed": chosen_seed,
             "negative": str(negative or "")[:PROMPT_LENGTH],
         }  # fmt: skip
         return self._ask("play", str(prompt)[:40], job, 1)
@@ -197,8 +201,9 @@ class CompareDesk:
 
 def parse_strengths(typed: Any) -> list[float]:
     """The numbers in it, in order, each once; empty if something else is there or one is beyond ±10."""
+    words = [plain_number(word) for word in str(typed or "").replace(";", " ").split()]
     try:
-        numbers = [float(word) for word in str(typed or "").replace(",", " ").replace(";", " ").split()]
+        numbers = [float(part) for word in words for part in word.replace(",", " ").split()]
     except ValueError:
         return []
     if not all(math.isfinite(number) and abs(number) <= 10 for number in numbers) or len(numbers) > 20:
@@ -206,5 +211,8 @@ def parse_strengths(typed: Any) -> list[float]:
     return list(dict.fromkeys(numbers))
 
 
-def _is_seed(seed: Any) -> bool:
-    return not isinstance(seed, bool) and isinstance(seed, (int, float)) and 0 <= seed < 2**53 and seed == int(seed)
+def read_seed(typed: Any) -> int | None:
+    """A whole number from 0; of -1 one that is drawn; None for anything else."""
+    if isinstance(typed, bool) or not isinstance(typed, (int, float)) or not -1 <= typed < 2**53 or typed != int(typed):
+        return None
+    return drawn_seed() if typed == -1 else int(typed)

@@ -1,6 +1,7 @@
 """Settings as form fields: labels, help, kinds and defaults come from ``sdlora.config``; when they apply, from here."""
 
 from abc import ABCMeta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +9,7 @@ import gradio as gr
 
 from sdlora.config import SettingInfo, Settings, all_settings, make_settings, merge
 from sdlora.errors import Problem, UserError
+from sdlora.numbers import plain_number
 from ui import text
 
 FOLDER = "data.folder"
@@ -35,7 +37,6 @@ APPLIES: dict[str, tuple[tuple[str, str], ...]] = {
     "train.warmup": (("train.scheduler", "not:constant"),),
     "save.keep": (("save.every", "set"),),
 }
-_EXACT = 2**53  # whole numbers up to here survive a browser
 
 
 def shown() -> dict[str, SettingInfo]:
@@ -66,17 +67,12 @@ def make_field(info: SettingInfo, value: Any = None, classes: tuple[str, ...] = 
         return as_typed(gr.Radio(list(info.choices), value=value, **common))
     if info.type is bool:
         return gr.Checkbox(value=value, **common)
-    if _is_number(info):
-        return as_typed(gr.Number(value=value, **common))
+    if info.type in (int, float):  # as text: a browser's own number box drops a decimal comma, and rounds seeds
+        return gr.Textbox(value=value, max_lines=1, **{**common, "elem_classes": [*classes, "number"]})
     hint = text.HINTS.get(info.key, "")
     if info.type in (list, dict):
         return gr.Textbox(value=value, lines=4 if info.level == "basic" else 2, placeholder=hint, **common)
     return gr.Textbox(value=value, max_lines=1, placeholder=hint, **common)
-
-
-def _is_number(info: SettingInfo) -> bool:
-    """Seeds are text: as numbers a browser would round them."""
-    return info.type in (int, float) and not (info.maximum and info.maximum > _EXACT)
 
 
 def as_typed(component: gr.components.Component) -> gr.components.Component:
@@ -99,14 +95,22 @@ def _typed(kind: type) -> type:
 
 
 def as_value(info: SettingInfo, value: Any) -> Any:
-    """A setting's value as its field holds it: lists and tables as lines, very large numbers as text."""
+    """A setting's value as its field holds it: lists and tables as lines, numbers as text; "" for what is unset."""
+    if value is None:
+        return ""
     if info.type is list:
         return "\n".join(value)
     if info.type is dict:
         return "\n".join(f"{pattern}={number:g}" for pattern, number in value.items())
-    if info.type in (int, float) and not _is_number(info):
-        return str(value)
+    if info.type in (int, float):
+        return number_text(value)
     return value
+
+
+def number_text(value: float) -> str:
+    """A number as people write it: 8, not 8.0; 0.00001, not 1e-05. Reads back as the very same."""
+    said = repr(value).removesuffix(".0")
+    return format(Decimal(said), "f") if 1e-7 <= abs(value) < 1e16 and "e" in said else said
 
 
 def values_of(settings: Settings) -> dict[str, Any]:
@@ -125,15 +129,16 @@ def fitting(info: SettingInfo, value: Any) -> Any:
         return value
     if info.type is bool and isinstance(value, bool):
         return value
-    if _is_number(info) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    if not info.choices and info.type is not bool and not _is_number(info) and isinstance(value, (str, int)):
+    if info.type in (int, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number_text(value)
+    if not info.choices and info.type is not bool and isinstance(value, (str, int)):
         return str(value)
     return as_value(info, info.default)
 
 
 def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """(settings' values by key, what can't be read at all) of the form's values. Empty numbers mean the default."""
+    """(settings' values by key, what can't be read at all) of the form's values. An emptied number is a problem: what
+    it stands for is for a person to say."""
     found, problems = {}, []
     known = shown()
     for key, value in values.items():
@@ -146,10 +151,15 @@ def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
             problems += wrong
         elif info.type is str:
             value = str("" if value is None else value).strip()
+        elif info.type in (int, float):
+            value = plain_number(str("" if value is None else value), whole=info.type is int).strip()
+            if not value and not info.optional:
+                what = text.NUMBER_EMPTY.format(key=key)
+                problems.append(Problem(what, text.NUMBER_EMPTY_FIX.format(default=as_value(info, info.default)), key))
+                continue
+            value = value or None
         elif value is None or value == "":
             continue
-        elif info.type is int and isinstance(value, float) and value.is_integer():
-            value = int(value)
         found[key] = value
     return found, problems
 
@@ -181,7 +191,7 @@ def _pairs(key: str, value: Any) -> tuple[dict[str, str], list[Problem]]:
     for line in _lines(value):
         pattern, _, number = line.rpartition("=")
         if pattern.strip():
-            pairs[pattern.strip()] = number.strip()
+            pairs[pattern.strip()] = plain_number(number)
         else:
             problems.append(Problem(text.NO_PAIR.format(line=line[:80]), text.NO_PAIR_FIX, key))
     return pairs, problems

@@ -8,6 +8,7 @@ from typing import Any
 from sdlora.data.buckets import Placement, place
 from sdlora.data.captions import variant
 from sdlora.errors import UserError
+from sdlora.numbers import plain_number
 from sdlora.preflight import inspect_base
 from ui.album import Entry
 
@@ -33,8 +34,8 @@ class Training:
             resolution, step = base.resolution, base.step
         except (UserError, OSError, ValueError):
             resolution, step = USUAL
-        typed = values.get("data.resolution")
-        if isinstance(typed, (int, float)) and 0 < typed <= 8192:
+        typed = plain_number(str(values.get("data.resolution") or ""), whole=True).removesuffix(".0")
+        if typed.isdecimal() and len(typed) < 5 and 0 < int(typed) <= 8192:
             resolution = max(step, int(typed) // step * step)
         fit = values.get("data.fit")
         return cls(

@@ -99,7 +99,7 @@ def test_a_playground_picture_has_several_loras(desk):
         (["RUN/4"], "", "", 1, "Strengths are numbers"),
         (["RUN/4"], "nan", "", 1, "Strengths are numbers"),
         (["RUN/4"], "1e9", "", 1, "Strengths are numbers"),
-        (["RUN/4"], "1", "", -1, "seed"),
+        (["RUN/4"], "1", "", -2, "seed"),
         (["RUN/4"], "1", "", float("nan"), "seed"),
         (["RUN/4"], "1", "", 0.5, "seed"),
         (["RUN/4"], "1", "x\n" * 300, 1, "too many"),
@@ -153,7 +153,16 @@ def test_an_index_cannot_name_files_elsewhere(desk):
 
 @pytest.mark.parametrize(
     ("typed", "numbers"),
-    [("0 0.7 1", [0, 0.7, 1]), ("1,0.5;1", [1, 0.5]), ("-1", [-1]), ("x", []), ("1 inf", []), (None, []), ("11", [])],
+    [
+        ("0 0.7 1", [0, 0.7, 1]),
+        ("1,0.5;1", [1, 0.5]),
+        ("0 0,7; 1", [0, 0.7, 1]),
+        ("-1", [-1]),
+        ("x", []),
+        ("1 inf", []),
+        (None, []),
+        ("11", []),
+    ],
 )
 def test_strengths_are_read(typed, numbers):
     assert parse_strengths(typed) == numbers

@@ -61,8 +61,8 @@ def test_the_rank_slider_reaches_both_ends_of_what_is_allowed():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("adapter.rank", 0), ("adapter.rank", 2.5), ("adapter.alpha", -1), ("train.steps", 0), ("train.lr", 0),
-     ("data.resolution", -8), ("train.seed", -1), ("data.trigger", "x" * 101), ("adapter.rank", "many"),
+    [("adapter.rank", 0), ("adapter.rank", "2.5"), ("adapter.alpha", -1), ("train.steps", 0), ("train.lr", 0),
+     ("data.resolution", -8), ("train.seed", -2), ("data.trigger", "x" * 101), ("adapter.rank", "many"),
      ("train.scheduler", "<b>"), ("save.every", -1), ("train.seed", "twelve")],
 )  # fmt: skip
 def test_a_bad_value_gets_the_sentence_of_the_command_line(key, value):
@@ -74,9 +74,32 @@ def test_a_bad_value_gets_the_sentence_of_the_command_line(key, value):
 
 
 def test_prompts_are_lines_and_whole_numbers_may_come_as_floats():
-    made = form.to_settings(typed(sample__prompts=" a cat \n\n a dog\n", train__steps=40.0, data__resolution=None), "r")
+    made = form.to_settings(typed(sample__prompts=" a cat \n\n a dog\n", train__steps=40.0), "r")
     assert made.sample.prompts == ["a cat", "a dog"]
-    assert (made.train.steps, made.data.resolution, made.run.folder) == (40, 0, "r")
+    assert (made.train.steps, made.run.folder) == (40, "r")
+
+
+def test_numbers_are_read_as_they_are_written_here_and_there():
+    values = {"train.lr": "0,003", "train.steps": "1,200", "adapter.rank": "１６", "train.noise_offset": ",05"}
+    made = form.to_settings(typed() | values | {"adapter.alpha_pattern": "x=0,5"}, "r")
+    assert (made.train.lr, made.train.steps, made.adapter.rank) == (0.003, 1200, 16)
+    assert (made.train.noise_offset, made.adapter.alpha_pattern) == (0.05, {"x": 0.5})
+
+
+@pytest.mark.parametrize("emptied", ["", " ", None])
+def test_an_emptied_number_is_a_problem_at_its_field(emptied):
+    with pytest.raises(UserError) as wrong:
+        form.to_settings(typed(train__steps=emptied, train__warmup=emptied), "r")
+    told = [(p.where, p.what) for p in wrong.value.problems]
+    assert told == [("train.steps", "train.steps is empty."), ("train.warmup", "train.warmup is empty.")]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(8.0, "8"), (1e-5, "0.00001"), (1.5e-7, "0.00000015"), (2**63 - 1, str(2**63 - 1)), (0.5, "0.5")],
+)
+def test_numbers_are_shown_as_people_write_them(value, shown):
+    assert form.number_text(value) == shown
 
 
 def test_tables_are_lines_of_pattern_and_number():

@@ -111,7 +111,7 @@ HELP: dict[str, str] = {
         "留空为 5，但 v-prediction 且零终端信噪比时不用。"
     ),
     "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
-    "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。",
+    "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。-1 表示随机选取。",
     "train.device": "在哪里训练；auto 有 GPU 就用 GPU。",
     "sample.prompts": "测试图片的提示词，每个提示词一张。",
     "sample.negative": "测试图片的负面提示词。",
@@ -120,7 +120,7 @@ HELP: dict[str, str] = {
     "sample.steps": "一张测试图片的去噪步数。",
     "sample.guidance": "引导强度：多严格地遵循提示词。",
     "sample.sampler": "测试图片的去噪方法。",
-    "sample.seed": "第一张测试图片的种子；后面的提示词依次加一。",
+    "sample.seed": "第一张测试图片的种子；后面的提示词依次加一。-1 表示随机选取。",
     "validation.every": "每隔多少步测一次验证损失：每次用同样的图片和噪声；0 表示不测。",
     "validation.held_out": "不参与训练、只用来测验证损失的图片数；0 表示用四张训练图片来测。",
     "save.every": "每隔多少步存一个检查点；0 表示只在结束时。",
@@ -172,6 +172,8 @@ ODD_PATH = "{key} 不是磁盘上可能有的路径。"
 ODD_PATH_FIX = "请写文件或文件夹的路径。"
 PATH_OUTSIDE = "{key} 指向此页面不能使用的文件夹。"
 PATH_OUTSIDE_FIX = "请使用 {roots} 里面的内容。"
+NUMBER_EMPTY = "{key} 是空的。"
+NUMBER_EMPTY_FIX = "请填写数字；通常为 {default}。"
 NO_PAIR = "“{line}”不是 模式=数字 的形式。"
 NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
 

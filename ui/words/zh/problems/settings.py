@@ -7,6 +7,8 @@ SENTENCES = {
     "Remove it.": "请删除它。",
     "{key} is {given}.": "{key} 的值是 {given}。",
     "{key} is {count} characters long.": "{key} 有 {count} 个字符。",
+    "It must be a whole number.": "必须是整数。",
+    "It must be a number.": "必须是数字。",
     "It must be at least {least}.": "至少应为 {least}。",
     "It must be more than {least}.": "必须大于 {least}。",
     "It must be at most {most}.": "最多为 {most}。",
