@@ -20,6 +20,7 @@ from sdlora.config import Settings
 from sdlora.errors import UserError
 from ui import browser, render, render_runs, text
 from ui.api import offer
+from ui.drafts import Draft
 from ui.guard import around
 from ui.guesses import Guesses
 from ui.live import Live
@@ -40,7 +41,7 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
 
     api: offer the calls of ``ui.api`` to scripts.
     """
-    watch = Watch(place.runs, queue)
+    watch, draft = Watch(place.runs, queue), Draft(place.runs)
     first_folder = str(EXAMPLE) if EXAMPLE.is_dir() and place.data_root is None else ""
     frame = gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with text.building(), frame as page:
@@ -61,12 +62,12 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
             with gr.Tab(text.TAB_COMPARE, id="compare"):
                 compare_tab = compare.build()
         dialogs = gr.HTML("", elem_id="dialogs", apply_default_css=False)
-        _wire_settings(page, settings_tab, second.select, tabs, runs_tab, images_tab.trigger, place, watch)
+        _wire_settings(page, settings_tab, second.select, tabs, runs_tab, images_tab.trigger, place, draft, watch)
         everywhere = {
             "strip": strip, "announce": announce, "start": settings_tab.start, "reason": settings_tab.reason
         }  # fmt: skip
         Live(watch, place, runs_tab, compare_tab, everywhere).wire(page)
-        images.wire(images_tab, page, place, settings_tab.fields)
+        images.wire(images_tab, page, place, draft, settings_tab.fields)
         page.load(browser.dialogs, None, dialogs, queue=False, show_progress="hidden", **PRIVATE)
         page.load(None, js=browser.SCRIPT, **PRIVATE)
     return page
@@ -80,6 +81,7 @@ def _wire_settings(
     runs_tab: runs.RunsTab,
     trigger: gr.Textbox,
     place: Place,
+    draft: Draft,
     watch: Watch,
 ) -> None:
     def begin(ready: Settings) -> dict:
@@ -95,7 +97,7 @@ def _wire_settings(
         return found[0].name if found else None
 
     begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
-    settings.wire(tab, page, place, begin, begins, busy, mirrors, opened)
+    settings.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened)
 
 
 # ---- the server

@@ -115,6 +115,7 @@ SCRIPT = r"""() => {
     if (target.closest('#stop')) askStop();
     if (target.closest('[data-stop]')) { $('ask-stop').close(); $('stop-now')?.click(); }
     if (target.closest('#show-keys')) showKeys();
+    if (target.closest('[data-tab]')) openTab(Number(target.closest('[data-tab]').dataset.tab));
     const copy = target.closest('[data-copy]');
     if (copy) {
       const words = copy.textContent;
@@ -129,6 +130,13 @@ SCRIPT = r"""() => {
     if (event.target.id === 'keys-on') {
       localStorage.setItem('sdlora-keys', event.target.checked ? 'on' : 'off');
     }
+  });
+
+  // A browser's number box drops a decimal comma: 0,7 would become 7.
+  document.addEventListener('beforeinput', (event) => {
+    if (event.target.type !== 'number' || !event.data?.includes(',')) return;
+    event.preventDefault();
+    document.execCommand('insertText', false, event.data.replace(',', '.'));
   });
 
   // ---- keys

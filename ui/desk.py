@@ -15,6 +15,8 @@ from sdlora.errors import UserError
 from ui import render, render_images, text, tokens, translate, uploads
 from ui.ahead import Ahead
 from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Filter
+from ui.drafts import Draft
+from ui.form import FOLDER
 from ui.place import Place
 from ui.sight import Training
 
@@ -58,8 +60,8 @@ class Context:
 class Desk:
     """The handlers of one page, by name. tab: the components. keys: of the settings that come with the context."""
 
-    def __init__(self, tab: "ImagesTab", place: Place, keys: tuple[str, ...]):
-        self.tab, self.place, self.keys = tab, place, keys
+    def __init__(self, tab: "ImagesTab", place: Place, draft: Draft, keys: tuple[str, ...]):
+        self.tab, self.place, self.draft, self.keys = tab, place, draft, keys
         self.albums = Albums()
         self.ahead = Ahead(place)
 
@@ -81,20 +83,24 @@ class Desk:
 
     # ---- a folder
 
-    def load(self, typed: str, remembered: Any, *values: Any) -> dict:
-        """When the page opens: the folder of last time, else the one that is filled in."""
+    def load(self, typed: str, *values: Any) -> dict:
+        """When the page opens: the folder of the draft, in every browser the same, else the one that is filled in."""
         if self._context(values).where.asked:
             return {}
-        if isinstance(remembered, str) and remembered:
-            try:
-                self.place.folder(remembered)
-                return {self.tab.folder: remembered, **self.open(remembered, *values)}
-            except UserError:
-                pass  # it is gone: as if there had been none
-        return self.open(typed, *values) if typed else {}
+        kept = str(self.draft.load().get(FOLDER, ""))
+        shown = {self.tab.folder: kept} if kept else {}
+        return {**shown, **self._show(kept or typed, *values)} if kept or typed else {}
 
     def open(self, typed: str, *values: Any) -> dict:
         """Everything the tab shows for what a person typed; a sentence if that is no folder."""
+        self.draft.save({FOLDER: str(typed or "").strip()})
+        return self._show(typed, *values)
+
+    def keep_trigger(self, typed: Any) -> None:
+        """Each change of the trigger word goes into the draft, whether the Settings tab was opened or not."""
+        self.draft.save({"data.trigger": str(typed or "")[:10_000]})
+
+    def _show(self, typed: str, *values: Any) -> dict:
         context, tab = self._context(values), self.tab
         try:
             folder = self.place.folder(typed)
@@ -157,6 +163,7 @@ class Desk:
                 album = self.albums.get(folder, anew=True)
                 if result.captions:
                     album.write(result.captions, "dropped", "")
+                self.draft.save({FOLDER: str(folder)})
                 opened = {tab.folder: str(folder), tab.remembered: str(folder), **self._opened(context, folder)}
             said = render_images.added(result, folder)
         except (UserError, OSError) as error:

@@ -1,6 +1,7 @@
 """What is filled in but not started: kept on every change, so that nothing typed is lost; and settings out of files."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,28 @@ class Draft:
 
     def __init__(self, runs: Path):
         self.path = runs / FOLDER / "draft.toml"
-        self._written = ""
+        self._lock = threading.Lock()
 
     def save(self, values: dict[str, Any]) -> bool:
-        """Keep the values as they were typed, right or wrong; False if the disk refuses."""
-        nested: dict[str, dict] = {}
-        for key, value in values.items():
-            if isinstance(value, (str, bool, int, float)):
+        """Keep these values as they were typed, right or wrong; the others stay. False if the disk refuses.
+
+        For what a person has changed, and nothing else: a page that only shows the form must not write it.
+        """
+        with self._lock:
+            kept = self.load()
+            merged = kept | {k: form.sound(v) for k, v in values.items() if isinstance(v, (str, bool, int, float))}
+            if merged == kept:
+                return True
+            nested: dict[str, dict] = {}
+            for key, value in merged.items():
                 section, _, name = key.partition(".")
-                nested.setdefault(section, {})[name] = form.sound(value)
-        try:
-            said = tomlkit.dumps(nested)
-            if said != self._written:
+                nested.setdefault(section, {})[name] = value
+            try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(self.path, said)
-                self._written = said
-            return True
-        except (OSError, ValueError):
-            return False
+                write_atomically(self.path, tomlkit.dumps(nested))
+                return True
+            except (OSError, ValueError):
+                return False
 
     def load(self) -> dict[str, Any]:
         """What was kept, as the fields can show it; {} if there is nothing."""

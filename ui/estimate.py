@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdlora.config import Settings
 from sdlora.data.dataset import Item, Plan, hold_out
@@ -51,6 +52,11 @@ def _items(settings: Settings, info: BaseInfo | None) -> tuple[Item, ...]:
         _looked.clear()  # one folder at a time is what people look at
         _looked[key] = (time.monotonic(), items)
     return items
+
+
+def images(settings: Settings, info: BaseInfo | None) -> list[Path]:
+    """The images that will be trained on."""
+    return [item.path for item in _items(settings, info)] if settings.data.folder else []
 
 
 def base_of(settings: Settings) -> BaseInfo | None:

@@ -155,7 +155,7 @@ def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
             value = plain_number(str("" if value is None else value), whole=info.type is int).strip()
             if not value and not info.optional:
                 what = text.NUMBER_EMPTY.format(key=key)
-                problems.append(Problem(what, text.NUMBER_EMPTY_FIX.format(default=as_value(info, info.default)), key))
+                problems.append(Problem(what, text.NUMBER_EMPTY_FIX, key))
                 continue
             value = value or None
         elif value is None or value == "":

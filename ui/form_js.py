@@ -11,11 +11,26 @@ _SCRIPT = r"""() => {
   if (window.sdloraForm) return;
   const FIELDS = __FIELDS__, BYTES = {fp16: 2, bf16: 2, fp32: 4};
   const state = window.sdloraForm = {values: null, all: localStorage.getItem('sdlora-all') === '1', search: ''};
-  let facts = {problems: {}, sizes: {}, family: ''}, factsText = '', waiting = 0, drawing = 0;
+  let facts = {problems: {}, sizes: {}, family: '', usual: {}}, factsText = '', waiting = 0, drawing = 0;
   const $ = (id) => document.getElementById(id);
   const WORDS = __WORDS__, word = (name) => (WORDS[navigator.language] ?? WORDS.en)[name];
   const plain = (value) => value === null || value === undefined ? '' : String(value).trim();
-  const same = (a, b) => plain(a) === plain(b) || (plain(a) !== '' && plain(b) !== '' && Number(a) === Number(b));
+  // A number as ``sdlora.numbers.plain_number`` reads it: with a decimal comma, with signs between thousands.
+  const tidy = (typed, whole) => {
+    const said = plain(typed).normalize('NFKC').replace(/\u2212/g, '-').replace(/\u2019/g, "'");
+    for (const [sign, rest] of [[',', '.'], ['.', ','], [' ', '.,'], ["'", '.,']]) {
+      const found = said.match(new RegExp(`^[+-]?\\d{1,3}(\\${sign}\\d{3})+([${rest}]\\d*)?$`));
+      if (found && (whole || " '".includes(sign) || found[2] || said.split(sign).length > 2))
+        return said.split(sign).join('').replace(',', '.');
+    }
+    return /^[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?$/i.test(said) ? said.replace(',', '.') : plain(typed);
+  };
+  const number = (key) => Number(tidy(state.values[key], FIELDS[key].number === 'int') || NaN);
+  const same = (a, b, whole) => {
+    const [one, other] = [tidy(a, whole), tidy(b, whole)];
+    return one === other || (one !== '' && other !== '' && Number(one) === Number(other));
+  };
+  const usual = (key) => facts.usual?.[key] ?? FIELDS[key].default;  // of the chosen preset, else the program's
 
   const holds = (name, rule) => {
     const value = name === 'base.family' ? facts.family : state.values?.[name];
@@ -55,12 +70,20 @@ _SCRIPT = r"""() => {
     mark.className = 'mark';
     back.type = 'button';
     back.className = 'back';
-    back.addEventListener('click', () => put(key, field.default));
+    back.addEventListener('click', () => put(key, usual(key)));
     wrong.className = 'wrong';
     wrong.id = field.id + '-wrong';
     wrong.hidden = true;
     under.append(name, mark, back);
     block.append(under, wrong);
+    const input = block.querySelector('textarea, input');
+    if (field.number) {
+      input.inputMode = key.endsWith('.seed') ? 'text' : 'decimal';
+      input.addEventListener('blur', () => {  // shows how it is read
+        const said = tidy(input.value, field.number === 'int');
+        if (said !== input.value && said !== '' && !isNaN(Number(said))) put(key, said);
+      });
+    }
     if (!field.slider) return;
     const range = document.createElement('input');
     Object.assign(range, {type: 'range', min: 0, max: field.slider.length - 1, step: 1});
@@ -70,14 +93,15 @@ _SCRIPT = r"""() => {
     under.before(range);
   };
 
-  const slide = (field, block, value) => {
+  const slide = (key, field, block) => {
+    const value = number(key);
     const range = block.querySelector('input[type=range]');
     if (!range) return;
-    const gaps = field.slider.map((v) => Math.abs(Math.log(v) - Math.log(Math.max(Number(value), 1e-9))));
+    const gaps = field.slider.map((v) => Math.abs(Math.log(v) - Math.log(Math.max(value || 0, 1e-9))));
     const place = gaps.indexOf(Math.min(...gaps));
     if (Number(range.value) !== place) range.value = place;
     range.style.setProperty('--share', `${100 * place / (field.slider.length - 1)}%`);
-    range.setAttribute('aria-valuetext', plain(value));
+    range.setAttribute('aria-valuetext', plain(state.values[key]));
   };
 
   const tell = (field, block, said) => {
@@ -108,10 +132,10 @@ _SCRIPT = r"""() => {
       if (!block.querySelector('.under')) dress(key, field, block);
       const value = state.values[key], problems = facts.problems[key] ?? [];
       tell(field, block, problems);
-      slide(field, block, value);
-      const changed = !field.own && !same(value, field.default);
+      slide(key, field, block);
+      const changed = !field.own && !same(value, usual(key), field.number === 'int');
       block.classList.toggle('changed', changed);
-      const back = plain(field.default) === '' ? word('EMPTY') : plain(field.default);
+      const back = plain(usual(key)) === '' ? word('EMPTY') : plain(usual(key));
       block.querySelector('.mark').textContent = changed ? word('CHANGED') : '';
       block.querySelector('.back').textContent = `${word('RESET')} ${back}`;
       block.querySelector('.back').hidden = !changed;
@@ -136,7 +160,7 @@ _SCRIPT = r"""() => {
   const sum = () => {
     const line = document.querySelector('#strength .strength'), values = state.values;
     if (!line) return;
-    const rank = Number(values['adapter.rank']), alpha = Number(values['adapter.alpha']);
+    const rank = number('adapter.rank'), alpha = number('adapter.alpha');
     const good = Number.isInteger(rank) && rank > 0 && alpha > 0;
     const write = (name, words) => {
       const part = line.querySelector('.' + name);
@@ -222,6 +246,7 @@ def script(keys: list[str]) -> str:
             "default": form.as_value(known[key], known[key].default),
             "applies": form.APPLIES.get(key, ()),
             "slider": form.SLIDERS.get(key),
+            "number": known[key].type.__name__ if known[key].type in (int, float) else "",
         }
         for key in keys
     }

@@ -1,19 +1,46 @@
 """The Settings tab's HTML. As in ``ui.render``: what a person or a file can have said is escaped."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 from sdlora.errors import Problem
 from ui import render, text, translate
+from ui.place import Place
 
 
-def facts(problems: list[Problem], sizes: dict[str, list[int]], family: str) -> str:
-    """What the browser's part of the form works with: sentences by field, sums for the size, the base's family."""
+def facts(
+    problems: list[Problem], sizes: dict[str, list[int]], family: str, usual: dict[str, Any] | None = None
+) -> str:
+    """What the browser's part of the form works with: sentences by field, sums for the size, the base's family.
+
+    usual: by key, what a field is set back to; where it has nothing, the program's default.
+    """
     by_key: dict[str, list[str]] = {}
     for problem in sorted(problems, key=lambda p: not p.fatal):
         if "." in problem.where:
             by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + translate.problem(problem))
-    said = json.dumps({"problems": by_key, "sizes": sizes, "family": family}, ensure_ascii=True)
+    said = json.dumps({"problems": by_key, "sizes": sizes, "family": family, "usual": usual or {}}, ensure_ascii=True)
     return f'<div id="form-facts" hidden data-facts="{render.escape(said)}"></div>'
+
+
+def trained(place: Place, folder: str, images: list[Path]) -> str:
+    """The folder that will be trained on, how many images it has, and three of them."""
+    if not folder:
+        return ""
+    few = dict.fromkeys(images[at] for at in (0, len(images) // 2, -1)) if images else {}
+    drawn = [(path, place.picture(path, render.THUMB)) for path in few]
+    pictures = "".join(
+        f'<img src="{render.escape(place.url(small))}" alt="{render.escape(path.name)}">'
+        for path, small in drawn
+        if small
+    )
+    count = text.count("IMAGES", len(images)) if images else text.NO_IMAGES
+    return (
+        f'<section class="card trained"><h3>{text.TRAINED_ON}</h3><p class="pictures">{pictures}</p>'
+        f"<p><b>{render.escape(count)}</b> <code>{render.escape(folder)}</code></p>"
+        f'<button type="button" data-tab="1">{text.CHOOSE_OTHERS}</button></section>'
+    )
 
 
 def described(words: str) -> str:

@@ -84,10 +84,15 @@ class SettingsDesk:
     """The handlers of one page. begin: starts or queues a run and says what changes; busy: names what trains now."""
 
     def __init__(
-        self, tab: "SettingsTab", place: Place, begin: Callable[[Settings], dict], busy: Callable[[], str | None]
+        self,
+        tab: "SettingsTab",
+        place: Place,
+        draft: drafts.Draft,
+        begin: Callable[[Settings], dict],
+        busy: Callable[[], str | None],
     ):
         self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
-        self.draft, self.probes = drafts.Draft(place.runs), probe.Probes(place.runs)
+        self.draft, self.probes = draft, probe.Probes(place.runs)
         self.downloads = downloads.Downloads()
 
     def _values(self, values: tuple) -> tuple[dict[str, Any], str, str]:
@@ -109,10 +114,26 @@ class SettingsDesk:
     # ---- the form as it stands
 
     def check(self, *values: Any) -> dict:
-        """What is wrong and what it will come to; keeps the draft."""
+        """What is wrong and what it will come to."""
         typed, kind, memory = self._values(values)
-        self.draft.save({**typed, KIND: kind, MEMORY: memory})
         return self._shown(look_at(self.place, typed, quick=True), kind, memory)
+
+    def changed(self, known: Any, *values: Any) -> dict:
+        """``check``, and what a person has changed goes into the draft.
+
+        known: what this page has last seen of the draft. Only what differs from that is written: a page that was just
+        loaded writes nothing, and two pages do not take back what the other has changed.
+        """
+        typed, kind, memory = self._values(values)
+        now = {**typed, KIND: kind, MEMORY: memory}
+        known = known if isinstance(known, dict) else self._as_left()
+        self.draft.save({key: value for key, value in now.items() if _plain(value) != _plain(known.get(key))})
+        return {**self.check(*values), self.tab.known: now}
+
+    def _as_left(self) -> dict[str, Any]:
+        """What a page shows that was just loaded."""
+        built = {key: component.value for key, component in self.tab.fields.items()}
+        return {KIND: presets.EMBEDDED, MEMORY: "", **built, **self.draft.load()}
 
     def _shown(self, look: Look, kind: str, memory: str) -> dict:
         tab, settings, info = self.tab, look.settings, look.info
@@ -121,8 +142,11 @@ class SettingsDesk:
         sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
         adapter = settings.adapter
         scale = None if adapter.start_from else adapter.alpha / adapter.rank
+        usual = form.values_of(presets.load(presets.name_of(kind, memory))) if _is_preset(kind, memory) else {}
+        facts = render_settings.facts(problems, sizes, info.family if info else "", usual)
         return {
-            tab.checks: render.checks(problems) + render_settings.facts(problems, sizes, info.family if info else ""),
+            tab.checks: render.checks(problems) + facts,
+            tab.trained: render_settings.trained(self.place, settings.data.folder, estimate.images(settings, info)),
             tab.described: render_settings.described(translate.described(info.described) if info else ""),
             tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
             **self._estimated(look, answer, stale),
@@ -181,6 +205,7 @@ class SettingsDesk:
         if not kind:
             return {self.tab.preset_note: render.note(text.PRESET_CHOOSE)}
         memory = memory or presets.suggested((presets.gpu() or ("", 0))[1]) or "8"
+        self.draft.save({KIND: kind, MEMORY: memory})
         name = presets.name_of(kind, memory)
         return {
             **self._filled(presets.applied(name, self._looked_at(typed))),
@@ -199,15 +224,16 @@ class SettingsDesk:
     def open(self) -> dict:
         """When the page opens: the form as it was left; on the first visit what suits this computer."""
         kept, note = self.draft.load(), render.note(gpu_words())
+        seen = {self.tab.known: self._as_left()}
         if not kept:
             size = presets.suggested((presets.gpu() or ("", 0))[1])
-            return {**self._chosen(presets.EMBEDDED, size), self.tab.preset_note: note}
-        kind, memory = str(kept.pop(KIND, "")), str(kept.pop(MEMORY, ""))
-        kept.pop(form.FOLDER, None)  # the Images tab remembers it, each browser its own
+            seen[self.tab.known][MEMORY] = size
+            return {**self._chosen(presets.EMBEDDED, size), self.tab.preset_note: note, **seen}
+        kind, memory = str(kept.pop(KIND, presets.EMBEDDED)), str(kept.pop(MEMORY, ""))
         known = {key: value for key, value in kept.items() if key in self.tab.fields}
         chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
         answer = render_settings.said(text.RESTORED)
-        return {**self._filled(known), **chosen, self.tab.preset_note: note, self.tab.answer: answer}
+        return {**self._filled(known), **chosen, self.tab.preset_note: note, self.tab.answer: answer, **seen}
 
     def load_file(self, path: Any, *values: Any) -> dict:
         """The settings of a settings file or of a finished LoRA."""
@@ -265,9 +291,18 @@ class SettingsDesk:
             return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
 
 
+def _plain(value: Any) -> str:
+    """A field's value as the browser gives it back: with its own line ends, nothing for what is empty."""
+    return "" if value is None else str(value).replace("\r\n", "\n")
+
+
+def _is_preset(kind: str, memory: str) -> bool:
+    return kind == presets.EMBEDDED or bool(kind and memory)
+
+
 def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
     """A preset's numbers suit its own kind of base model."""
-    if not kind or look.info is None or (kind != presets.EMBEDDED and not memory):
+    if look.info is None or not _is_preset(kind, memory):
         return []
     name = presets.name_of(kind, memory)
     family = next((family for start, family in presets.FAMILIES.items() if name.startswith(start)), None)

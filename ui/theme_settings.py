@@ -39,7 +39,17 @@ CSS = """
 .under .mark { padding-top: 4px; font-weight: 600; color: var(--primary-700); }
 .dark .under .mark { color: var(--primary-300); }
 .under .mark:not(:empty)::before { content: "\\25CF"; margin-right: 5px; }
-#settings-form:not(.all) :is(.mark, .back) { display: none; }
+#settings-form:not(.all) .mark, #settings-form:not(.all) .block:not(.is-wrong) .back { display: none; }
+.trained .pictures { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px; margin: 0 0 8px; }
+.trained .pictures:empty { display: none; }
+.trained img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px;
+  background: var(--background-fill-secondary); }
+.trained p { margin: 0 0 8px; font-size: 14px; }
+.trained code { background: none; padding: 0; font-size: 12px; color: var(--body-text-color-subdued); }
+.trained button { min-height: 36px; padding: 0 12px; border-radius: 8px; font-size: 14px; color: var(--body-text-color);
+  border: 1px solid var(--border-color-primary); }
+.trained button:hover { border-color: var(--primary-600); }
+#trained:not(:has(section)) { display: none; }
 .under .back { margin-top: 4px; padding: 1px 8px; border-radius: 6px; border: 1px solid var(--border-color-primary);
   background: none; color: var(--body-text-color); font-size: 12px; cursor: pointer; max-width: 220px;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }

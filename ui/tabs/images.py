@@ -8,6 +8,7 @@ import gradio as gr
 from ui import form, images_js, render, sight, text
 from ui.album import FILTERS
 from ui.desk import Desk, Where
+from ui.drafts import Draft
 from ui.place import Place
 
 PRIVATE = {"api_visibility": "private"}
@@ -190,10 +191,10 @@ def _editor() -> dict[str, Any]:
 # ---- wiring
 
 
-def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]) -> None:
+def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: dict[str, Any]) -> None:
     """Let the tab work. settings: the form's fields by key; those of ``sight.KEYS`` decide on crops and captions."""
     known = {key: settings[key] for key in sight.KEYS if key in settings}
-    desk = Desk(tab, place, tuple(known))
+    desk = Desk(tab, place, draft, tuple(known))
     context = [tab.where, tab.filter, tab.search, tab.tags, tab.sees, *known.values()]
     quiet = dict(outputs=tab.all(), show_progress="hidden", concurrency_limit=None, **PRIVATE)
     often = dict(quiet, queue=False, trigger_mode="always_last")
@@ -202,7 +203,7 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     in_turn = dict(quiet, concurrency_limit=1, concurrency_id="open")
     opening = dict(in_turn, show_progress="minimal")
     gr.on([tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **opening)
-    page.load(desk.load, [tab.folder, tab.remembered, *context], **in_turn)
+    page.load(desk.load, [tab.folder, *context], **in_turn)
     field = f"#{form.field_id(form.FOLDER)} :is(textarea, input)"
     page.load(None, js=images_js.script(field), **PRIVATE)
     tab.remembered.change(None, tab.remembered, js=images_js.REMEMBER, **PRIVATE)
@@ -233,6 +234,7 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, settings: dict[str, Any]
     tab.bulk_apply.click(desk.apply, [*bulk, tab.chosen, *context], **dict(quiet, show_progress="minimal"))
     tab.undo.click(desk.undo, [tab.chosen, *context], **dict(quiet, show_progress="minimal"))
 
+    tab.trigger.change(desk.keep_trigger, tab.trigger, None, queue=False, trigger_mode="always_last", **PRIVATE)
     word = settings.get("data.trigger")
     if word is not None:  # the same setting, on both tabs
         tab.trigger.blur(lambda typed: typed, tab.trigger, word, queue=False, show_progress="hidden", **PRIVATE)

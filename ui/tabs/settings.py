@@ -9,6 +9,7 @@ import gradio as gr
 
 from sdlora.config import SettingInfo, Settings
 from ui import form, form_js, presets, render, text
+from ui.drafts import Draft
 from ui.place import Place
 from ui.settings_desk import SettingsDesk
 
@@ -39,6 +40,7 @@ class SettingsTab:
     preset_note: gr.HTML
     described: gr.HTML
     strength: gr.HTML
+    trained: gr.HTML
     checks: gr.HTML
     again: gr.Button
     fetch: gr.Button
@@ -55,6 +57,7 @@ class SettingsTab:
     answer: gr.HTML
     written: gr.Textbox
     file_name: gr.Textbox
+    known: gr.State
     mirrors: dict[str, gr.components.Component] = field(default_factory=dict)
 
     @property
@@ -145,6 +148,7 @@ def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, 
 
 def _side() -> dict[str, Any]:
     parts: dict[str, Any] = {}
+    parts["trained"] = gr.HTML("", elem_id="trained", apply_default_css=False)
     parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
     parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
     parts["fetch"] = gr.Button(text.DOWNLOAD_BASE, variant="primary", visible=False, elem_id="fetch-base")
@@ -169,6 +173,7 @@ def _side() -> dict[str, Any]:
         )  # fmt: skip
         parts["use"] = gr.Button(text.USE_PASTED, size="sm", elem_id="use-pasted")
     parts["written"], parts["file_name"] = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    parts["known"] = gr.State(None)
     parts["measuring"] = gr.Timer(1.0, active=False)
     return parts
 
@@ -180,6 +185,7 @@ def wire(
     tab: SettingsTab,
     page: gr.Blocks,
     place: Place,
+    draft: Draft,
     begin: Callable[[Settings], dict],
     begins: list[gr.components.Component],
     busy: Callable[[], str | None],
@@ -192,7 +198,7 @@ def wire(
     event of the tab being chosen.
     """
     tab.mirrors = mirrors
-    desk, inputs, fields = SettingsDesk(tab, place, begin, busy), tab.inputs, list(tab.fields.values())
+    desk, inputs, fields = SettingsDesk(tab, place, draft, begin, busy), tab.inputs, list(tab.fields.values())
     quiet = dict(outputs=tab.shown(), show_progress="hidden", **PRIVATE)
     often = dict(quiet, queue=False)
     page.load(None, js=form_js.script(list(tab.fields)), **PRIVATE)
@@ -202,7 +208,7 @@ def wire(
     ready = page.load(desk.open, None, **often)
     ready.then(**tell).then(desk.check, inputs, **often)
     opened(desk.check, inputs, **often)
-    tab.again.click(desk.check, inputs, trigger_mode="always_last", **often)
+    tab.again.click(desk.changed, [tab.known, *inputs], trigger_mode="always_last", **often)
     gr.on([tab.kind.input, tab.memory.input], desk.preset, inputs, **often)
     tab.fetch.click(desk.fetch, inputs, **often)
     tab.measure.click(desk.measure, inputs, **often)

@@ -108,9 +108,12 @@ ODD_PATH_FIX = "Write the path of a file or a folder."
 PATH_OUTSIDE = "{key} leads out of the folders that this page may use."
 PATH_OUTSIDE_FIX = "Use something inside {roots}."
 NUMBER_EMPTY = "{key} is empty."
-NUMBER_EMPTY_FIX = "Write a number; {default} is usual."
+NUMBER_EMPTY_FIX = "Write a number."
 NO_PAIR = "“{line}” is not PATTERN=NUMBER."
 NO_PAIR_FIX = "Write a pattern of layer names, an equals sign and a number."
+
+TRAINED_ON = "What will be trained on"
+CHOOSE_OTHERS = "Choose other images"
 
 # ---- presets
 

@@ -173,9 +173,12 @@ ODD_PATH_FIX = "请写文件或文件夹的路径。"
 PATH_OUTSIDE = "{key} 指向此页面不能使用的文件夹。"
 PATH_OUTSIDE_FIX = "请使用 {roots} 里面的内容。"
 NUMBER_EMPTY = "{key} 是空的。"
-NUMBER_EMPTY_FIX = "请填写数字；通常为 {default}。"
+NUMBER_EMPTY_FIX = "请填写数字。"
 NO_PAIR = "“{line}”不是 模式=数字 的形式。"
 NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
+
+TRAINED_ON = "训练所用的图片"
+CHOOSE_OTHERS = "选择其他图片"
 
 # ---- presets
 
