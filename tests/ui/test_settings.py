@@ -99,7 +99,7 @@ def test_all_settings_are_found_by_label_help_and_key_and_set_back(page, server)
     expect(search).to_be_focused()
     show_all(page)
     hidden = set(form.shown()) - {form.FOLDER} - shown(page)
-    assert hidden == {"model.revision", "data.keep_tags"}
+    assert hidden == {"model.revision", "data.keep_tags", "train.cycles"}
     for words, keys in (
         ("snr", {"model.zero_snr", "train.min_snr_gamma"}),
         ("left to right", {"data.flip"}),
