@@ -74,7 +74,7 @@ def test_settings_that_are_wrong_in_every_way(chinese):
     all_chinese(problems, ["stepz", "steps", "zzzz", "zzz", "Model"])
     with pytest.raises(UserError) as caught:
         make_settings({"train": {"lr": 0}})
-    assert translate.error(caught.value) == "train.lr 的值是 0。必须大于 0.0。"
+    assert translate.error(caught.value) == "train.lr 的值是 0。必须大于 0。"
     assert english_left("train.lr 的值是 0. It must be more than 0。", []) == ["It", "must", "be", "more", "than"]
 
 
