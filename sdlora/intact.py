@@ -51,7 +51,7 @@ def digest_of(content: Path | str | bytes | bytearray | memoryview) -> str:
 
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
     """``content`` as a JSON file that carries the digest of itself (key "digest"), written atomically."""
-    write_atomically(path, json.dumps({**content, DIGEST: _digest(content)}, indent=1))
+    write_atomically(path, json.dumps({**content, DIGEST: _digest(content)}))
 
 
 def read_json(path: Path | str, digest: bool = True) -> dict[str, Any]:

@@ -31,7 +31,7 @@ CHOICES = {
     "train.precision": ["fp32", "fp32", "bf16"],
     "train.weight_decay": [0.01, 0.1],
     "adapter.rank": [1, 4, 8, 16, 32, 64],
-    "adapter.alpha": [1.0, 8.0, 16.0],
+    "adapter.alpha": [0.25, 0.5, 1.0],  # of the rank: more than 1 makes the learning rate as many times as high
     "adapter.targets": ["attn", "cross-attn", "attn-mlp", "full"],
     "adapter.text_encoder": [True, True, False],
     "adapter.dora": [False, False, False, True],
@@ -51,6 +51,7 @@ def settings_of(number: int) -> dict:
     chosen = {key: dice.choice(values) for key, values in CHOICES.items()}
     folder = ROOT / "datasets_example" / chosen["data.folder"]
     return chosen | {
+        "adapter.alpha": chosen["adapter.alpha"] * chosen["adapter.rank"],
         "data.folder": str(folder),
         "data.trigger": {"style": "glossy", "subject": "zibbo"}[folder.name],
         "data.resolution": 128 if number % 10 == 0 else 64,

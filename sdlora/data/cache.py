@@ -1,11 +1,14 @@
 """Latents and text on disk, so that the VAE and frozen text encoders run once and need not stay in memory.
 
-    <cache>/latents/<key>.safetensors   mean, std: (C, h, w) fp32, one file per image and side
-    <cache>/text/<key>.safetensors      text: any shape and dtype, one file per text
-    <cache>/identities.json             hashes of model files, by path, size and time
+    <cache>/latents/<key>.2.safetensors   mean, std: (C, h, w) fp32, one file per image and side
+    <cache>/text/<key>.2.safetensors      text: any shape and dtype, one file per text
+    <cache>/identities.json               hashes of model files, by path, size and time
 
 A key is a hash of all that the content depends on, so nothing stale is ever found; a file is written whole under
-another name and renamed, so two processes may work at once, and a kill leaves good files only.
+another name and renamed, so two processes may work at once, and a kill leaves good files only. What a disk makes of
+them later is noticed: every file carries the SHA-256 of its tensors (names, dtypes, shapes, bytes), which is checked
+whenever it is read. Files of version 0.1.0 (<key>.safetensors) had none: they are taken if they are what that version
+wrote as far as can be told (names, float32, shape, finite), and written again with a digest.
 """
 
 import hashlib
@@ -15,25 +18,27 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load, load_file, save
 
 from sdlora.data.buckets import apply
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash, load_image
 from sdlora.errors import UserError
-from sdlora.intact import write_atomically
+from sdlora.intact import DIGEST, Damaged, read_json, write_json
 from sdlora.models.checkpoint import names_of
 from sdlora.models.families import BaseInfo
 from sdlora.models.folder import vae_folder
 from sdlora.models.header import read_header
 
+SUFFIX = ".2.safetensors"  # 2: with a digest
 VERSION = 1  # of the keys: raised when the same inputs give other pixels
 AHEAD = 2  # images decoded while the VAE works
 PIECE = 1 << 22  # bytes read at once
@@ -51,26 +56,51 @@ class LatentCache:
 
     def __init__(self, folder: Path | str, vae_id: str):
         self.folder, self.vae_id = Path(folder) / "latents", vae_id
+        self.damaged: list[str] = []  # names of images, as the last ``missing`` found them
 
     def path(self, item: Item, flipped: bool) -> Path:
         """Where an image's latents are; depends on its bytes, its placement, the VAE and the side."""
         return self.folder / _key(item.content_hash, astuple(item.placement), self.vae_id, flipped)
 
     def missing(self, items: Sequence[Item], flip: bool) -> list[tuple[Item, bool]]:
-        """(item, flipped) of all that is not in the cache, or damaged there; equal images once."""
+        """(item, flipped) of all that is not in the cache, or damaged there; equal images once.
+
+        Every file is read and its digest compared. ``damaged`` then holds the images whose files were there and not
+        whole; those of older versions are written anew with a digest.
+        """
         wanted = {self.path(i, side): (i, side) for i in items for side in ((False, True) if flip else (False,))}
         there = _names(self.folder)
-        return [what for path, what in wanted.items() if path.name not in there or not _whole(path, {"mean", "std"})]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # hashlib works outside Python's lock
+            states = list(pool.map(lambda path: self._look(path, wanted[path][0], there), wanted))
+        self.damaged = [item.name for (item, _), state in zip(wanted.values(), states, strict=True) if state is None]
+        return [what for what, state in zip(wanted.values(), states, strict=True) if not state]
 
-    def encode(self, items: Sequence[Item], encode_fn: EncodeFn, flip: bool) -> Iterator[tuple[int, int]]:
+    def _look(self, path: Path, item: Item, there: set[str]) -> bool | None:
+        """Is it there and whole? None for a file that is not."""
+        if path.name not in there and _old(path).name not in there:
+            return False
+        return self._read(path, item) is not None or None
+
+    def _read(self, path: Path, item: Item) -> dict[str, torch.Tensor] | None:
+        return _read(path, {"mean", "std"}, lambda tensors: _plausible(tensors, item))
+
+    def encode(
+        self,
+        items: Sequence[Item],
+        encode_fn: EncodeFn,
+        flip: bool,
+        todo: Sequence[tuple[Item, bool]] | None = None,
+    ) -> Iterator[tuple[int, int]]:
         """Encode what is missing, image by image; yields (done, of) after each, and nothing if nothing is missing.
+
+        todo: what ``missing`` gave, if it was asked just now.
 
         encode_fn: (1, 3, H, W) fp32 in -1..1 on the CPU -> mean and std of the VAE's posterior, each (1, C, h, w).
         Memory does not grow with the number of images. Closing the generator ends it between two images; all that was
         yielded is kept. Raises UserError for a latent that is not finite and for an image that changed since the scan,
         OSError where the cache can't be written.
         """
-        todo = self.missing(items, flip)
+        todo = self.missing(items, flip) if todo is None else todo
         if todo:
             self.folder.mkdir(parents=True, exist_ok=True)
         pool = ThreadPoolExecutor(1)
@@ -87,8 +117,8 @@ class LatentCache:
 
     def load(self, item: Item, flipped: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean, std), each (C, h, w) fp32. UserError if they are not there or damaged (a restart encodes them)."""
-        found = _read(self.path(item, flipped))
-        if found is None or set(found) != {"mean", "std"}:
+        found = self._read(self.path(item, flipped), item)
+        if found is None:
             raise UserError(f"The cached latents of {item.name} are gone or damaged.", fix="Start again to renew them.")
         return found["mean"], found["std"]
 
@@ -101,7 +131,8 @@ class LatentCache:
                 fix='Set train.precision to "fp32"; if it is that already, the VAE files of model.base are damaged.',
                 where="train.precision",
             )
-        _write(self.path(item, flipped), save(tensors))
+        path = self.path(item, flipped)
+        _write(path, sealed(tensors, path.name))
 
 
 class TextCache:
@@ -109,11 +140,15 @@ class TextCache:
 
     def __init__(self, folder: Path | str, encoder_id: str):
         self.folder, self.encoder_id = Path(folder) / "text", encoder_id
+        self.damaged: set[str] = set()  # texts whose files were found there and not whole
 
     def get(self, text: str) -> torch.Tensor | None:
         """The tensor put for this text, as it was put (on the CPU); None if there is none or it is damaged."""
-        found = _read(self._path(text))
-        return found.get("text") if found else None
+        path = self._path(text)
+        found = _read(path, {"text"}, lambda tensors: bool(tensors["text"].isfinite().all()))
+        if found is None and (os.path.lexists(path) or os.path.lexists(_old(path))):
+            self.damaged.add(text)
+        return found["text"] if found else None
 
     def put(self, text: str, tensor: torch.Tensor) -> None:
         """Keep the tensor. UserError if it is not finite, OSError where the cache can't be written."""
@@ -122,7 +157,8 @@ class TextCache:
                 f"The text encoder gave no finite numbers for {text[:80]!r}.", fix='Set train.precision to "fp32".'
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self._path(text), save({"text": tensor.detach().to("cpu").contiguous()}))
+        path = self._path(text)
+        _write(path, sealed({"text": tensor.detach().to("cpu").contiguous()}, path.name))
 
     def _path(self, text: str) -> Path:
         return self.folder / _key("text", text, self.encoder_id)
@@ -162,7 +198,7 @@ def _identity(sources: Sequence[Path | tuple[Path, str | None]], memo: Path | st
             digest.update(f"{part or file.name} {used[key]}\n".encode())
     if memo and used != known:
         memo.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(memo, json.dumps(used))
+        write_json(memo, used)
     return digest.hexdigest()
 
 
@@ -191,11 +227,12 @@ def part_hash(file: Path, part: str) -> str:
 
 
 def _load_memo(path: Path) -> dict[str, str]:
+    """What is remembered; nothing if the file is missing or not as it was written. 0.1.0 wrote no digest."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(path, digest=False)
+    except (OSError, Damaged):
         return {}
-    return {k: v for k, v in content.items() if isinstance(v, str)} if isinstance(content, dict) else {}
+    return {k: v for k, v in content.items() if isinstance(v, str)}
 
 
 def _pixels(item: Item, flipped: bool) -> torch.Tensor:
@@ -213,7 +250,12 @@ def _pixels(item: Item, flipped: bool) -> torch.Tensor:
 
 
 def _key(*parts: object) -> str:
-    return hashlib.sha256(repr((VERSION, *parts)).encode("utf-8")).hexdigest()[:40] + ".safetensors"
+    return hashlib.sha256(repr((VERSION, *parts)).encode("utf-8")).hexdigest()[:40] + SUFFIX
+
+
+def _old(path: Path) -> Path:
+    """Where version 0.1.0 kept the same, without a digest."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + ".safetensors")
 
 
 def _names(folder: Path) -> set[str]:
@@ -223,25 +265,71 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _whole(path: Path, names: set[str]) -> bool:
-    """Is this a complete safetensors file with these tensors? Reads the head only; it knows the length."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return set(file.keys()) == names
-    except (OSError, SafetensorError):
-        return False
+def sealed(tensors: dict[str, torch.Tensor], name: str) -> bytes:
+    """A safetensors file, to be called ``name``, whose metadata holds the digest of its tensors and that name."""
+    return save(tensors, {DIGEST: _tensor_digest(save(tensors), name)[0]})
 
 
-def _read(path: Path) -> dict[str, torch.Tensor] | None:
+def _tensor_digest(data: bytes, name: str) -> tuple[str, str]:
+    """(SHA-256 of a safetensors file's tensors: names, dtypes, shapes, places and bytes; the digest it claims).
+
+    name: the file's own, which counts too: another entry's file in its place is noticed.
+
+    ValueError for what is no such file.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length]) if 0 < length <= len(data) - 8 else None
+    if not isinstance(header, dict):
+        raise ValueError("no safetensors file")
+    metadata = header.pop("__metadata__", None)
+    claimed = metadata.get(DIGEST, "") if isinstance(metadata, dict) else ""
+    digest = hashlib.sha256(f"{name} {json.dumps(header, sort_keys=True)}".encode())
+    digest.update(memoryview(data)[8 + length :])
+    return digest.hexdigest(), claimed
+
+
+def _read(
+    path: Path, names: set[str], plausible: Callable[[dict[str, torch.Tensor]], bool]
+) -> dict[str, torch.Tensor] | None:
+    """The tensors of those names, as they were written; None if they are not there or damaged.
+
+    plausible: judges a file of version 0.1.0, which holds no digest; a good one is written anew with it.
+    """
     try:
-        return load_file(path)
-    except (OSError, SafetensorError):
+        data = path.read_bytes()
+        digest, claimed = _tensor_digest(data, path.name)
+        tensors = load(data) if digest == claimed else {}
+        return tensors if set(tensors) == names else None
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, RecursionError, SafetensorError):
         return None
+    old = _old(path)
+    try:
+        tensors = load_file(old)
+    except (OSError, ValueError, SafetensorError):
+        return None
+    if set(tensors) != names or not plausible(tensors):
+        return None
+    with suppress(OSError):  # a cache that can't be written still serves
+        _write(path, sealed(tensors, path.name))
+        old.unlink(missing_ok=True)
+    return tensors
+
+
+def _plausible(tensors: dict[str, torch.Tensor], item: Item) -> bool:
+    """Are these latents of that image's size, as far as can be told?"""
+    mean, std = tensors["mean"], tensors["std"]
+    if mean.dtype != torch.float32 or std.dtype != torch.float32 or mean.shape != std.shape or mean.ndim != 3:
+        return False
+    (width, height), (_, down, across) = item.placement.bucket, mean.shape
+    same = down > 0 and across > 0 and width % across == 0 and width // across * down == height
+    return same and bool(mean.isfinite().all() and std.isfinite().all() and (std >= 0).all())
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, without the fsync of run.write_atomically, which takes ten times as long: what a power loss
-    tears is noticed and made again. The name is unique, so any number of processes and threads may write."""
+    """Whole or not at all, without the fsync of intact.write_atomically, which takes ten times as long: what a power
+    loss tears is noticed by its digest and made again. The name is unique, so any number of processes may write."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         temporary.write_bytes(data)

@@ -1,6 +1,5 @@
 """What is known of image files, remembered between scans so that only new and changed ones are opened. No torch."""
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from sdlora.data.images import check_image, content_hash
 from sdlora.errors import Problem, UserError
-from sdlora.intact import write_atomically
+from sdlora.intact import read_json, write_json
 
 VERSION = 2  # raised when the same bytes are judged otherwise
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick
@@ -76,7 +75,7 @@ def _inspect(path: Path, name: str, stat: tuple[int, int, int]) -> Seen:
 def _load_index(path: Path) -> dict[str, Seen]:
     """The index; nothing if it is missing, of another version or damaged: then all images are opened again."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["version"] != VERSION:
             return {}
         return {
@@ -91,7 +90,7 @@ def _save_index(index: Path, known: dict[str, Seen]) -> list[Problem]:
     files = {name: [*s.stat, s.hash, *s.size, s.problem] for name, s in known.items()}
     try:
         index.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(index, json.dumps({"version": VERSION, "files": files}, ensure_ascii=True))
+        write_json(index, {"version": VERSION, "files": files})
     except OSError as error:
         what = f"The cache folder {index.parent} can't be written ({error.strerror})."
         return [Problem(what, "Set data.cache to a folder of your own.", "data.cache", fatal=False)]

@@ -220,6 +220,7 @@ class Job:
             # ---------------------------------------------------------
             self.done, self.torn = step, False
             yield StepDone(step, loss, lr, round(time.perf_counter() - began, 4), self._memory())
+            yield from self._cache_notes()
             if _due(step, self.settings.validation.every):
                 yield from self.validate(step)
             if step < train.steps:
@@ -279,6 +280,12 @@ class Job:
         return (error * weight_of(prediction, gamma, alphas, t)).mean(), error.mean().item()
 
     # ---- what happens between steps
+
+    def _cache_notes(self) -> Iterator[Event]:
+        """What the caches found damaged, and made again, while this step read them."""
+        for store in filter(None, (self.latents, self.trainee.text_cache)):
+            while store.notes:
+                yield Warned(store.notes.pop(0))
 
     def _asked(self, step: int) -> Iterator[Event]:
         """Answer requests made through the run folder; returns True for a stop. Waits while paused."""

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 import torch
 from base_models import write_single_file
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file, save, save_file
 
 from sdlora.data import cache as cache_module
 from sdlora.data.buckets import apply
@@ -119,7 +120,37 @@ def test_equal_images_are_encoded_once(tmp_path: Path, items: tuple[Item, ...]) 
     assert run(LatentCache(tmp_path / "cache", "vae"), (items[0], copy)) == [(1, 1)]
 
 
-@pytest.mark.parametrize("damage", ["empty", "torn", "zeros", "foreign", "folder"])
+def flipped_bit(data: bytes) -> bytes:
+    return data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
+
+
+def rewritten(change) -> Callable[[bytes], bytes]:
+    """Another file of the same names, as an older version or another program would write it."""
+    return lambda data: save({name: change(tensor).contiguous() for name, tensor in load(data).items()})
+
+
+def body(data: bytes) -> int:
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:-1],
+    "half": lambda data: data[: len(data) // 2],
+    "all zeros": lambda data: bytes(len(data)),
+    "body zeroed": lambda data: data[: body(data)] + bytes(len(data) - body(data)),
+    "half zeroed": lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
+    "bit flipped": flipped_bit,
+    "bit flipped in the digest": lambda data: data.replace(b'"digest":"', b'"digest":"0', 1)[:-1],
+    "other shape": rewritten(lambda t: t[:, :1] if t.ndim > 1 else t[:1]),
+    "half precision": rewritten(lambda t: t.half()),
+    "random numbers": rewritten(torch.randn_like),
+    "not a number": rewritten(lambda t: t * float("nan")),
+    "longer": lambda data: data + b"x",
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "foreign", "another image's", "folder"])
 def test_damaged_files_are_encoded_again(tmp_path: Path, items: tuple[Item, ...], damage: str) -> None:
     cache = LatentCache(tmp_path / "cache", "vae")
     run(cache, items)
@@ -127,18 +158,57 @@ def test_damaged_files_are_encoded_again(tmp_path: Path, items: tuple[Item, ...]
     good = path.read_bytes()
     foreign = TextCache(tmp_path / "other", "x")
     foreign.put("x", torch.ones(2))
-    data = {"empty": b"", "torn": good[:-1], "zeros": bytes(len(good)), "foreign": foreign._path("x").read_bytes()}
     path.unlink()
+    others = {"foreign": foreign._path("x"), "another image's": cache.path(items[1], False)}
     if damage == "folder":
         path.mkdir()
     else:
-        path.write_bytes(data[damage])
+        path.write_bytes(others[damage].read_bytes() if damage in others else DAMAGE[damage](good))
     with pytest.raises(UserError, match=r"The cached latents of 2.png are gone or damaged. Start again"):
         cache.load(items[2], False)
-    assert [item.name for item, _ in cache.missing(items, False)] == ["2.png"]
+    assert [item.name for item, _ in cache.missing(items, False)] == ["2.png"] == cache.damaged
     if damage == "folder":
         path.rmdir()
     assert run(cache, items) == [(1, 1)] and path.read_bytes() == good
+    assert cache.missing(items, False) == [] == cache.damaged
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_texts_are_not_used(tmp_path: Path, damage: str) -> None:
+    cache, tensor = TextCache(tmp_path, "clip"), torch.randn(3, 4)
+    cache.put("a cat", tensor)
+    path = cache._path("a cat")
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    assert cache.get("a cat") is None and cache.damaged == {"a cat"}
+    assert cache.get("a dog") is None and cache.damaged == {"a cat"}  # never there
+    cache.put("a cat", tensor)
+    assert torch.equal(cache.get("a cat"), tensor)
+
+
+def test_what_version_0_1_0_cached_serves_and_gets_its_digest(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    cache, texts = LatentCache(tmp_path / "cache", "vae"), TextCache(tmp_path / "cache", "clip")
+    run(cache, items)
+    texts.put("a cat", torch.ones(3))
+    good = {}
+    for path in (*(cache.path(item, False) for item in items), texts._path("a cat")):
+        good[path] = path.read_bytes()
+        save_file(load(good[path]), cache_module._old(path))
+        path.unlink()
+    assert cache.missing(items, False) == [] and torch.equal(texts.get("a cat"), torch.ones(3))
+    assert {path: path.read_bytes() for path in good} == good
+    assert not [path for path in good if cache_module._old(path).exists()]
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "other shape", "half precision", "not a number"])
+def test_what_version_0_1_0_cached_and_is_seen_to_be_damaged(
+    tmp_path: Path, items: tuple[Item, ...], damage: str
+) -> None:
+    cache = LatentCache(tmp_path / "cache", "vae")
+    run(cache, items)
+    path = cache.path(items[1], False)
+    cache_module._old(path).write_bytes(DAMAGE[damage](path.read_bytes()))
+    path.unlink()
+    assert [item.name for item, _ in cache.missing(items, False)] == ["1.png"] == cache.damaged
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -315,8 +385,10 @@ def test_the_memo_saves_reading_and_is_never_stale(
         assert vae_identity(base, memo) == first
     (base.source / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"longer weights")
     assert vae_identity(base, memo) == vae_identity(base) != first
-    (memo / "identities.json").write_text("[")
-    assert vae_identity(base, memo) == vae_identity(base)
+    whole = (memo / "identities.json").read_text()
+    for damaged in ("[", "[" * 100_000, '{"a":' * 100_000, whole.replace("a", "b"), "[]", "null", "", "\0"):
+        (memo / "identities.json").write_text(damaged)
+        assert vae_identity(base, memo) == vae_identity(base)
 
 
 def test_a_single_file_is_known_by_the_part(bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,18 @@ SENTENCES = {
     "The system refused{place}: {reason}.": "系统拒绝{place}：{reason}。",
     "Check the path and try again.": "请检查路径后重试。",
     # ---- training
+    "The cached latents of {captions} were damaged and are made again.": (
+        "{captions} 的潜变量缓存已损坏，正在重新生成。"
+    ),
+    "The cached latents of {name} were gone or damaged; they have been made again.": (
+        "{name} 的潜变量缓存丢失或损坏；已重新生成。"
+    ),
+    "Damaged entries of the text cache are made again: {count}.": "文本缓存中损坏的条目正在重新生成：{count} 个。",
+    "The cached text of {words} is gone or damaged.": "{words} 的文本缓存丢失或损坏。",
+    "The cached text of {words} was gone or damaged; it has been made again.": (
+        "{words} 的文本缓存丢失或损坏；已重新生成。"
+    ),
+    "Start again to renew it.": "请重新开始以重新生成。",
     "Training became unstable at step {step}.": "训练在第 {step} 步变得不稳定。",
     "Usually train.lr is too high, or fp16 is used where bf16 is safer; the last checkpoint is kept.": (
         "通常是 train.lr 太高，或用了 fp16 而 bf16 更稳妥；最后一个检查点已保留。"
