@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sdlora import __version__
+from sdlora import __version__, inuse
 from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError, explain
 from sdlora.numbers import plain_number
@@ -25,6 +25,7 @@ for _library in ("TRANSFORMERS", "DIFFUSERS"):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 good, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C."""
     args = build_parser().parse_args(argv)
+    inuse.hold()
     try:
         return args.run_command(args) or 0
     except UserError as error:

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import collections
+import contextlib
 import errno
 import importlib.util
 import os
@@ -17,12 +18,24 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
-from launcher import Stop, Unreachable, install, page
+from launcher import Stop, Unreachable, install, inuse, page
 from launcher.build import Build, Nvidia, choose_build, reachable, read_nvidia, torch_attempts
 from launcher.install import Installer, alone
 from launcher.main import main, read_options
-from launcher.packages import Pip, environment, explain_failure, is_missing, is_unreachable
+from launcher.packages import (
+    FOREIGN,
+    Pip,
+    end_watched,
+    environment,
+    explain_failure,
+    foreign,
+    is_missing,
+    is_unreachable,
+    start_watched,
+    tell_foreign,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = Build("cpu", "cpu", "https://download.pytorch.org/whl/cpu", 3)
@@ -116,7 +129,7 @@ def test_no_build_is_a_sentence(system, machine, nvidia, fix):
 @pytest.mark.parametrize("tag", ["rocm7.2", "xpu", "cu132", "cpu"])
 def test_named_index_gives_its_build(tag):
     build = choose_build(False, f"https://mirror.example/whl/{tag}/", "Linux", "x86_64", Nvidia(580, (8, 6), (8, 6)))
-    attempts = torch_attempts(build, "2.13.0", "Linux", True, False)
+    attempts = torch_attempts(build, "2.13.0", "Linux", True, no_cuda=False)
     assert attempts == [["--extra-index-url", f"https://mirror.example/whl/{tag}", f"torch==2.13.0+{tag}"]]
 
 
@@ -130,9 +143,9 @@ def test_nvidia_smi_is_read():
 @pytest.mark.parametrize("answers", [True, False])
 @pytest.mark.parametrize("system", ["Linux", "Windows", "Darwin"])
 def test_no_cuda_packages_without_a_gpu(system, answers):
-    """On Linux a torch without a local version means gigabytes of CUDA: no attempt may name one."""
+    """On Linux a torch without a local version means gigabytes of CUDA: --no-cuda lets no attempt name one."""
     build = choose_build(False, "", system, "arm64" if system == "Darwin" else "x86_64", None)
-    for attempt in torch_attempts(build, "2.13.0", system, answers, allow_cuda=False):
+    for attempt in torch_attempts(build, "2.13.0", system, answers, no_cuda=True):
         if system == "Linux":
             assert attempt[-1] == "torch==2.13.0+cpu"
         assert not re.search(r"cu\d", " ".join(attempt))
@@ -140,7 +153,7 @@ def test_no_cuda_packages_without_a_gpu(system, answers):
 
 
 def test_attempts_fall_back_to_the_configured_index():
-    assert torch_attempts(CPU, "2.13.0", "Linux", False, True) == [["torch==2.13.0+cpu"], ["torch==2.13.0"]]
+    assert torch_attempts(CPU, "2.13.0", "Linux", False, False) == [["torch==2.13.0+cpu"], ["torch==2.13.0"]]
     assert torch_attempts(CPU, "2.13.0", "Windows", False, False) == [["torch==2.13.0+cpu"], ["torch==2.13.0"]]
     cuda = choose_build(False, "", "Linux", "x86_64", Nvidia(580, (8, 6), (8, 6)))
     first, second = torch_attempts(cuda, "2.13.0", "Linux", True, False)
@@ -180,7 +193,8 @@ def test_reachable(server):
 
 
 def options(**changed) -> argparse.Namespace:
-    return argparse.Namespace(**{"cpu": False, "torch_index": "", "allow_cuda": False, "reinstall": False, **changed})
+    unset = {"cpu": False, "torch_index": "", "no_cuda": False, "allow_cuda": False, "reinstall": False}
+    return argparse.Namespace(**{**unset, **changed})
 
 
 @pytest.fixture
@@ -197,7 +211,10 @@ def made(monkeypatch, tmp_path):
 
     def pip_install(self, arguments, title, may_be_missing=False):
         calls.append(arguments[-1])
+        self.touched |= arguments[-1] in made.touching
         fail = made.fail.get(arguments[-1])
+        if callable(fail):
+            fail()
         if isinstance(fail, BaseException):
             raise fail
         return fail is None
@@ -217,7 +234,14 @@ def made(monkeypatch, tmp_path):
         return list(calls)
 
     made = argparse.Namespace(
-        ensure=ensure, calls=calls, fail={}, nvidia=None, free=50e9, venv=tmp_path / ".venv", folder=tmp_path
+        ensure=ensure,
+        calls=calls,
+        fail={},
+        touching=(),
+        nvidia=None,
+        free=50e9,
+        venv=tmp_path / ".venv",
+        folder=tmp_path,
     )
     return made
 
@@ -278,7 +302,7 @@ def test_lost_python_is_repaired(made):
 
 def test_test_packages_come_once_and_stay(made, monkeypatch):
     made.ensure()
-    assert made.ensure(["test"]) == ["setuptools", "torch==2.13.0+cpu", ".[test]", "import torch"]
+    assert made.ensure(["test"]) == [".[test]"]  # none of those that are there is touched
     assert made.ensure(["test"]) == [] and made.ensure() == []
     monkeypatch.setattr(install, "fingerprint", lambda: "other pins")
     assert made.ensure()[-2] == ".[test]"
@@ -301,7 +325,8 @@ def test_options_change_the_build(made):
     index = "https://mirror.example/whl/rocm7.2"
     assert "torch==2.13.0+rocm7.2" in made.ensure(torch_index=index)
     assert made.ensure() == []
-    assert "torch==2.13.0+rocm7.2" in made.ensure(["test"])
+    assert made.ensure(["test"]) == [".[test]"]
+    assert "torch==2.13.0+rocm7.2" in made.ensure(torch_index=index, reinstall=True)
 
 
 def test_a_foreign_venv_is_left_alone(made):
@@ -325,18 +350,216 @@ def test_no_disk_space(made, nvidia, gigabytes):
     assert made.ensure()[0] == "venv"
 
 
-def test_only_a_cuda_build_on_offer_is_a_sentence(made):
+@pytest.mark.parametrize("answers", [True, False])
+def test_where_only_a_cuda_build_is_on_offer_it_is_taken(made, capsys, monkeypatch, answers):
+    monkeypatch.setattr(install, "reachable", lambda index: answers)
     made.fail = {"torch==2.13.0+cpu": "missing"}
-    with pytest.raises(Stop) as stop:
+    assert "torch==2.13.0" in made.ensure()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "GB" in line]
+    assert len(lines) == 1 and "10 GB" in lines[0] and "--no-cuda" in lines[0]
+    assert made.ensure() == [] and made.ensure(["test"]) == [".[test]"]  # it stays chosen, and nothing is asked again
+
+
+def test_no_cuda_refuses_it_and_stays_chosen(made):
+    made.fail = {"torch==2.13.0+cpu": "missing"}
+    for changed in ({"no_cuda": True}, {}):  # the second start goes on with what the first was asked for
+        with pytest.raises(Stop) as stop:
+            made.ensure(**changed)
+        assert one_sentence(str(stop.value)) and "--torch-index" in str(stop.value)
+        assert "torch==2.13.0" not in made.calls
+    assert "torch==2.13.0" in made.ensure(reinstall=True)
+
+
+def test_the_cuda_build_needs_its_room(made):
+    made.fail, made.free = {"torch==2.13.0+cpu": "missing"}, 5e9
+    with pytest.raises(Stop, match="10 GB"):
         made.ensure()
-    assert one_sentence(str(stop.value)) and "--torch-index" in str(stop.value) and "--allow-cuda" in str(stop.value)
-    assert "torch==2.13.0" not in made.calls
-    assert "torch==2.13.0" in made.ensure(allow_cuda=True)
+    assert "torch==2.13.0" in made.ensure(allow_cuda=True)  # a mirror may have a small one under that name
+
+
+# ---------------------------------------------------------------------------------------------- nothing is taken away
+
+
+def in_a_process_that_dies(start) -> None:
+    """Run it in a process of its own, which a step of it ends as kill -9 would: nothing is tidied up."""
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            start()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] != 0, "it did not come to that step"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("step", WHOLE[1:4])
+def test_a_first_installation_that_was_killed_is_made_anew_as_it_was_wanted(made, step):
+    made.nvidia = Nvidia(580, (8, 6), (8, 6))
+    made.fail = {step: die}
+    in_a_process_that_dies(lambda: made.ensure(cpu=True))
+    (made.venv / "install.log").unlink()  # nothing of ours in it but what pip has unpacked
+    made.fail = {}
+    assert made.ensure() == WHOLE  # --cpu again, although there is a GPU
+    assert made.ensure() == []
+
+
+@pytest.mark.parametrize("step", WHOLE[1:4])
+@pytest.mark.parametrize("how", ["killed", KeyboardInterrupt(), Unreachable("No network."), Stop("Broken.")])
+def test_what_works_stays_until_its_replacement_works(made, step, how):
+    made.ensure()
+    mine = made.venv / "works"
+    mine.touch()
+    made.fail = {step: die if how == "killed" else how}
+    if how == "killed":
+        in_a_process_that_dies(lambda: made.ensure(reinstall=True))
+    else:
+        with pytest.raises(type(how)):
+            made.ensure(reinstall=True)
+    made.fail = {}
+    assert made.ensure() == [] and mine.exists()
+    assert made.ensure(reinstall=True) == WHOLE and not mine.exists()
+    assert sorted(path.name for path in made.folder.iterdir()) == [".venv", ".venv.lock"]
+
+
+def test_a_new_build_that_cannot_be_had_leaves_the_old_one(made):
+    """The start that asks for more must not destroy what trains (it removed the stamp, and the next start .venv)."""
+    made.ensure()
+    mine = made.venv / "works"
+    mine.touch()
+    made.fail = {"torch==2.13.0+cpu": "missing", "torch==2.13.0+cu132": "missing", ".[test]": Stop("Broken.")}
+    with pytest.raises(Stop):
+        made.ensure(["test"])
+    with pytest.raises(Stop):
+        made.ensure(torch_index="https://mirror.example/whl/cu132")
+    assert made.ensure() == [] and mine.exists()
+
+
+def test_an_update_that_broke_off_while_it_changed_things_is_made_anew(made, monkeypatch):
+    made.ensure()
+    monkeypatch.setattr(install, "fingerprint", lambda: "other pins")
+    made.fail = {".": Unreachable("No network.")}
+    with pytest.raises(Unreachable):
+        made.ensure()  # before anything changed
+    made.touching, made.fail = (".",), {".": Stop("The disk is full.")}
+    with pytest.raises(Stop):
+        made.ensure()  # in the middle
+    made.fail = {}
+    assert made.ensure() == WHOLE and made.ensure() == []
+
+
+def test_an_environment_in_use_is_not_changed(made, monkeypatch):
+    """By a program that launch.py started, and by one that was started by hand."""
+    made.ensure()
+    code = "import sys; sys.path.insert(0, sys.argv[1]); {}; print('held', flush=True); sys.stdin.read()"
+    theirs = "from pathlib import Path; from sdlora import inuse; assert inuse.hold(Path(sys.argv[2]))"
+    ours = "from pathlib import Path; from launcher import inuse; h = inuse.hold(Path(sys.argv[2])); assert h"
+    for held, place in ((theirs, ROOT), (ours, ROOT / "tools")):
+        command = [sys.executable, "-c", code.format(held), str(place), str(made.venv)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=made.folder, **pipes) as process:
+            assert process.stdout.readline() == "held\n"
+            before = snapshot(made.folder)
+            for changed in ({"reinstall": True}, {"torch_index": "https://mirror.example/whl/cu132"}):
+                with pytest.raises(Stop) as stop:
+                    made.ensure(**changed)
+                assert one_sentence(str(stop.value)) and "running from" in str(stop.value) and made.calls == []
+            assert {p: t for p, t in snapshot(made.folder).items() if p.suffix != ".lock"} == {
+                p: t for p, t in before.items() if p.suffix != ".lock"
+            }
+            with monkeypatch.context() as patch:
+                patch.setattr(install, "fingerprint", lambda: "other pins")
+                with pytest.raises(Stop):
+                    made.ensure()
+            extra = "test" if held is theirs else "tools"
+            assert made.ensure([extra])[-1].startswith(".[")  # more beside it is no harm
+            process.stdin.close()
+    assert made.ensure(reinstall=True)[0] == "venv"
+
+
+def test_other_environments_are_not_locked(tmp_path):
+    from sdlora import inuse as theirs
+
+    assert not theirs.hold(tmp_path) and list(tmp_path.iterdir()) == []
+
+
+def test_windows_locks_a_byte_for_each_process(tmp_path, monkeypatch):
+    """Simulated: msvcrt.locking refuses a range of which another has a byte."""
+    taken: dict[int, int] = {}
+    fake = argparse.Namespace(LK_NBLCK=2, position=0)
+
+    class File:
+        def seek(self, position):
+            fake.position = position
+
+        def fileno(self):
+            return 3
+
+    def locking(number, mode, count):
+        wanted = set(range(fake.position, fake.position + count))
+        if wanted & set(taken):
+            raise PermissionError(errno.EACCES, "locked")
+        taken.update(dict.fromkeys(wanted, number))
+
+    fake.locking = locking
+    monkeypatch.setitem(sys.modules, "msvcrt", fake)
+    monkeypatch.setattr(inuse.os, "name", "nt")
+    assert inuse.lock_share(File()) and inuse.lock_share(File()) and len(taken) == 2
+    assert not inuse.lock_whole(File())
+    taken.clear()
+    assert inuse.lock_whole(File())
+
+
+def test_a_killed_start_leaves_no_pip_behind(tmp_path):
+    """kill -9 of the launcher ends what it started and what that started; a file that they write stops growing."""
+    file = tmp_path / "written"
+    grandchild = f"import time\nwhile True:\n open({str(file)!r}, 'a').write('x')\n time.sleep(0.02)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    start = (
+        "import sys; from launcher.packages import start_watched, environment;"
+        f"p = start_watched(sys.executable, 'timeit', '-n1', '-r1', {child!r}, env=environment());"
+        "print(p.pid, flush=True); p.wait()"
+    )
+    command = [sys.executable, "-c", start]
+    with subprocess.Popen(command, cwd=ROOT / "tools", stdout=subprocess.PIPE, text=True) as launcher:
+        pid = int(launcher.stdout.readline())
+        wait_until(lambda: file.exists() and file.stat().st_size > 3)
+        launcher.kill()
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    size = -1
+    while size != file.stat().st_size:  # the last ones may still be on their way
+        size = file.stat().st_size
+        time.sleep(0.3)
+
+
+def test_windows_ends_the_tree(monkeypatch):
+    from launcher import watched
+
+    ran, ended = [], []
+    monkeypatch.setattr(watched.os, "name", "nt")
+    monkeypatch.setattr(watched.subprocess, "run", lambda command, **_: ran.append(command))
+    monkeypatch.setattr(watched.os, "_exit", ended.append)
+    watched.end()
+    assert ran == [["taskkill", "/F", "/T", "/PID", str(os.getpid())]] and ended == [1]
+
+
+def wait_until(true, patience: float = 60) -> None:
+    until = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_ctrl_c_ends_pip(tmp_path):
+    process = start_watched(sys.executable, "timeit", "-n1", "-r1", "import time; time.sleep(600)", env=environment())
+    end_watched(process)
+    assert process.poll() is not None
 
 
 def test_two_starts_at_once(tmp_path):
     lock = tmp_path / ".venv.lock"
-    with alone(lock), pytest.raises(Stop) as stop, alone(lock):
+    with alone(lock), pytest.raises(Stop) as stop, alone(lock, patience=0.2):
         pytest.fail("two at once")
     assert one_sentence(str(stop.value))
     with alone(lock):
@@ -400,33 +623,86 @@ def test_missing_is_not_unreachable():
     assert not is_missing(conflict.format("torch==2.13.0+cpu and peft==0.21.2"))
 
 
-def test_no_network_for_real(tmp_path):
-    """This Python's own pip, pointed at a closed port."""
-    venv = tmp_path / ".venv"
-    bin_folder = Pip(venv).python.parent
-    bin_folder.mkdir(parents=True)
-    Pip(venv).python.symlink_to(sys.executable)
-    before = dict(os.environ)
-    closed = f"http://127.0.0.1:{free_port()}/simple"
-    os.environ.update(PIP_INDEX_URL=closed, PIP_CONFIG_FILE=os.devnull, PIP_RETRIES="0", PIP_EXTRA_INDEX_URL="")
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    try:
-        with pytest.raises(Unreachable) as stop:
-            Pip(venv).install(["--quiet", "--target", str(tmp_path / "x"), "no-such-package-of-ours"], "nothing")
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    assert one_sentence(str(stop.value))
-    assert "no-such-package-of-ours" in (venv / "install.log").read_text()
-    assert not (venv / "tmp").exists()
+@pytest.fixture
+def pip(tmp_path, monkeypatch) -> Pip:
+    """This Python's own pip, with nothing of the environment that would lead it somewhere."""
+    for name in [name for name in os.environ if name.upper().startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    made = Pip(tmp_path / ".venv")
+    made.python.parent.mkdir(parents=True)
+    made.python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    made.python.chmod(0o755)
+    return made
 
 
-def test_programs_in_the_venv_see_nothing_else(monkeypatch):
-    monkeypatch.setenv("PYTHONHOME", "/elsewhere")
-    monkeypatch.setenv("PIP_USER", "1")
+def failure(pip: Pip) -> str:
+    with pytest.raises(Stop) as stop:
+        pip.install(["--progress-bar", "off", "--target", str(pip.venv / "x"), "no-such-package-of-ours"], "nothing")
+    assert one_sentence(str(stop.value)) and "no-such-package-of-ours" in pip.log.read_text()
+    assert not (pip.venv / "tmp").exists()
+    return str(stop.value)
+
+
+def test_an_index_that_does_not_answer_is_named(pip, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://me:secret@127.0.0.1:{port}/simple")
+    sentence = failure(pip)
+    assert f"http://127.0.0.1:{port}/simple" in sentence and "can't be reached" in sentence
+    assert "secret" not in sentence and "me:" not in sentence
+
+
+def test_an_index_that_is_none_is_named(pip, monkeypatch, server):
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server}/torch/simple")  # answers "not found" to all
+    sentence = failure(pip)
+    assert f"http://127.0.0.1:{server}/torch/simple" in sentence and "right address" in sentence
+
+
+def test_a_proxy_that_does_not_answer_is_named(pip, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret@127.0.0.1:{port}")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.invalid/simple")
+    sentence = failure(pip)
+    assert f"proxy http://127.0.0.1:{port} (HTTPS_PROXY)" in sentence and "secret" not in sentence
+
+
+def test_of_two_indexes_the_one_that_failed_is_named():
+    text = (
+        "Looking in indexes: https://a.example/simple, https://b.example/whl/cpu\n"
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError()': /whl/cpu/torch/\n"
+        "ERROR: No matching distribution found for torch==2.13.0"
+    )
+    assert "https://b.example/whl/cpu" in explain_failure(text) and "a.example" not in explain_failure(text)
+
+
+def test_programs_in_the_venv_see_nothing_else(monkeypatch, capsys):
+    for name in [name for name in os.environ if name.startswith("PIP_") or name in FOREIGN]:
+        monkeypatch.delenv(name)
+    assert foreign() == []
+    kept = {"PIP_INDEX_URL": "https://mirror.example", "PIP_CERT": "/my.pem", "PYTHONUTF8": "1"}
+    gone = {
+        "PYTHONPATH": "/elsewhere",
+        "PYTHONHOME": "/elsewhere",
+        "PIP_TARGET": "/x",
+        "PIP_CONSTRAINT": "/x",
+        "PIP_PRE": "1",
+    }
+    for name, value in {**kept, **gone, "PIP_USER": "1"}.items():
+        monkeypatch.setenv(name, value)
     env = environment(SDLORA_PASSWORD="x")
-    assert "PYTHONHOME" not in env and env["PIP_USER"] == "0" and env["PIP_NO_INPUT"] == "1"
+    assert not set(env) & set(gone) and kept.items() <= env.items()
+    assert env["PIP_USER"] == "0" and env["PIP_NO_INPUT"] == "1"
     assert env["SDLORA_PASSWORD"] == "x" and "SDLORA_PASSWORD" not in os.environ
+    tell_foreign()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and all(name in said for name in gone) and "PIP_CERT" not in said
+
+
+def test_a_foreign_numpy_breaks_nothing(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a foreign numpy')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = "import numpy, sys; sys.exit(0 if hasattr(numpy, 'array') else 1)"
+    assert page.run([sys.executable, "-c", code]) == 0
 
 
 # ---------------------------------------------------------------------------------------------- the page

@@ -16,6 +16,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from sdlora import inuse
 from sdlora.config import Settings
 from sdlora.errors import UserError
 from ui import browser, render, render_runs, text
@@ -160,6 +161,7 @@ def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -
     parser.add_argument("--models", help="with --data or --listen: base models may lie here too (default: models)")
     parser.add_argument("--api", action="store_true", help="let scripts use the page (docs/api.md)")
     options = parser.parse_args(arguments)
+    inuse.hold()
     password = os.environ.get("SDLORA_PASSWORD", "")
     try:
         if options.listen and len(password) < 8:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from launcher import Stop
 
+CUDA_DISK = 10  # gigabytes
 PYTORCH = "https://download.pytorch.org/whl/"
 
 
@@ -81,7 +82,7 @@ def choose_build(cpu: bool, torch_index: str, system: str, machine: str, nvidia:
     if cpu or nvidia is None:
         return Build("cpu", "cpu", PYTORCH + "cpu", 3)
     cuda = choose_cuda(nvidia)
-    return Build(cuda, cuda, PYTORCH + cuda, 10)
+    return Build(cuda, cuda, PYTORCH + cuda, CUDA_DISK)
 
 
 def choose_cuda(nvidia: Nvidia) -> str:
@@ -96,6 +97,15 @@ def choose_cuda(nvidia: Nvidia) -> str:
     old_gpu = nvidia.oldest is not None and nvidia.oldest < (7, 5)
     old_driver = nvidia.driver is not None and nvidia.driver < 580
     return "cu126" if (old_gpu or old_driver) and not blackwell else "cu130"
+
+
+def named_build(name: str) -> Build:
+    """The build that a stamp names, whatever is in the computer by now."""
+    if name.startswith("index "):
+        return custom_build(name.removeprefix("index "))
+    if name == "default":
+        return Build(name, "", "", 3)
+    return Build(name, name, PYTORCH + name, 3 if name == "cpu" else CUDA_DISK)
 
 
 def custom_build(torch_index: str) -> Build:
@@ -116,14 +126,14 @@ def reachable(index: str) -> bool:
     return True
 
 
-def torch_attempts(build: Build, version: str, system: str, answers: bool, allow_cuda: bool) -> list[list[str]]:
+def torch_attempts(build: Build, version: str, system: str, answers: bool, no_cuda: bool) -> list[list[str]]:
     """pip's arguments to try in order until one is found. answers: whether build.index does.
 
-    On Linux a wheel without a local version brings gigabytes of CUDA packages: it never stands in for a CPU build
-    unless the person said so. Elsewhere it is a CPU build.
+    On Linux a wheel without a local version usually brings gigabytes of CUDA packages: it stands in for a CPU build
+    only where there is none, and never if the person said so. Elsewhere it is a CPU build.
     """
     place = ["--extra-index-url", build.index] if build.index and answers else []
     attempts = [[*place, f"torch=={version}+{build.tag}" if build.tag else f"torch=={version}"]]
-    if build.tag and not build.custom and (build.tag != "cpu" or system != "Linux" or allow_cuda):
+    if build.tag and not build.custom and (build.tag != "cpu" or system != "Linux" or not no_cuda):
         attempts.append([f"torch=={version}"])
     return attempts

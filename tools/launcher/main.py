@@ -7,7 +7,7 @@ import sys
 
 from launcher import ROOT, Stop
 from launcher.install import Installer
-from launcher.packages import explain_failure
+from launcher.packages import explain_failure, tell_foreign
 from launcher.page import check_port, read_password, run, serve
 
 COMMANDS = """commands:
@@ -32,7 +32,8 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--password-file", metavar="FILE", default="", help="its first line; else SDLORA_PASSWORD")
     parser.add_argument("--cpu", help="the CPU build of PyTorch, even with an NVIDIA GPU", **flag)
     parser.add_argument("--torch-index", metavar="URL", default="", help="an index with another build of PyTorch")
-    parser.add_argument("--allow-cuda", help="accept gigabytes of CUDA packages if there is no CPU build", **flag)
+    parser.add_argument("--no-cuda", help="refuse the big CUDA build where no CPU build is to be had", **flag)
+    parser.add_argument("--allow-cuda", help=argparse.SUPPRESS, **flag)  # is so now; said by older notes
     parser.add_argument("--reinstall", help="make .venv anew", **flag)
     parser.add_argument("command", nargs=argparse.REMAINDER, help="none for the page, or one of those below")
     options = parser.parse_args(arguments)
@@ -45,17 +46,21 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 
 def start(options: argparse.Namespace) -> int:
     installer = Installer(options)
+    tell_foreign()
     if not options.command:
         password = read_password(options.listen, options.password_file)
         check_port(options.port, "0.0.0.0" if options.listen else "127.0.0.1")
         installer.ensure([])
+        installer.hold()
         return serve(installer.python, options.port, options.listen, password, not options.no_browser)
     name, *rest = options.command
     if name == "test":
         installer.ensure(["test"])
+        installer.hold()
         # All tests side by side, one process for each core; those that share a model stay together.
         return run([installer.python, "-m", "pytest", *(rest or ["-n", "logical", "--dist", "loadfile"])], ROOT)
     installer.ensure([])
+    installer.hold()
     return run([installer.python, "-m", "sdlora", name, *rest], ROOT if name == "demo" else None)
 
 
