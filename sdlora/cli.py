@@ -11,6 +11,7 @@ from typing import Any
 from sdlora import __version__, inuse
 from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError, explain
+from sdlora.foreign import import_file, tool_of
 from sdlora.numbers import plain_number
 from sdlora.run import Run, list_runs
 from sdlora.toolbox.cli import add_commands as add_toolbox
@@ -123,6 +124,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_toolbox(commands, _command)
 
     settings = _command(commands, "settings", settings_command, "print every setting with its default and help as TOML")
+    settings.add_argument(
+        "--import", dest="foreign", type=Path, metavar="FILE", help="settings file of kohya, kohya_ss or OneTrainer"
+    )
     _add_settings(settings)
 
     demo = _command(
@@ -185,6 +189,9 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def _settings_of(args: argparse.Namespace):
     """(settings, problems): what is wrong in the file or the flags is a problem, its default stands in for it."""
+    if args.settings and (tool := tool_of(args.settings)):
+        fix = f"Import it first: sdlora settings --import {args.settings} > settings.toml"
+        raise UserError(f"{args.settings.name} is a settings file of {tool}.", fix=fix)
     values = read_toml(args.settings) if args.settings else {}
     return salvage(merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line")
 
@@ -334,6 +341,12 @@ def request_command(args: argparse.Namespace) -> int:
 def settings_command(args: argparse.Namespace) -> int:
     from sdlora.commands import settings_text
 
+    if args.foreign:
+        settings, found = import_file(args.foreign)
+        settings = make_settings(merge(settings.model_dump(exclude_none=True), overrides_of(args)), "the command line")
+        print("\n".join(found.lines()), file=sys.stderr)
+        print(settings_text(settings), end="")
+        return 0
     print(settings_text(make_settings(merge({}, overrides_of(args)), "the command line")), end="")
     return 0
 

@@ -18,6 +18,7 @@ RULES = {
     "sdlora.events": HEAVY,
     "sdlora.intact": (*HEAVY, "sdlora", "ui"),
     "sdlora.regular": (*HEAVY, "sdlora", "ui"),
+    "sdlora.foreign": (*HEAVY, "sdlora.models", "sdlora.train"),
     "sdlora.run": HEAVY,
     "sdlora.preflight": HEAVY,
     "sdlora.data.images": HEAVY,

@@ -1,0 +1,140 @@
+"""What all importers share: values taken one by one, so that none is dropped without being named."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NOTHING = (None, "", False, [], {})
+
+
+class Left(Exception):
+    """This value has no counterpart; the text says why."""
+
+
+@dataclass
+class Imported:
+    """values: settings by key. taken: (what the file says, what it became). left: (what the file says, why not)."""
+
+    tool: str
+    values: dict[str, Any] = field(default_factory=dict)
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+
+    def refused(self, key: str, why: str) -> None:
+        """A setting that was taken turned out to be impossible here."""
+        value = self.values.pop(key, None)
+        kept = [pair for pair in self.taken if not pair[1].startswith(f"{key} = ")]
+        lost = [pair[0] for pair in self.taken if pair not in kept]
+        self.taken = kept
+        self.left.append((lost[0] if lost else f"{key} = {value!r}", why))
+
+    def lines(self) -> list[str]:
+        """The list for people: a line each."""
+        return [
+            f"Taken from {self.tool}:",
+            *(f"  {said} -> {became}" for said, became in self.taken),
+            "Not taken:" if self.left else "Everything was taken.",
+            *(f"  {said}: {why}" for said, why in self.left),
+        ]
+
+
+class Reader:
+    """Takes a tool's values one by one; ``finish`` names those that nobody asked for."""
+
+    def __init__(self, tool: str, values: Mapping[str, Any], defaults: Mapping[str, Any]):
+        self.found = Imported(tool)
+        self.values = dict(values)
+        self.defaults = dict(defaults)
+        self.known: set[str] = set()
+
+    def get(self, key: str) -> Any:
+        """The value, the tool's own default where the file has none, else None; the key counts as seen."""
+        self.known.add(key)
+        value = self.values.get(key)
+        return self.defaults.get(key) if value in (None, "") else value
+
+    def take(self, key: str, setting: str, convert: Callable[[Any], Any] = lambda value: value) -> None:
+        """``setting`` becomes what ``convert`` makes of the value; None from it changes nothing."""
+        value = self.get(key)
+        if value in (None, ""):
+            return
+        self.put(setting, value, self.said(key, value), convert)
+
+    def put(self, setting: str, value: Any, said: str, convert: Callable[[Any], Any] = lambda value: value) -> None:
+        """The same for a value that was found otherwise; ``said``: what the file says."""
+        try:
+            made = convert(value)
+        except Left as why:
+            self.found.left.append((said, str(why)))
+        except (ValueError, TypeError, KeyError, OverflowError):
+            self.found.left.append((said, "its value can't be read"))
+        else:
+            if made is not None:
+                self.found.values[setting] = made
+                self.found.taken.append((said, f"{setting} = {made!r}"))
+
+    def leave(self, key: str, why: str) -> None:
+        self.known.add(key)
+        if self.values.get(key) not in NOTHING:
+            self.found.left.append((self.said(key, self.values[key]), why))
+
+    def ignore(self, *keys: str) -> None:
+        """What has no bearing on the result, or is done here in any case."""
+        self.known.update(keys)
+
+    def finish(self, why: str = "there is no such setting here") -> Imported:
+        """Everything else that is switched on or filled in, by name."""
+        for key, value in self.values.items():
+            off = value in NOTHING or (isinstance(value, (int, float)) and value == 0) or value == "0"
+            if key not in self.known and not off:
+                self.found.left.append((self.said(key, value), why))
+        return self.found
+
+    def said(self, key: str, value: Any) -> str:
+        shown = repr(value)
+        own = "" if self.values.get(key) not in (None, "") else f" (the default of {self.found.tool})"
+        return f"{key} = {shown if len(shown) < 100 else shown[:97] + '...'}{own}"
+
+
+# ---- conversions
+
+
+def rate(value: Any) -> float:
+    """A learning rate; 0 for what is none, as for one that is not set."""
+    try:
+        return number(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+
+
+def number(value: Any) -> float:
+    """A finite number, given as one or as text."""
+    made = float(value)
+    if isinstance(value, bool) or not math.isfinite(made):
+        raise ValueError(value)
+    return made
+
+
+def whole(value: Any) -> int:
+    """A whole number, given as one or as text."""
+    made = number(value)
+    if made != int(made):
+        raise ValueError(value)
+    return int(made)
+
+
+def yes(value: Any) -> bool:
+    """True or false, given as such, as 0 and 1 or as text."""
+    if isinstance(value, str):
+        return {"true": True, "false": False, "1": True, "0": False}[value.strip().lower()]
+    return bool(value)
+
+
+def side(value: Any) -> int:
+    """The side of a square of equal area, in steps of 64, of "512", 512, "512,768" or [512, 768]."""
+    parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+    sides = [number(part) for part in parts]
+    if not 1 <= len(sides) <= 2:
+        raise Left("several resolutions at once are not trained here")
+    return whole(sides[0]) if len(set(sides)) == 1 else max(64, round(math.sqrt(sides[0] * sides[1]) / 64) * 64)
