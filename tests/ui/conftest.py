@@ -51,6 +51,7 @@ def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(module_server: Server) -> Iterator[Server]:
-    """The module's server; whatever a test leaves running ends with the test."""
+    """The module's server; whatever a test leaves running or filled in ends with the test."""
     yield module_server
     module_server.quiet()
+    (module_server.runs / ".form" / "draft.toml").unlink(missing_ok=True)  # every page shows it
