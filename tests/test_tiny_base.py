@@ -107,6 +107,16 @@ def test_judged_styles_are_in_no_caption_and_no_training_style_reads_the_glossy_
         base.styles.draw(style, base.layers.of_subject(world.layers, 1))
 
 
+def test_every_judged_style_has_true_pictures_of_the_held_out_subjects(base):
+    from reference import held_out, held_out_pictures
+
+    board, panes = (np.median(held_out_pictures(s)[:, :3].reshape(-1, 3), 0) for s in ("chalk", "stained glass"))
+    assert board.max() < 90 and board.argmax() == 1  # dark, green
+    assert panes.max() > 100
+    for style in base.styles.JUDGED:
+        assert len(held_out_pictures(style)) == len(held_out())
+
+
 def test_no_two_styles_draw_alike(base, world):
     drawn = {s: world.picture(base.captions.Spec(s, 1)).astype(float) for s in base.styles.STYLES}
     gaps = [np.abs(a - b).mean() for i, a in enumerate(drawn.values()) for b in list(drawn.values())[:i]]

@@ -1,8 +1,9 @@
 """Write the style example and the reference files from the rendered pictures; fit and check the probes.
 
-    python benchmarks/quality/make_reference.py DATA [--base FOLDER]
+    python benchmarks/quality/make_reference.py DATA [--base FOLDER] [--judged-only]
 
-DATA is the folder of tools/tiny_base/prepare.py (pictures.npz, names.json). With
+DATA is the folder of tools/tiny_base/prepare.py (pictures.npz, layers.npz, names.json); --judged-only
+writes the held-out sheets of the styles that are only for judging, and ends. With
 --base, pictures that went through that model's autoencoder are among the probes'
 examples: what a model draws carries its autoencoder's marks, and those must not
 be taken for a style.
@@ -18,7 +19,16 @@ import numpy as np
 from features import as_pictures, colour_statistics, style_statistics
 from PIL import Image, ImageFilter
 from probes import Probe, fit
-from reference import EXAMPLES, HERE, example_pictures, held_out, held_out_pictures, unseen_mascots, write_sheet
+from reference import (
+    EXAMPLES,
+    HERE,
+    example_pictures,
+    held_out,
+    held_out_pictures,
+    sheet_of,
+    unseen_mascots,
+    write_sheet,
+)
 
 sys.path.insert(0, str(HERE.parents[1] / "tools/mascot"))
 STYLES = ("noto", "flat", "glossy")
@@ -33,7 +43,20 @@ def write_pictures(arrays: dict, names: list[str]) -> None:
         path.with_suffix(".txt").write_text(f"glossy emoji of {subject.lower()}\n", encoding="utf-8")
     rows = [names.index(n) for n in held_out()]
     for style in STYLES:
-        write_sheet(arrays[style][rows], HERE / f"held_out_{style}.webp")
+        write_sheet(arrays[style][rows], sheet_of(style))
+
+
+def write_judged(data: Path) -> None:
+    """The held-out sheets of the judged styles, drawn by tools/tiny_base/styles.py."""
+    sys.path.insert(0, str(HERE.parents[1] / "tools/tiny_base"))
+    from captions import World
+    from layers import of_subject
+    from styles import JUDGED, draw
+
+    world = World.open(data)
+    subjects = [of_subject(world.layers, world.names.index(name)) for name in held_out()]
+    for style in set(JUDGED) - set(STYLES):  # glossy is the artwork itself: write_pictures
+        write_sheet(np.stack([draw(style, subject) for subject in subjects]), sheet_of(style))
 
 
 def worn(pictures: np.ndarray, vae=None) -> list[np.ndarray]:
@@ -141,7 +164,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--base", type=Path, help="diffusers folder whose autoencoder the probes should know")
+    parser.add_argument("--judged-only", action="store_true")
     args = parser.parse_args()
+    write_judged(args.data)
+    if args.judged_only:
+        return
     with np.load(args.data / "pictures.npz") as f:
         arrays = {style: f[style] for style in STYLES}
     listing = json.loads((args.data / "names.json").read_text(encoding="utf-8"))

@@ -34,9 +34,13 @@ def read_sheet(path: Path, count: int) -> np.ndarray:
     return cells[:count]
 
 
+def sheet_of(style: str) -> Path:
+    return HERE / f"held_out_{style.replace(' ', '_')}.webp"
+
+
 def held_out_pictures(style: str) -> np.ndarray:
-    """noto, flat or glossy pictures in the order of held_out()."""
-    return read_sheet(HERE / f"held_out_{style}.webp", len(held_out()))
+    """noto or flat pictures, or those of a judged style (glossy, chalk, stained glass), in the order of held_out()."""
+    return read_sheet(sheet_of(style), len(held_out()))
 
 
 def unseen_mascots() -> np.ndarray:
