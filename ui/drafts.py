@@ -9,8 +9,9 @@ from typing import Any
 import tomlkit
 from safetensors import SafetensorError, safe_open
 
-from sdlora.config import Settings, load_settings, parse_toml, read_toml, salvage
+from sdlora.config import Settings, load_settings, merge, parse_toml, read_toml, salvage
 from sdlora.errors import Problem, UserError
+from sdlora.foreign import import_file, tool_of
 from sdlora.intact import write_atomically
 from sdlora.run import list_runs
 from ui import form, text
@@ -69,11 +70,15 @@ class Draft:
 
 
 def read_file(path: Path, runs: Path) -> tuple[Settings, list[Problem], dict[str, Any]]:
-    """(settings, what was wrong and left out, what stands in the file) of a settings file or of a LoRA's metadata."""
+    """(settings, what was wrong and left out, what stands in the file) of a settings file, another tool's too,
+    or of a LoRA's metadata."""
     if path.suffix.lower() == ".safetensors":
         said = read_metadata(path)
         settings, problems, given = read_text(said, path.name)
         return at_home(settings, runs) or settings, problems, given
+    if tool_of(path):
+        settings, found = import_file(path)
+        return settings, found.problems(), merge({}, found.values)
     try:
         if path.stat().st_size > 4 * LONGEST:
             raise UserError(text.TOO_LONG.format(name=path.name))

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdlora.errors import Problem
+
 NOTHING = (None, "", False, [], {})
 
 
@@ -28,6 +30,10 @@ class Imported:
         lost = [pair[0] for pair in self.taken if pair not in kept]
         self.taken = kept
         self.left.append((lost[0] if lost else f"{key} = {value!r}", why))
+
+    def problems(self) -> list[Problem]:
+        """What was not taken, as notes."""
+        return [Problem(f"{said} was not taken: {why.rstrip('.')}.", fatal=False) for said, why in self.left]
 
     def lines(self) -> list[str]:
         """The list for people: a line each."""

@@ -13,7 +13,7 @@ from ui import translate
 from ui.words.zh import problems as zh
 
 # Modules whose sentences the page can show, whole or some of their functions; the toolbox is not among them.
-ROOMS = ("data", "models", "train", "lora", "pictures")
+ROOMS = ("data", "models", "train", "lora", "pictures", "foreign")
 ALONE = ("effects", "errors", "config", "preflight", "run", "size", "checkpoints", "origin")
 FUNCTIONS = {
     "terminal": ("_follow",),
@@ -28,6 +28,15 @@ NOT_SAID = {
     "min-SNR gamma {}", "no min-SNR weighting", "{}; prediction {}; {}", "read from {}", "assumed from {}",
     "assumed, since the model does not say",
     "sdlora train --from {} --train.lr {}",
+}  # fmt: skip
+# What stood in another trainer's settings file, as it stood there; and the list that the command line writes.
+NOT_SAID |= {
+    "kohya's sd-scripts", "network_args dora_wd", "network_train_unet_only = True", "text_encoder_lr = {}",
+    "optimizer_args weight_decay = {}", "network_args algo = {}", "network_args preset = {}", "learning_rate = {}",
+    "optimizer_args {} = {}", "network_args {} = {}", "gradient_checkpointing = {}", "vae.model_name = {}",
+    "concepts[0].path = {}", "text_encoder.train = False", "text_encoder.learning_rate, learning_rate = {}",
+    "unet.learning_rate = {}", "optimizer.weight_decay = {}", "unet.train = False", "optimizer = {}", "Taken from {}:",
+    "Not taken:", "Everything was taken.",
 }  # fmt: skip
 QUIET_CALLS = ("ValueError", "AssertionError", "setting", "print", "say", "add_argument", "compile", "match", "repr")
 QUIET_NAMES = ("DORA_NOTE",)  # in the toolbox's answers

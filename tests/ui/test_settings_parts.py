@@ -318,3 +318,12 @@ def test_a_quick_look_reads_no_captions_and_is_the_same_for_the_probe(tmp_path, 
     assert quick.ready.sample.prompts == ["-"]
     assert quick.settings.sample.prompts == []
     assert probe.key_of(quick.ready) == probe.key_of(settings)
+
+
+def test_settings_of_another_trainer_are_imported(tmp_path):
+    said = {"training_method": "LORA", "model_type": "STABLE_DIFFUSION_15", "lora_rank": 24, "epochs": 7}
+    (tmp_path / "one.json").write_text(json.dumps(said))
+    settings, problems, given = drafts.read_file(tmp_path / "one.json", tmp_path)
+    assert settings.adapter.rank == 24 == given["adapter"]["rank"]
+    assert any(str(p).startswith("epochs = 7 was not taken: ") for p in problems)
+    assert not any(problem.fatal for problem in problems)

@@ -160,7 +160,10 @@ PROBE_SILENT = "The trainer ended without a word, most likely for lack of memory
 # ---- settings in a file
 
 SETTINGS_FILE = "Settings as a file"
-SETTINGS_FILE_HELP = "Load a settings file, or a finished LoRA to train with its settings; or drop it here."
+SETTINGS_FILE_HELP = (
+    "Load a settings file (also kohya's, kohya_ss' or OneTrainer's), or a finished LoRA to train with its settings; "
+    "or drop it here."
+)
 SAVE_SETTINGS = "Save"
 LOAD_SETTINGS = "Load"
 PASTE_SETTINGS = "Paste settings"

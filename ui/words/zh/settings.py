@@ -223,7 +223,9 @@ PROBE_SILENT = "训练器没有说明就结束了，很可能是内存不足。"
 # ---- settings in a file
 
 SETTINGS_FILE = "设置文件"
-SETTINGS_FILE_HELP = "载入设置文件，或载入训练好的 LoRA 以沿用它的设置；也可以拖放到这里。"
+SETTINGS_FILE_HELP = (
+    "载入设置文件（也可以是 kohya、kohya_ss 或 OneTrainer 的），或载入训练好的 LoRA 以沿用它的设置；也可以拖放到这里。"
+)
 SAVE_SETTINGS = "保存"
 LOAD_SETTINGS = "载入"
 PASTE_SETTINGS = "粘贴设置"

@@ -6,8 +6,8 @@ where it is not a person's word but one of ours: {place: {English: Chinese}}. An
 anything else through as it is. A place called ``count`` is a number, one called ``key`` a setting's key.
 """
 
-from ui.words.zh.problems import health, images, lora, models, settings, training
+from ui.words.zh.problems import foreign, health, images, lora, models, settings, training
 
-AREAS = (settings, images, models, lora, training, health)
+AREAS = (settings, images, models, lora, training, health, foreign)
 SENTENCES: dict[str, str] = {english: chinese for area in AREAS for english, chinese in area.SENTENCES.items()}
 PARTS: dict[str, dict[str, str]] = {place: words for area in AREAS for place, words in area.PARTS.items()}

@@ -127,6 +127,7 @@ REASONS = {  # of the system, and why a caption is not read
     "Too many levels of symbolic links": "符号链接层数太多",
     "Input/output error": "磁盘读写出错",
     "it has more than 1 MiB": "超过 1 MiB",
+    "it is no text": "它不是文本",
     "it is a folder, not a file": "是文件夹，不是文件",
     "it is a pipe, not a file": "是管道，不是文件",
     "it is a device, not a file": "是设备，不是文件",
