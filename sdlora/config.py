@@ -1,20 +1,30 @@
 """Every setting once: type, default, bounds, help. Command line, page, checks and docs derive from here."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic import Field as PydanticField
 
 from sdlora import toml
 from sdlora.errors import Problem, UserError
+from sdlora.paths import tidy_entry, tidy_path
 
 MOST_TOLD = 50  # problems of one kind
 Level = Literal["basic", "advanced", "expert"]
+
+
+def _tidied(tidy: Callable[[str], str]) -> BeforeValidator:
+    return BeforeValidator(lambda value: tidy(value) if isinstance(value, str) else value)
+
+
+# A file or folder as people paste it, and FILE or FILE=STRENGTH
+PathText = Annotated[str, _tidied(tidy_path)]
+StackEntry = Annotated[str, _tidied(tidy_entry)]
 
 
 def setting(default: Any, help: str, level: Level = "advanced", **bounds: Any) -> Any:
@@ -28,7 +38,7 @@ class Section(BaseModel):
 
 
 class Model(Section):
-    base: str = setting(
+    base: PathText = setting(
         "tiny", 'Base model: "tiny" (embedded), a diffusers folder, a .safetensors checkpoint, or a hub id.', "basic"
     )
     revision: str = setting("", "Commit or branch of the hub id; empty for its newest.", "expert")
@@ -38,14 +48,16 @@ class Model(Section):
     zero_snr: Literal["auto", "on", "off"] = setting(
         "auto", "Noise schedule that ends in pure noise (zero terminal SNR); auto reads it from the model.", "expert"
     )
-    vae: str = setting("", "Another VAE: a folder or a .safetensors file; empty for the base model's own.", "expert")
+    vae: PathText = setting(
+        "", "Another VAE: a folder or a .safetensors file; empty for the base model's own.", "expert"
+    )
     clip_skip: int = setting(
         1, "Text encoder layer to read, counted from the end; many anime models want 2. SDXL has its own.", ge=1, le=12
     )
 
 
 class Data(Section):
-    folder: str = setting("", "Folder with the images and their captions.", "basic")
+    folder: PathText = setting("", "Folder with the images and their captions.", "basic")
     trigger: str = setting("", "Trigger word, put in front of every caption that lacks it.", "basic", max_length=100)
     repeats: int = setting(1, "How often each image counts per epoch.", ge=1, le=10_000)
     resolution: int = setting(
@@ -64,13 +76,17 @@ class Data(Section):
     keep_tags: int = setting(1, "How many first tags stay in front when shuffling or dropping tags.", ge=0, le=100)
     tag_dropout: float = setting(0.0, "Chance for each tag (after the kept ones) to be left out.", ge=0, le=1)
     caption_dropout: float = setting(0.0, "Chance for a whole caption to be left out.", ge=0, le=1)
+    caption_lines: Literal["first", "random", "all"] = setting(
+        "first", "Of a caption with several lines: the first, one drawn anew at every step, or all as one text."
+    )
+    wildcards: bool = setting(False, "Read {red|blue} in captions as one of the two, drawn anew at every step.")
     weighted_captions: bool = setting(
         False, "Read (word:1.2) and [word] in captions as weights; off, brackets are plain text.", "expert"
     )
     max_tokens: int = setting(
         225, "Longer captions are cut after so many tokens; they are read in chunks of 75.", "expert", ge=75, le=750
     )
-    cache: str = setting(
+    cache: PathText = setting(
         "", "Folder for cached latents and text; empty for .sdlora_cache inside data.folder.", "expert"
     )
 
@@ -85,8 +101,8 @@ class Adapter(Section):
     dora: bool = setting(
         False, "DoRA: learn each weight's direction and size apart; not every tool reads such files.", "expert"
     )
-    start_from: str = setting("", "LoRA file to go on from; it keeps its layers and ranks.", "expert")
-    stack: list[str] = setting(
+    start_from: PathText = setting("", "LoRA file to go on from; it keeps its layers and ranks.", "expert")
+    stack: list[StackEntry] = setting(
         list, "LoRA files merged into the base model before training, each as FILE or FILE=STRENGTH.", "expert"
     )
     rank_pattern: dict[str, int] = setting(
@@ -175,7 +191,7 @@ class Save(Section):
 
 class RunPlace(Section):
     name: str = setting("my-lora", "Name of the run and of the LoRA file.", "basic", max_length=200)
-    folder: str = setting("runs", "Folder that the run's own folder is made in.", "expert")
+    folder: PathText = setting("runs", "Folder that the run's own folder is made in.", "expert")
 
 
 class Settings(Section):

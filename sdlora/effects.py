@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sdlora.config import Settings, all_settings
-from sdlora.data.captions import split_tags
 from sdlora.data.dataset import Item
+from sdlora.data.tags import WILDCARD, split_tags
 from sdlora.errors import Problem
 from sdlora.models.families import BaseInfo
 
@@ -64,6 +64,12 @@ TABLE: tuple[Idle | IdleCaptions, ...] = (
     IdleCaptions("data.weighted_captions",
                  lambda s, texts: s.data.weighted_captions and not any(re.search(r"[()\[\]]|BREAK", t) for t in texts),
                  "no caption has brackets in it"),
+    IdleCaptions("data.wildcards",
+                 lambda s, texts: s.data.wildcards and not any(WILDCARD.search(text) for text in texts),
+                 "no caption has a choice such as {red|blue} in it"),
+    IdleCaptions("data.caption_lines",
+                 lambda s, texts: _changed(s, "data.caption_lines") and not any("\n" in text for text in texts),
+                 "no caption has several lines"),
 )  # fmt: skip
 
 

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdlora.config import Model, Settings
-from sdlora.data.captions import read_captions, variant
+from sdlora.data.captions import read_captions
 from sdlora.data.dataset import Dataset, Item, rng_for, scan
-from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.data.images import CACHE_FOLDER
+from sdlora.data.listing import find_images
+from sdlora.data.tags import variant
 from sdlora.effects import without_effect
 from sdlora.errors import Problem, UserError
+from sdlora.fitness import about_training
 from sdlora.models.families import BaseInfo, contradiction, inspect_base
 from sdlora.models.prompts import escape
 from sdlora.numbers import plain_number
@@ -42,6 +45,7 @@ def check(settings: Settings) -> list[Problem]:
     if dataset and dataset.items:
         problems += _cache(settings)
         problems += _images(dataset, settings, info)
+        problems += about_training(dataset.items, settings)
         problems += _disk(settings, info, dataset.items) if info else []
     return sorted(dict.fromkeys(problems), key=lambda problem: not problem.fatal)
 

@@ -32,6 +32,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"data.max_tokens": 100}, "data.max_tokens", {"data.max_tokens": 150}),
     ({"validation.held_out": 2, "validation.every": 0}, "validation.held_out", {"validation.every": 5}),
 ]  # fmt: skip
+ON_CAPTIONS = {"data.weighted_captions", "data.wildcards", "data.caption_lines"}
 CAPTIONS = [Captioned("red, round, fox"), Captioned("red, round")]
 
 
@@ -48,7 +49,7 @@ def test_what_does_nothing_is_said_until_it_acts(values, key, cure):
 
 
 def test_every_row_of_the_table_is_tried():
-    assert {row.key for row in TABLE} <= {key for _, key, _ in SETS} | {"data.weighted_captions"}
+    assert {row.key for row in TABLE} <= {key for _, key, _ in SETS} | ON_CAPTIONS
     assert all(row.key in {info.key for info in all_settings()} for row in TABLE)
 
 
@@ -56,6 +57,13 @@ def test_weights_in_captions():
     values = {"data.weighted_captions": True}
     assert set(said(values)) == {"data.weighted_captions"} and said(values, []) == {}
     assert said(values, [Captioned("a (red:1.2) fox")]) == {} == said(values, [Captioned("a fox BREAK snow")])
+
+
+def test_wildcards_and_lines_of_captions():
+    assert set(said({"data.wildcards": True})) == {"data.wildcards"}
+    assert said({"data.wildcards": True}, [Captioned("a {red|blue} fox")]) == {}
+    assert set(said({"data.caption_lines": "all"})) == {"data.caption_lines"}
+    assert said({"data.caption_lines": "all"}, [Captioned("a fox\nsnow")]) == {}
 
 
 @pytest.mark.parametrize("file", sorted(presets.FOLDER.glob("*.toml")), ids=lambda file: file.stem)

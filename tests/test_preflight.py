@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from sdlora.config import Settings, dump_settings, make_settings
+from sdlora.config import Settings, dump_settings, make_settings, merge
 from sdlora.errors import Problem
 from sdlora.models.families import inspect_base
 from sdlora.preflight import cache_folder, check, resolve, scan_for
@@ -134,7 +134,7 @@ def test_few_small_and_uncaptioned_images(settings: Settings, images: Path) -> N
     for sentence in (
         "are only 2 images",
         "1 image is very small for training at 64 pixels: 0.png.",
-        "No image has a caption",
+        "There is no caption for 2 of 2 images: 0.png, 1.png.",
     ):
         assert sentence in warnings(problems)
     (images / "1.png").unlink()
@@ -285,3 +285,55 @@ def test_no_torch_is_loaded() -> None:
     code = "import sys, sdlora.preflight; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+# ---- how images and settings go together
+
+
+def made(folder: Path, **sizes: tuple[int, int]) -> Path:
+    folder.mkdir()
+    for name, size in sizes.items():
+        Image.new("RGB", size).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text("a cat")
+    return folder
+
+
+def told(base: Path, folder: Path, **changes: object) -> dict[str, str]:
+    settings = make_settings(merge({"model": {"base": str(base)}, "data": {"folder": str(folder)}}, changes))
+    return {problem.where: problem.what for problem in check(settings) if not problem.fatal}
+
+
+def test_pictures_that_lose_more_than_a_third_are_named(base: Path, tmp_path: Path) -> None:
+    """At 64 pixels with sides to 128, a strip of 20:1 keeps its height and the middle 4:1 / 20:1 of its width."""
+    folder = made(tmp_path / "set", strip=(1280, 64), fine=(80, 64), wide=(400, 100), square=(64, 64))
+    assert told(base, folder)["data.fit"] == "1 image loses more than 30% to the crop: strip.png keeps 20%."
+    assert "data.fit" not in told(base, folder, **{"data.fit": "pad"})
+    assert told(base, folder, **{"data.fit": "crop"})["data.fit"].startswith("2 images lose more than 30% to the crop")
+
+
+def test_batches_that_the_shapes_cannot_fill(base: Path, tmp_path: Path) -> None:
+    """6 images of 5 shapes make 5 batches: 4 of one image, one of two."""
+    shapes = {f"s{n}": size for n, size in enumerate([(96, 32), (32, 96), (64, 64), (80, 48), (48, 80)])}
+    folder = made(tmp_path / "set", **shapes, again=(64, 64))
+    said = told(base, folder, **{"train.batch_size": 4})["train.batch_size"]
+    assert said == "train.batch_size is 4, but 6 images have 5 sizes and fill batches of 1.2 on average."
+    assert "train.batch_size" not in told(base, folder)
+    assert "train.batch_size" not in told(base, folder, **{"train.batch_size": 4, "data.fit": "pad"})
+    said = told(base, folder, **{"train.batch_size": 16, "data.fit": "pad"})["train.batch_size"]
+    assert said == "train.batch_size is 16, but there are only 6 images."
+
+
+def test_lines_and_wildcards_that_nobody_reads_are_named(base: Path, tmp_path: Path) -> None:
+    folder = made(tmp_path / "set", a=(64, 64), b=(64, 64))
+    (folder / "a.txt").write_text("a red fox\na blue fox")
+    (folder / "b.txt").write_text("a {red|blue} fox")
+    said = told(base, folder)
+    assert said["data.caption_lines"] == (
+        "The captions of 1 image have several lines, of which the first is trained: a.png."
+    )
+    assert said["data.wildcards"] == (
+        "The captions of 1 image have choices such as {red|blue}, which are trained as text."
+    )
+    assert not {"data.caption_lines", "data.wildcards"} & set(
+        told(base, folder, **{"data.caption_lines": "random", "data.wildcards": True})
+    )

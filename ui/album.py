@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdlora.data.captions import read_caption, read_captions, read_metadata, split_tags
+from sdlora.data.captions import read_captions
 from sdlora.data.edit import Edit, changes, tag_counts
-from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import Seen, inspect_files
+from sdlora.data.listing import find_images
+from sdlora.data.tags import clean_lines, split_tags
 from sdlora.errors import Problem, UserError
 from ui import text, tokens, translate
 from ui.history import History
@@ -127,11 +129,8 @@ class Album:
     def refresh(self, images: list[Path]) -> None:
         """Read the captions of these images again."""
         with self._lock:
-            metadata: dict[Path, str] = {}
-            for folder in sorted({image.parent for image in images} | {self.folder}):
-                metadata |= read_metadata(folder)[0]
             found = {image: self._entries.get(image.relative_to(self.folder).as_posix()) for image in images}
-            captions = {image: read_caption(image, metadata, self.folder) for image, entry in found.items() if entry}
+            captions = read_captions([image for image, entry in found.items() if entry], self.folder)[0]
             counts = tokens.count(caption.text for caption in captions.values())
             for (image, caption), amount in zip(captions.items(), counts, strict=True):
                 entry = found[image]
@@ -196,9 +195,9 @@ class Album:
             return False
         if not entry.path.exists():
             raise UserError(text.GONE)
-        if entry.caption == " ".join(caption.split()) and entry.source != "name":
+        if entry.caption == clean_lines(caption) and entry.source != "name":
             return False
-        if entry.source == "name" and entry.caption == " ".join(caption.split()):
+        if entry.source == "name" and entry.caption == clean_lines(caption):
             return False  # only looked at: the name goes on being the caption
         self.history.write({entry.path: caption}, "one", entry.name)
         self.refresh([entry.path])
@@ -259,7 +258,7 @@ def _free(path: Path) -> Path:
 
 
 def _short(entry: Entry, resolution: int) -> str:
-    caption = text.NO_CAPTION if entry.bare and not entry.caption else entry.caption
+    caption = text.NO_CAPTION if entry.bare and not entry.caption else entry.caption.replace("\n", " ")
     kinds = entry.problems(resolution)
     if kinds:
         caption = f"▲ {text.PROBLEM_SHORT[kinds[0]]} · {caption}"

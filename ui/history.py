@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdlora.data.captions import one_line, write_caption
+from sdlora.data.captions import write_caption
 from sdlora.data.images import CACHE_FOLDER
+from sdlora.data.tags import clean_lines
 from sdlora.errors import UserError
 from sdlora.intact import write_atomically
 from ui import text, translate
@@ -54,7 +55,7 @@ class History:
         One that fails stops those that were not begun; what was written by then can be undone as a whole.
         """
         with _one_at_a_time:
-            files = {self._name(image): [_bytes_of(image), one_line(new)] for image, new in captions.items()}
+            files = {self._name(image): [_bytes_of(image), clean_lines(new)] for image, new in captions.items()}
             numbers = [int(path.stem) for path in self._files()]
             target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
             try:

@@ -12,6 +12,7 @@ from PIL import Image
 from sdlora.data.buckets import Placement, apply
 from sdlora.data.images import load_image
 from sdlora.errors import Problem, UserError
+from sdlora.paths import tidy_path
 from sdlora.preflight import stack_of
 from sdlora.run import safe_name
 from ui import text
@@ -54,9 +55,7 @@ class Place:
 
     def folder(self, typed: str) -> Path:
         """The existing folder that a person typed; UserError for anything else, whatever was typed."""
-        typed = str(typed or "").strip()
-        if len(typed) > 1 and typed[0] in "\"'" and typed[-1] == typed[0]:
-            typed = typed[1:-1]  # as file managers copy a path
+        typed = tidy_path(str(typed or ""))
         if not typed:
             raise UserError(text.NO_FOLDER, where="data.folder")
         if len(typed) > 4096 or any(ord(c) < 32 for c in typed) or typed.startswith(("\\\\", "//")):
@@ -81,6 +80,7 @@ class Place:
             return True
         roots = [self.data_root, self.runs, *([self.models] if self.models and key != "data.cache" else [])]
         paths = [path for path, _ in stack_of(value)] if isinstance(value, list) else [value]
+        paths = [tidy_path(path) if isinstance(path, str) else path for path in paths]  # as the settings will have it
         return all(isinstance(path, str) and self._may_be(path, PATHS[key], roots) for path in paths)
 
     def _may_be(self, path: str, hub: bool, roots: list[Path]) -> bool:

@@ -25,7 +25,7 @@ DEPENDS = (
     "model", "adapter.rank", "adapter.targets", "adapter.text_encoder", "adapter.dora", "adapter.start_from",
     "adapter.rank_pattern", "data.resolution", "data.fit", "data.upscale", "data.max_tokens", "train.batch_size",
     "train.accumulate", "train.precision", "train.gradient_checkpointing", "train.device", "data.shuffle_tags",
-    "data.tag_dropout",
+    "data.tag_dropout", "data.caption_lines", "data.wildcards",
 )  # fmt: skip
 NUMBERS = ("step_seconds", "start_seconds", "peak_bytes", "free_bytes")
 

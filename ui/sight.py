@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdlora.data.buckets import Placement, place
-from sdlora.data.captions import variant
+from sdlora.data.tags import variant
 from sdlora.errors import UserError
 from sdlora.numbers import plain_number
+from sdlora.paths import tidy_path
 from sdlora.preflight import inspect_base
 from ui.album import Entry
 
@@ -30,7 +31,7 @@ class Training:
     def of(cls, values: Mapping[str, Any]) -> "Training":
         """From the form's values by key (those of ``KEYS`` that it has), whatever was typed there."""
         try:
-            base = inspect_base(str(values.get("model.base") or ""), str(values.get("model.revision") or ""))
+            base = inspect_base(tidy_path(str(values.get("model.base") or "")), str(values.get("model.revision") or ""))
             resolution, step = base.resolution, base.step
         except (UserError, OSError, ValueError):
             resolution, step = USUAL

@@ -19,8 +19,11 @@ from typing import IO
 from gradio.utils import get_upload_folder
 
 from sdlora.data.captions import MAX_BYTES as CAPTION_BYTES
-from sdlora.data.captions import METADATA, SIDECARS, decode
+from sdlora.data.captions import SIDECARS
+from sdlora.data.encodings import certain, decode, guess
 from sdlora.data.images import SUFFIXES, check_image, content_hash
+from sdlora.data.tables import tables_among
+from sdlora.data.tags import clean_lines
 from sdlora.errors import UserError
 from ui import text, translate
 
@@ -203,7 +206,7 @@ class _Incoming:
     def __init__(self, folder: Path):
         self.folder = folder
         self.images: list[tuple[PurePosixPath, str, Path]] = []  # target, name as sent, temporary file
-        self.captions: dict[str, str] = {}  # folded target without its ending -> text
+        self.captions: dict[str, bytes] = {}  # folded target without its ending -> text, in whatever encoding
         self.files = 0
 
     def take(self, target: PurePosixPath, name: str, source: IO[bytes], limit: int) -> None:
@@ -213,10 +216,11 @@ class _Incoming:
             data = source.read(CAPTION_BYTES + 1)
             if len(data) > CAPTION_BYTES:
                 raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(CAPTION_BYTES)))
-            key = _key(target)
+            whole = target.with_suffix("")
+            key = _key(whole if whole.suffix.lower() in SUFFIXES else target)  # x.png.txt belongs to x.png
             if ending == SIDECARS[0] or key not in self.captions:
-                self.captions[key] = decode(data)
-        elif target.name == METADATA:
+                self.captions[key] = data
+        elif tables_among([target.name]):
             self._store(target, source, limit, name)
         elif ending in SUFFIXES:
             temporary = self._write(source, limit, name)
@@ -255,10 +259,10 @@ class _Incoming:
 
     def settle(self, added: Added) -> None:
         """Give every picture its name, and its caption with it."""
-        taken = _Taken(self.folder)
+        taken, captions = _Taken(self.folder), self._texts()
         for target, name, temporary in self.images:
             with _sentence(added, name):
-                caption = self.captions.get(_key(target))
+                caption = captions.get(_key(target))
                 if taken.holds(target, temporary):
                     added.same += 1
                     if caption is not None:
@@ -268,7 +272,7 @@ class _Incoming:
                 place = self.folder / final
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if caption is not None:  # first: a picture without its caption would show for a moment
-                    place.with_suffix(".txt").write_text(" ".join(caption.split()), encoding="utf-8", errors="replace")
+                    place.with_suffix(".txt").write_text(clean_lines(caption), encoding="utf-8", errors="replace")
                 os.replace(temporary, place)
                 taken.add(final)
                 added.images.append(place)
@@ -277,11 +281,17 @@ class _Incoming:
             temporary.unlink(missing_ok=True)
         for _, _, temporary in self.images:
             temporary.unlink(missing_ok=True)
-        self._left_over(taken, added, {_key(target) for target, _, _ in self.images})
+        self._left_over(taken, added, captions, {_key(target) for target, _, _ in self.images})
 
-    def _left_over(self, taken: "_Taken", added: Added, used: set[str]) -> None:
+    def _texts(self) -> dict[str, str]:
+        """The captions read; what is not UTF-8 is of one hand, and its encoding guessed from all of it."""
+        unsure = [data for data in self.captions.values() if certain(data) is None]
+        codec = guess(unsure) if unsure else ""
+        return {key: decode(data, codec)[0] for key, data in self.captions.items()}
+
+    def _left_over(self, taken: "_Taken", added: Added, captions: dict[str, str], used: set[str]) -> None:
         """Captions that came without their picture: for one that is there, else refused."""
-        for key, caption in self.captions.items():
+        for key, caption in captions.items():
             if key in used:
                 continue
             images = taken.images.get(key, [])

@@ -1,23 +1,26 @@
-"""Where an image's caption comes from, and what the trainer makes of it at each step. No torch."""
+"""Where an image's caption comes from. What a step makes of it: ``tags.variant``. No torch."""
 
-import codecs
-import json
 import os
-import random
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sdlora.data.encodings import certain, decode, guess, name_of
+from sdlora.data.listing import Listing, name_key
+from sdlora.data.tables import Finder, captions_of, parsed, read_table, tables_among, text_of
+from sdlora.data.tags import clean_lines, one_line
 from sdlora.errors import Problem, UserError
 from sdlora.intact import write_atomically
+from sdlora.regular import open_regular
 
 SIDECARS = (".txt", ".caption")
-METADATA = "metadata.jsonl"
-TEXT_FIELDS = ("text", "caption", "prompt")
+JSON = ".json"
 LONG = 1_000  # characters; the text encoder reads 75 tokens, some 300 characters
 MAX_BYTES = 1 << 20  # a larger text file is no caption
+SHOWN = 40  # characters of a caption in a sentence
 KOHYA_FOLDER = re.compile(r"(\d+)_(.+)")
 
 # Names that cameras, phones and programs give; they say nothing about the picture.
@@ -30,148 +33,91 @@ CAMERA_WORD = re.compile(
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption on one line, and where it was found."""
+    """A caption, and where it was found. text: several lines where its file has them.
+
+    file: the name of the file it is from, "" for captions from the names of folders and images.
+    """
 
     text: str
     source: Literal["sidecar", "metadata", "folder", "name"]
     problems: tuple[Problem, ...] = ()
+    file: str = ""
+
+
+@dataclass
+class Gathered:
+    """The captions of a folder's images. used: the files they are from, and others that belong to an image."""
+
+    of: dict[Path, Caption] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    used: set[Path] = field(default_factory=set)
 
 
 def read_captions(images: Iterable[Path], root: Path | str) -> tuple[dict[Path, Caption], list[Problem]]:
-    """The caption of every image below ``root``, metadata.jsonl files included (the one nearest to an image wins), and
-    all that is wrong with captions."""
-    images, root = list(images), Path(root)
-    metadata: dict[Path, str] = {}
-    problems = []
-    for folder in sorted({image.parent for image in images} | {root}):  # parents come before what is in them
-        found, wrong = read_metadata(folder)
-        metadata |= found
-        problems += wrong
-    captions = {image: read_caption(image, metadata, root) for image in images}
-    problems += [problem for caption in captions.values() for problem in caption.problems]
-    return captions, problems
+    """The caption of every image below ``root``, and all that is wrong with captions."""
+    found = gather_captions(images, root)
+    return found.of, found.problems
 
 
-def read_caption(
-    image: Path | str, metadata: Mapping[Path, str] | None = None, root: Path | str | None = None
-) -> Caption:
-    """The caption of an image: the first of these that is there.
+def gather_captions(images: Iterable[Path], root: Path | str, listing: Listing | None = None) -> Gathered:
+    """The caption of every image below ``root``: the first of these that is there.
 
-    1. ``cat.txt`` beside ``cat.png``, then ``cat.caption`` (an empty file is an empty caption);
-    2. ``metadata`` as ``read_metadata`` gives it;
-    3. the name of a kohya folder (``10_red apple`` -> "red apple"), where the folder lies below ``root``;
+    1. a file beside ``cat.png``: ``cat.txt``, ``cat.caption``, ``cat.png.txt``, ``cat.json`` (``_sidecars_of``); an
+       empty file is an empty caption;
+    2. a table (``tables.TABLES``) in its folder or one above; the nearest wins;
+    3. the name of a kohya folder (``10_red apple`` -> "red apple") below ``root``;
     4. the file name (``name_to_caption``).
-    Never raises for what is in the files: what can't be read becomes a problem of the caption.
+    Never raises for what is in the files: what can't be read becomes a problem. ``listing``: saves a look at the disk.
+    """
+    images, root, found = list(images), Path(root), Gathered()
+    names = listing.others if listing else {f: _names_in(f) for f in _folders_of(images, root)}
+    tabled = _from_tables(names, Finder(images, root), found)
+    there = {folder: _by_key(inside) for folder, inside in names.items()}
+    files = {image: _sidecars_of(image, there.get(image.parent, {})) for image in images}
+    raw = {path: _read(path) for path in dict.fromkeys(path for paths in files.values() for path in paths)}
+    unsure = [data for data in raw.values() if isinstance(data, bytes) and certain(data) is None]
+    codec, guessed = guess(unsure) if unsure else "", defaultdict(list)
+    for image in images:
+        found.used.update(files[image])
+        caption = _first_of(files[image], raw, codec, guessed) or _without_file(image, tabled, root)
+        wrong = (*_unreadable(files[image], raw, caption.source), *_too_long(caption.text, image))
+        found.of[image] = replace(caption, problems=wrong)
+    found.problems += [problem for caption in found.of.values() for problem in caption.problems]
+    found.problems += [_guessed(codec, files) for codec, files in guessed.items()]
+    found.problems = list(dict.fromkeys(found.problems))
+    return found
+
+
+def read_caption(image: Path | str, metadata: Mapping[Path, str] | None = None, root: Path | str = "") -> Caption:
+    """The caption of one image as ``gather_captions`` gives it; ``metadata`` (image -> caption) stands for tables.
+
+    ``root``: the data folder, whose own name is none of kohya's.
     """
     image = Path(image)
-    problems = []
-    for suffix in SIDECARS:
-        try:
-            text = read_text(image.with_suffix(suffix))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:
-            name = image.with_suffix(suffix).name
-            problems.append(Problem(f"The caption {name} can't be read ({_why(error)}).", where=name, fatal=False))
-            continue
-        return Caption(text, "sidecar", (*problems, *_too_long(text, image)))
-    if metadata and image in metadata:
-        text = one_line(metadata[image])
-        return Caption(text, "metadata", (*problems, *_too_long(text, image)))
-    kohya = KOHYA_FOLDER.fullmatch(image.parent.name)
-    if kohya and (root is None or image.parent != Path(root)):
-        return Caption(one_line(kohya[2]), "folder", tuple(problems))
-    return Caption(name_to_caption(image.name), "name", tuple(problems))
+    files = _sidecars_of(image, _by_key(_names_in(image.parent)))
+    raw = {path: _read(path) for path in files}
+    caption = _first_of(files, raw, "", defaultdict(list)) or _without_file(image, metadata or {}, Path(root))
+    return replace(caption, problems=(*_unreadable(files, raw, caption.source), *_too_long(caption.text, image)))
 
 
 def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
-    """Captions of ``folder``'s metadata.jsonl, by image path: one JSON object a line with ``file_name`` and ``text``
-    (or ``caption``, or ``prompt``), the layout of the datasets library's ImageFolder. Bad lines become problems.
-    """
+    """What the tables of this one folder say: a path from each row, whether there is such an image or not."""
     folder, found, problems = Path(folder), {}, []
-    try:
-        lines = decode((folder / METADATA).read_bytes()).splitlines()
-    except FileNotFoundError:
-        return {}, []
-    except OSError as error:
-        return {}, [Problem(f"{METADATA} can't be read ({_why(error)}).", where=METADATA, fatal=False)]
-    bad = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        row = _row(line)
-        if row is None:
-            bad.append(number)
-        else:
-            found[folder / row[0]] = row[1]
-    if bad:
-        which = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-        problems.append(
-            Problem(
-                f"{METADATA} is not readable in line {which}.",
-                'Each line must be like {"file_name": "cat.png", "text": "a cat"}.',
-                METADATA,
-                fatal=False,
-            )
-        )
+    for name in tables_among(_names_in(folder)):
+        table, wrong = read_table(folder / name)
+        problems += wrong
+        found |= {folder / image: text for image, text in table.rows} if table else {}
     return found, problems
 
 
-def _row(line: str) -> tuple[str, str] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str) or "\0" in row["file_name"]:
-        return None
-    text = next((row[field] for field in TEXT_FIELDS if isinstance(row.get(field), str)), None)
-    return None if text is None else (row["file_name"], text)
-
-
 def write_caption(image: Path | str, text: str) -> Path:
-    """Write the image's ``.txt`` (UTF-8, one line), whole or not at all; its path. UserError if it can't be written."""
+    """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be."""
     path = Path(image).with_suffix(".txt")
     try:
-        write_atomically(path, one_line(text))
+        write_atomically(path, clean_lines(text))
     except (OSError, UnicodeEncodeError) as error:
         raise UserError(f"The caption {path.name} can't be saved ({_why(error)}).", where=path.name) from error
     return path
-
-
-def read_text(path: Path) -> str:
-    """A caption file as one line. Raises OSError, or ValueError for one of more than 1 MiB."""
-    with open(path, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError("it has more than 1 MiB")
-    return one_line(decode(data))
-
-
-def decode(data: bytes) -> str:
-    """Text of unknown encoding: by byte order mark, UTF-16 by its zero bytes, UTF-8, else Windows' Latin-1."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, errors="replace")
-    even, odd = data[0::2].count(0), data[1::2].count(0)  # "a" is 61 00 in little endian; a stray zero byte is nothing
-    if not even * odd and (even + odd) * 20 >= max(len(data), 1):
-        return data.decode("utf-16-le" if odd else "utf-16-be", errors="replace")
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("latin-1")
-
-
-def one_line(text: str) -> str:
-    """Line breaks, tabs and runs of blanks become one blank; other control characters go."""
-    return " ".join("".join(c for c in text if c.isprintable() or c.isspace() or c == "\u200d").split())
 
 
 def name_to_caption(name: str) -> str:
@@ -190,48 +136,126 @@ def name_to_caption(name: str) -> str:
     return words if meaningful and not checksum else ""
 
 
-def variant(
-    caption: str,
-    *,
-    trigger: str,
-    shuffle: bool,
-    keep_tags: int,
-    tag_dropout: float,
-    caption_dropout: float,
-    rng: random.Random,
-) -> str:
-    """The caption as one step sees it; pure given ``rng``.
+# ---- files beside images
 
-    The whole caption is left out ("") with chance ``caption_dropout``. The trigger word comes in front where the
-    caption lacks it (as a word, in any case). Then, of the comma-separated tags, the first ``keep_tags`` stay (a
-    trigger word in front counts among them and stays in any case); of the others each is left out with chance
-    ``tag_dropout``, save those that hold the trigger word, and ``shuffle`` mixes them. Without both the text is not
-    touched.
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _folders_of(images: list[Path], root: Path) -> list[Path]:
+    """The folders of images and all between them and the root."""
+    parents = {image.parent for image in images}
+    return sorted({root, *parents, *(p for parent in parents for p in parent.parents if p.is_relative_to(root))})
+
+
+def _by_key(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names of a folder that may be captions, by ``name_key``."""
+    found = defaultdict(list)
+    for name in names:
+        if os.path.splitext(name)[1].lower() in (*SIDECARS, JSON):
+            found[name_key(name)].append(name)
+    return found
+
+
+def _sidecars_of(image: Path, there: Mapping[str, list[str]]) -> list[Path]:
+    """The caption files of an image, those that count most first; ``there``: ``_by_key`` of its folder.
+
+    ``cat.txt``, ``cat.caption``; the same with the image's whole name (``cat.png.txt``); then JSON. A name in other
+    case, or with its accents composed otherwise, is taken where none is spelled as the image's.
     """
-    if rng.random() < caption_dropout:
-        return ""
-    trigger = one_line(trigger)
-    if trigger and not holds(caption, trigger):
-        caption = f"{trigger}, {caption}" if caption else trigger
-    if not shuffle and not tag_dropout:
-        return caption
-    tags, lead = split_tags(caption), split_tags(trigger)
-    in_front = [t.casefold() for t in tags[: len(lead)]] == [t.casefold() for t in lead]
-    kept = max(keep_tags, len(lead) if in_front else 0)
-    rest = [t for t in tags[kept:] if rng.random() >= tag_dropout or any(holds(t, part) for part in lead)]
-    if shuffle:
-        rng.shuffle(rest)
-    return ", ".join(tags[:kept] + rest)
+    names = [s + ending for endings in (SIDECARS, (JSON,)) for s in (image.stem, image.name) for ending in endings]
+    found = []
+    for name in names:
+        spellings = there.get(name_key(name))
+        if spellings:
+            found.append(image.with_name(name if name in spellings else spellings[0]))
+    return list(dict.fromkeys(found))
 
 
-def holds(text: str, word: str) -> bool:
-    """Is ``word`` in ``text`` as a word of its own, in any case?"""
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags=re.IGNORECASE) is not None
+def _read(path: Path) -> bytes | Exception:
+    """A caption file's bytes, or why it can't be read."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return error
+    return data if len(data) <= MAX_BYTES else ValueError("it has more than 1 MiB")
 
 
-def split_tags(caption: str) -> list[str]:
-    """The comma-separated tags without blanks around them; empty ones are dropped."""
-    return [tag.strip() for tag in caption.split(",") if tag.strip()]
+def _first_of(
+    files: Iterable[Path], raw: Mapping[Path, bytes | Exception], codec: str, guessed: dict[str, list[tuple[str, str]]]
+) -> Caption | None:
+    """The caption in the first of the files that holds one. guessed: codec -> (file, text), where one was guessed."""
+    for path in files:
+        data = raw[path]
+        if isinstance(data, Exception):
+            continue
+        text, by_guess = decode(data, codec)
+        if path.suffix.lower() == JSON:
+            text = text_of(parsed(text))
+            if text is None:
+                continue
+        text = clean_lines(text)
+        if by_guess:
+            guessed[by_guess].append((path.name, text))
+        return Caption(text, "sidecar", file=path.name)
+    return None
+
+
+def _without_file(image: Path, tabled: Mapping[Path, str | Caption], root: Path) -> Caption:
+    found = tabled.get(image)
+    if found is not None:
+        return found if isinstance(found, Caption) else Caption(clean_lines(found), "metadata")
+    kohya = KOHYA_FOLDER.fullmatch(image.parent.name)
+    if kohya and image.parent != root:
+        return Caption(one_line(kohya[2]), "folder")
+    return Caption(name_to_caption(image.name), "name")
+
+
+def _from_tables(names: Mapping[Path, Iterable[str]], finder: Finder, found: Gathered) -> dict[Path, Caption]:
+    """Image -> caption from all tables; those of inner folders last, so that they win."""
+    tabled: dict[Path, Caption] = {}
+    for folder in sorted(names, key=lambda folder: len(folder.parts)):
+        for name in tables_among(names[folder]):
+            found.used.add(folder / name)
+            table, wrong = read_table(folder / name)
+            found.problems += wrong
+            if table:
+                captions, lost = captions_of(table, finder)
+                found.problems += lost
+                if table.codec and captions:
+                    found.problems.append(_guessed(table.codec, [(name, clean_lines(next(iter(captions.values()))))]))
+                tabled |= {i: Caption(clean_lines(text), "metadata", file=name) for i, text in captions.items()}
+    return tabled
+
+
+# ---- what is wrong with captions
+
+
+def _unreadable(files: Iterable[Path], raw: Mapping[Path, bytes | Exception], source: str) -> list[Problem]:
+    problems = []
+    for path in files:
+        data = raw[path]
+        if isinstance(data, Exception):
+            what = f"The caption {path.name} can't be read ({_why(data)})."
+            problems.append(Problem(what, where=path.name, fatal=False))
+        elif path.suffix.lower() == JSON and source != "sidecar":
+            what, fix = f"{path.name} holds no caption.", 'It must be like {"caption": "a cat"}.'
+            problems.append(Problem(what, fix, path.name, fatal=False))
+    return problems
+
+
+def _guessed(codec: str, files: list[tuple[str, str]]) -> Problem:
+    """files: (name, text) of those that are no UTF-8; the longest text shows best whether the guess is right."""
+    name, text = max(files, key=lambda pair: len(pair[1][:SHOWN]))
+    shown = text.replace("\n", " ")[:SHOWN] + ("…" if len(text) > SHOWN else "")
+    count = "1 caption file is" if len(files) == 1 else f"{len(files)} caption files are"
+    what = f"{count} not in UTF-8 and read as {name_of(codec)}: {name} as “{shown}”."
+    return Problem(what, "If that is wrong, save them as UTF-8.", name, fatal=False)
 
 
 def _too_long(text: str, image: Path) -> tuple[Problem, ...]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdlora.data.buckets import Placement, place
-from sdlora.data.captions import KOHYA_FOLDER, read_captions
-from sdlora.data.images import CACHE_FOLDER, find_images
+from sdlora.data.captions import KOHYA_FOLDER, gather_captions
+from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import inspect_files
+from sdlora.data.listing import list_folder
+from sdlora.data.remarks import about_captions, about_files, few
 from sdlora.errors import Problem, UserError
 
 MANY_REPEATS = 1_000
-SHOWN = 20  # problems of one kind that get a sentence each
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,20 @@ def scan(
         return Dataset(folder, (), (problem,))
     problems: list[Problem] = []
     closed: list[OSError] = []
-    paths = find_images(folder, onerror=closed.append)
+    listing = list_folder(folder, onerror=closed.append)
+    paths = listing.images
     problems += [
         Problem(f"The folder {Path(e.filename).name} can't be opened ({e.strerror}) and is left out.", fatal=False)
         for e in closed
     ]
     if not paths:
         what = f"There are no images in {folder}."
+        problems += about_files(listing, ())
         return Dataset(folder, (), (*problems, Problem(what, "Put JPEG, PNG or WebP files there.", "data.folder")))
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     seen, index_problems = inspect_files(names, _index_file(folder, cache))
     problems += index_problems
-    captions, caption_problems = read_captions(paths, folder)
+    captions = gather_captions(paths, folder, listing)
     unreadable, too_small, items = [], [], []
     for path, name in names.items():
         times = repeats * _folder_repeats(path, folder)
@@ -91,13 +94,14 @@ def scan(
             except UserError as error:
                 too_small += error.problems
                 continue
-            caption = captions[path]
+            caption = captions.of[path]
             items.append(
                 Item(path, name, caption.text, caption.source, times, seen[name].size, placement, seen[name].hash)
             )
-    problems += _few(unreadable, "images that can't be read") + _few(too_small, "images that are too small")
-    problems += _few(caption_problems, "remarks about captions") + _folder_warnings(paths, folder)
-    problems += _shared_captions(paths, names) + _missing_captions(items)
+    problems += few(unreadable, "images that can't be read") + few(too_small, "images that are too small")
+    problems += about_files(listing, captions.used)
+    problems += few(captions.problems, "remarks about captions") + _folder_warnings(paths, folder)
+    problems += _shared_captions(paths, names) + about_captions({item.name: captions.of[item.path] for item in items})
     if not items:
         problems.append(Problem(f"No image in {folder} can be used.", "See the other messages.", "data.folder"))
     return Dataset(folder, tuple(items), tuple(problems))
@@ -120,13 +124,6 @@ def _folder_problem(folder: Path) -> Problem | None:
         what = f"The folder {str(folder)[:200]!r} can't be opened ({reason})."
         return Problem(what, "Check data.folder.", "data.folder")
     return None
-
-
-def _few(problems: Sequence[Problem], of_what: str) -> list[Problem]:
-    """The first of many; the rest as one number."""
-    if len(problems) <= SHOWN:
-        return list(problems)
-    return [*problems[:SHOWN], Problem(f"… and {len(problems) - SHOWN} more {of_what}.", fatal=False)]
 
 
 def _folder_warnings(paths: Iterable[Path], folder: Path) -> list[Problem]:
@@ -156,20 +153,7 @@ def _shared_captions(paths: Iterable[Path], names: dict[Path, str]) -> list[Prob
         for group in groups.values()
         if len(group) > 1
     ]
-    return _few(shared, "images that share a caption file")
-
-
-def _missing_captions(items: Sequence[Item]) -> list[Problem]:
-    without = [item for item in items if item.source == "name"]
-    if not without:
-        return []
-    if len(without) == len(items):
-        example = f"{without[0].name} gives {without[0].caption!r}"
-        what = f"No image has a caption; captions are made from the file names ({example})."
-    else:
-        names = ", ".join(item.name for item in without[:3]) + (", …" if len(without) > 3 else "")
-        what = f"{len(without)} of {len(items)} images have no caption and get one from their file names ({names})."
-    return [Problem(what, "Write captions as .txt files beside the images.", "data.folder", fatal=False)]
+    return few(shared, "images that share a caption file")
 
 
 def _index_file(folder: Path, cache: Path | str | None) -> Path:

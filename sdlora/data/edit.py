@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from sdlora.data.captions import one_line, split_tags
+from sdlora.data.tags import one_line, split_tags
 
 Kind = Literal["front", "end", "replace", "remove"]
 Key = TypeVar("Key")
@@ -26,7 +26,9 @@ class Edit:
     by: str = ""
 
     def apply(self, caption: str) -> str:
-        """The changed caption, on one line; the caption itself where there is nothing to do."""
+        """The changed caption, line by line; the caption itself where there is nothing to do."""
+        if "\n" in caption:
+            return "\n".join(map(self.apply, caption.split("\n")))
         what = one_line(self.what)
         if not what:
             return caption

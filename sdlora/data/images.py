@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -50,33 +50,15 @@ TURNS = {  # EXIF orientation -> what puts it right
 }
 
 
-def find_images(folder: Path | str, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
-    """Every image file in ``folder`` and below, in natural order (2.png before 10.png).
-
-    Hidden files and folders are passed over, and with them ``._*`` and the cache folder. Links to folders are followed,
-    each folder once. ``onerror`` gets the OSError of a folder that can't be listed; without it such folders are empty.
-    """
-    folder = Path(folder)
-    found, seen = [], set()
-    for here, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here, name) for name in files if is_image_name(name)]
-    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
-
-
-def is_image_name(name: str) -> bool:
-    """Does a file of this name count as an image?"""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def natural_key(text: str) -> tuple:
-    """Sorting key with numbers by value; the text itself comes last, so that the order is total."""
-    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", text.casefold())), text
+def looks_like_image(head: bytes) -> bool:
+    """Are these the first bytes (32 or more) of a picture in one of ``FORMATS``?"""
+    if head[4:8] == b"ftyp":  # ISO base media: the brands tell pictures from films
+        return bool(re.search(rb"avif|avis|hei[cxms]|mif1|msf1", head[8:32]))
+    marks = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+    if head.startswith(marks):
+        return True
+    windows = head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 40, 52, 56, 64, 108, 124)
+    return windows or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
 def load_image(path: Path | str, name: str = "", at_least: int = 0) -> Image.Image:

@@ -1,13 +1,13 @@
 """One batch as tensors: latents, noise, timesteps, texts of a step's images. Pure in (settings, seed, step)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from sdlora.data.captions import variant
 from sdlora.data.dataset import Item, rng_for
+from sdlora.data.tags import WILDCARD, Lines, variant
 from sdlora.models.text import time_ids
 from sdlora.train.caching import Latents
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
@@ -22,11 +22,19 @@ class Captioning:
     keep_tags: int = 1
     tag_dropout: float = 0.0
     caption_dropout: float = 0.0
+    lines: Lines = "first"
+    wildcards: bool = False
+
+    def varies(self, items: Sequence[Item]) -> bool:
+        """Are there more texts than captions (so that caching all of them is no use)?"""
+        drawn = self.lines == "random" and any("\n" in item.caption for item in items)
+        drawn = drawn or self.wildcards and any(WILDCARD.search(item.caption) for item in items)
+        return self.shuffle or self.tag_dropout > 0 or drawn
 
     @property
-    def varies(self) -> bool:
-        """Are there more texts than captions (so that caching all of them is no use)?"""
-        return self.shuffle or self.tag_dropout > 0
+    def still(self) -> "Captioning":
+        """The same without anything shuffled or left out."""
+        return replace(self, shuffle=False, tag_dropout=0.0, caption_dropout=0.0)
 
     def text(self, item: Item, seed: int, step: int, slot: int) -> str:
         rng = rng_for(seed, "caption", step, slot)
@@ -34,8 +42,7 @@ class Captioning:
 
     def texts(self, items: Sequence[Item]) -> list[str]:
         """Every text there can be, if they do not vary: each caption, and "" where captions are left out at times."""
-        plain = Captioning(trigger=self.trigger)
-        found = [plain.text(item, 0, 0, 0) for item in items]
+        found = [self.still.text(item, 0, 0, 0) for item in items]
         return list(dict.fromkeys(found + ([""] if self.caption_dropout else [])))
 
 

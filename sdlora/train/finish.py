@@ -2,10 +2,13 @@
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from sdlora.config import Settings, dump_settings
+from sdlora.data.captions import KOHYA_FOLDER
+from sdlora.data.dataset import Item
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.dora import merge_dora_to_lora
 from sdlora.lora.export import export_lora, verify_with_diffusers
@@ -95,12 +98,15 @@ def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | Non
 def facts_of(settings: Settings, items, step: int, epoch: float, precision: str, started: float | None) -> dict:
     """What the file tells about the training, in the arguments of ``build_metadata``."""
     train, data = settings.train, settings.data
-    captioning = Captioning(trigger=data.trigger)
-    folder = Path(data.folder).name or "images"
-    texts = [captioning.text(item, 0, 0, 0) for item in items]
+    captioning = Captioning(trigger=data.trigger, lines=data.caption_lines)
+    folders = _by_folder(items, Path(data.folder))
     return {
-        "tag_frequency": {folder: count_tags(texts)},
-        "folders": {folder: {"n_repeats": data.repeats, "img_count": len(items)}},
+        "tag_frequency": {
+            name: count_tags(captioning.text(item, 0, 0, 0) for item in inside) for (name, _), inside in folders.items()
+        },
+        "folders": {
+            name: {"n_repeats": repeats, "img_count": len(inside)} for (name, repeats), inside in folders.items()
+        },
         "buckets": dict(Counter(item.placement.bucket for item in items)),
         "started": started,
         "training": {
@@ -128,3 +134,13 @@ def facts_of(settings: Settings, items, step: int, epoch: float, precision: str,
             "keep_tokens": data.keep_tags,
         },
     }
+
+
+def _by_folder(items: Iterable[Item], root: Path) -> dict[tuple[str, int], list[Item]]:
+    """(name, repeats) -> images, as kohya counts them: each N_name folder for itself, all others as the data folder."""
+    folders = defaultdict(list)
+    for item in items:
+        inner = item.path.parent != root and KOHYA_FOLDER.fullmatch(item.path.parent.name)
+        name = item.path.parent.name if inner else root.name or "images"
+        folders[name, item.repeats].append(item)
+    return dict(folders)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -88,12 +87,15 @@ def prepare(
     yield from (Warned(str(problem)) for problem in dataset.problems)
     if accelerator.is_main_process:
         yield from (Warned(words) for words in compare_with_kept(run.folder, dataset.items))
-    captioning = Captioning(data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout)
+    captioning = Captioning(
+        data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout,
+        data.caption_lines, data.wildcards,
+    )  # fmt: skip
     latents = text = None
     with accelerator.main_process_first():  # the others then find everything cached
         for event in cache_latents(items, base, cache_folder, data.flip, accelerator.device):
             latents = event if isinstance(event, Latents) else (yield from _or_stop(run, event))
-        if not needs_text_encoders(settings) and not captioning.varies:
+        if not needs_text_encoders(settings) and not captioning.varies(items):
             texts, reader = captioning.texts(items), reader_of(settings, base, data.weighted_captions)
             stack = stack_of(settings.adapter.stack)
             for event in cache_texts(texts, base, reader, stack, cache_folder, accelerator.device, dtype):
@@ -109,7 +111,7 @@ def prepare(
 def _long_captions(trainee: Trainee, items: Sequence[Item], captioning: Captioning) -> Iterator[Event]:
     """A warning that names the captions whose end the text encoder does not see."""
     most = trainee.reader.max_chunks
-    texts = [replace(captioning, caption_dropout=0.0, tag_dropout=0.0).text(item, 0, 0, 0) for item in items]
+    texts = [captioning.still.text(item, 0, 0, 0) for item in items]
     names = [i.name for i, t in zip(items, texts, strict=True) if len(trainee.reader.chunks(t)) > most]
     if names:
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

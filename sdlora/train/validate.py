@@ -56,7 +56,7 @@ class Validation:
         return torch.randn(shape, generator=dice)
 
     def _caption(self, item: Item) -> str:
-        return Captioning(trigger=self.captioning.trigger).text(item, 0, 0, 0)
+        return self.captioning.still.text(item, 0, 0, 0)
 
     def _masked(self, item: Item, count: int, device: torch.device) -> Tensor | None:
         if not self.trainee.base.inpainting:

@@ -1,6 +1,5 @@
 """Captions: sources, encodings, and what a step makes of them."""
 
-import codecs
 import json
 import random
 from collections import Counter
@@ -11,18 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.data.captions import (
-    decode,
-    holds,
-    name_to_caption,
-    one_line,
-    read_caption,
-    read_captions,
-    read_metadata,
-    split_tags,
-    variant,
-    write_caption,
-)
+from sdlora.data.captions import name_to_caption, read_caption, read_captions, read_metadata, write_caption
+from sdlora.data.tags import clean_lines, holds, split_tags, variant
 from sdlora.errors import UserError
 
 TEXT = "eine schöne Käserei, Größe XL, naïve"
@@ -57,51 +46,9 @@ def test_an_empty_sidecar_is_an_empty_caption(tmp_path: Path) -> None:
     assert (caption := read_caption(tmp_path / "cat.png")).text == "" and caption.source == "sidecar"
 
 
-def test_lines_become_one(tmp_path: Path) -> None:
+def test_lines_are_kept_and_cleaned(tmp_path: Path) -> None:
     (tmp_path / "cat.txt").write_bytes(b"a cat,\r\n  on a\tmat\n\n\x00\x07 at night\n")
-    assert read_caption(tmp_path / "cat.png").text == "a cat, on a mat at night"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        TEXT.encode("utf-8"),
-        codecs.BOM_UTF8 + TEXT.encode("utf-8"),
-        codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"),
-        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
-        TEXT.encode("utf-16-le"),
-        TEXT.encode("utf-16-be"),
-        codecs.BOM_UTF32_LE + TEXT.encode("utf-32-le"),
-        codecs.BOM_UTF32_BE + TEXT.encode("utf-32-be"),
-        TEXT.encode("latin-1"),
-    ],
-)
-def test_encodings(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "x.txt").write_bytes(data)
-    assert read_caption(tmp_path / "x.png").text == TEXT
-
-
-@given(st.text())
-def test_utf8_is_read_as_written(text: str) -> None:
-    if "\0" not in text and not text.startswith("\ufeff"):
-        assert decode(text.encode("utf-8")) == text
-
-
-@given(st.text(st.characters(min_codepoint=0xA0, max_codepoint=0xFF), min_size=1))
-def test_latin1_where_it_is_not_utf8(text: str) -> None:
-    data = text.encode("latin-1")
-    try:
-        expected = data.decode("utf-8")
-    except UnicodeDecodeError:
-        expected = text
-    assert decode(data) == expected or data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-@given(st.binary())
-def test_any_bytes_give_one_printable_line(data: bytes) -> None:
-    text = one_line(decode(data))
-    assert "\n" not in text and "\0" not in text and text == text.strip()
-    assert text.encode("utf-8").decode("utf-8") == text
+    assert read_caption(tmp_path / "cat.png").text == "a cat,\non a mat\nat night"
 
 
 def test_a_very_long_caption_works_with_a_warning(tmp_path: Path) -> None:
@@ -130,7 +77,7 @@ def test_metadata_of_imagefolder(tmp_path: Path) -> None:
     metadata, problems = read_metadata(tmp_path)
     assert not problems
     texts = [read_caption(tmp_path / n, metadata, tmp_path).text for n in ("a.png", "sub/b.png", "c.png")]
-    assert texts == ["one", "two lines", "three"]
+    assert texts == ["one", "two\nlines", "three"]
 
 
 def test_metadata_problems_name_the_lines(tmp_path: Path) -> None:
@@ -199,7 +146,7 @@ def test_any_file_name_gives_one_line(name: str) -> None:
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     image = tmp_path_factory.mktemp("w") / "bild ä.png"
     path = write_caption(image, text)
-    assert read_caption(image).text == one_line(text)
+    assert read_caption(image).text == clean_lines(text)
     assert path.name == "bild ä.txt" and [p.name for p in image.parent.iterdir()] == [path.name]
 
 
@@ -310,3 +257,89 @@ def test_prose_is_left_alone() -> None:
 )
 def test_words_not_parts_of_words(text: str, word: str, there: bool) -> None:
     assert holds(text, word) is there
+
+
+# ---- commas, brackets, lines, wildcards
+
+
+@pytest.mark.parametrize(
+    ("caption", "tags"),
+    [
+        ("一只猫，红色、大眼睛, 坐", ["一只猫", "红色", "大眼睛", "坐"]),
+        ("zib, (red, blue fox:1.3), small", ["zib", "(red, blue fox:1.3)", "small"]),
+        ("[a, b], {c, d|e}, (f, (g, h:1.1)), i", ["[a, b]", "{c, d|e}", "(f, (g, h:1.1))", "i"]),
+        (r"artoria \(fate, saber\), sword", [r"artoria \(fate", r"saber\)", "sword"]),
+        ("open (bracket, never closed, c", ["open (bracket", "never closed", "c"]),
+        ("smile :(, blue, sad :)", ["smile :(", "blue", "sad :)"]),
+        ("closed), a", ["closed)", "a"]),
+        ("one, two\nthree", ["one", "two", "three"]),
+        ("（红色，蓝色）， 猫", ["（红色，蓝色）", "猫"]),
+        ("", []),
+    ],
+)
+def test_what_separates_tags(caption: str, tags: list[str]) -> None:
+    assert split_tags(caption) == tags
+
+
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_weighted_brackets_are_never_torn(seed, dropout) -> None:
+    options = STILL | {"shuffle": True, "tag_dropout": dropout}
+    seen = variant("zib, (red, blue fox:1.3), small, [dark, cold]", trigger="zib", rng=random.Random(seed), **options)
+    assert seen.count("(") == seen.count(")") == seen.count("(red, blue fox:1.3)")
+    assert seen.count("[") == seen.count("]") == seen.count("[dark, cold]")
+
+
+def test_full_width_commas_shuffle() -> None:
+    options = STILL | {"shuffle": True}
+    seen = {variant("红，绿、蓝", trigger="", rng=random.Random(n), **options) for n in range(50)}
+    assert len(seen) == 6 and "蓝, 绿, 红" in seen
+
+
+def test_of_several_lines_the_first_one_at_random_or_all() -> None:
+    caption = "a red fox\na blue fox\na green fox"
+    options = STILL | {"trigger": "zib"}
+    first = {variant(caption, rng=random.Random(n), **options) for n in range(30)}
+    drawn = [variant(caption, rng=random.Random(n), **options, lines="random") for n in range(3000)]
+    assert first == {"zib, a red fox"}
+    for colour in ("red", "blue", "green"):
+        assert drawn.count(f"zib, a {colour} fox") / 3000 == pytest.approx(1 / 3, abs=0.04)
+    assert variant(caption, rng=random.Random(0), **options, lines="all") == "zib, a red fox a blue fox a green fox"
+
+
+def test_wildcards_are_drawn_evenly_or_left_alone() -> None:
+    """sd-scripts' enable_wildcard: one of the options between the braces, each as likely."""
+    caption = "a {red| blue |green} fox, {big}"
+    drawn = [variant(caption, trigger="", rng=random.Random(n), **STILL, wildcards=True) for n in range(3000)]
+    assert set(drawn) == {"a red fox, {big}", "a blue fox, {big}", "a green fox, {big}"}
+    assert drawn.count("a blue fox, {big}") / 3000 == pytest.approx(1 / 3, abs=0.04)
+    assert variant(caption, trigger="", rng=random.Random(0), **STILL) == caption
+
+
+def test_kohyas_separator_keeps_tags_in_front_and_at_the_end() -> None:
+    """sd-scripts' keep_tokens_separator: fixed ||| flexible ||| fixed suffix; it replaces keep_tokens."""
+    caption = "1girl, solo ||| red, big, {a, b} ||| masterpiece"
+    options = STILL | {"shuffle": True, "keep_tags": 5}
+    seen = {variant(caption, trigger="", rng=random.Random(n), **options) for n in range(60)}
+    middle = {tuple(split_tags(text))[2:5] for text in seen}
+    assert all(text.startswith("1girl, solo, ") and text.endswith(", masterpiece") for text in seen)
+    assert len(middle) == 6 and all(sorted(tags) == ["big", "red", "{a, b}"] for tags in middle)
+    assert not any("|||" in text for text in seen)
+    dropped = variant(caption, trigger="", rng=random.Random(0), **STILL | {"tag_dropout": 1.0})
+    assert dropped == "1girl, solo, masterpiece"
+    still = variant(caption, trigger="zib", rng=random.Random(0), **STILL)
+    assert still == "zib, 1girl, solo, red, big, {a, b}, masterpiece"
+
+
+def test_edits_of_the_page_keep_lines(tmp_path: Path) -> None:
+    write_caption(tmp_path / "x.png", " a fox \r\n\r\nred,  big")
+    assert read_caption(tmp_path / "x.png").text == "a fox\nred, big"
+
+
+def test_where_a_caption_came_from_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.png.txt").write_text("one")
+    (tmp_path / "metadata.csv").write_text("file_name,text\nb.png,two\n")
+    images = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    found = read_captions(images, tmp_path)[0]
+    assert [(found[i].source, found[i].file) for i in images] == [
+        ("sidecar", "a.png.txt"), ("metadata", "metadata.csv"), ("name", ""),
+    ]  # fmt: skip

@@ -52,7 +52,7 @@ def test_items_are_complete(tmp_path: Path) -> None:
     for item in found.items:
         assert item.path == tmp_path / item.name and item.size == (128, 64)
         assert item.placement.bucket == (88, 40) and len(item.content_hash) == 64
-    assert sentences(found) == ["1 of 3 images have no caption and get one from their file names (b10.png)."]
+    assert sentences(found) == ["The captions of 1 of 3 images are made from file names (b10.png gives “b10”)."]
 
 
 def test_the_size_is_upright(tmp_path: Path) -> None:
@@ -78,7 +78,10 @@ def test_folders_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
         folder.mkdir()
     folder = {"nul": Path("a\0b"), "long": tmp_path / ("x" * 5000)}.get(kind, folder)
     found = look(folder)
-    (problem,) = found.problems
+    *others, problem = found.problems
+    assert [p.what for p in others] == ["1 file is left out as captions without an image: notes.txt."] * (
+        kind == "no images"
+    )
     assert not found.items and problem.fatal and problem.where == "data.folder" and problem.fix
     expected = {
         "missing": "There is no folder ", "file": " is a file, not a folder.", "empty": "There are no images in ",
@@ -170,8 +173,13 @@ def test_shared_stems_are_told_and_both_train(tmp_path: Path) -> None:
 
 def test_no_captions_at_all(tmp_path: Path) -> None:
     make(tmp_path, "red_fox.png", "IMG_1.png")
-    (what,) = sentences(look(tmp_path))
-    assert what.startswith("No image has a caption;") and "''" in what
+    assert sentences(look(tmp_path)) == [
+        "The captions of 1 of 2 images are made from file names (red_fox.png gives “red fox”).",
+        "There is no caption for 1 of 2 images: IMG_1.png.",
+    ]
+    (tmp_path / "IMG_1.txt").touch()
+    (tmp_path / "red_fox.txt").write_text("x")
+    assert sentences(look(tmp_path)) == ["The caption is empty for 1 of 2 images: IMG_1.png."]
 
 
 def test_kohya_folders(tmp_path: Path) -> None:

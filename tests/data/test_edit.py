@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.data.captions import one_line, split_tags
 from sdlora.data.edit import Edit, changes, tag_counts
+from sdlora.data.tags import one_line, split_tags
 
 captions = st.text(st.sampled_from("ab ,é猫"), max_size=30).map(one_line)
 words = st.text(st.sampled_from("ab é"), min_size=1, max_size=6).filter(lambda w: w.strip())

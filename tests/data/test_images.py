@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
 from sdlora.data import images
-from sdlora.data.images import check_image, content_hash, find_images, load_image, natural_key, probe
+from sdlora.data.images import check_image, content_hash, load_image, probe
+from sdlora.data.listing import find_images, natural_key
 from sdlora.errors import UserError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)

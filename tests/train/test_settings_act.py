@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from sdlora.config import all_settings, dump_settings, make_settings, merge
-from sdlora.data.captions import split_tags
+from sdlora.data.tags import split_tags
 from sdlora.lora.export import export_lora
 from sdlora.lora.inject import inject
 from sdlora.models.families import inspect_base

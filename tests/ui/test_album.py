@@ -8,7 +8,7 @@ from PIL import Image
 
 from sdlora.data.captions import write_caption
 from sdlora.data.edit import Edit
-from sdlora.data.images import find_images
+from sdlora.data.listing import find_images
 from sdlora.errors import UserError
 from ui.album import Album, Albums, Filter
 from ui.place import Place

@@ -10,9 +10,10 @@ from test_render import ALLOWED, Reader
 
 from sdlora.data.buckets import apply
 from sdlora.data.buckets import place as placement_of
-from sdlora.data.captions import variant, write_caption
+from sdlora.data.captions import write_caption
 from sdlora.data.edit import Edit
 from sdlora.data.images import load_image
+from sdlora.data.tags import variant
 from ui import render_images, sight
 from ui.album import Album, Filter
 from ui.place import Place

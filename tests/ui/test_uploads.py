@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdlora.data.captions import read_caption
-from sdlora.data.images import find_images
+from sdlora.data.listing import find_images
 from sdlora.errors import UserError
 from ui import uploads
 from ui.uploads import Limits, add, new_folder, safe_file_name
@@ -117,7 +117,7 @@ def test_a_new_folder_never_is_an_old_one(tmp_path):
 def test_pictures_and_captions_arrive_together(target):
     result = add(sent(target, cat__png=png(), cat__txt=b"a red\ncat", dog__jpg=png("blue")), target)
     assert everything(target) == {"cat.png", "cat.txt", "dog.jpg"}
-    assert read_caption(target / "cat.png").text == "a red cat"
+    assert read_caption(target / "cat.png").text == "a red\ncat"
     assert (len(result.images), result.refused, result.renamed) == (2, [], [])
 
 

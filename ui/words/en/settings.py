@@ -19,6 +19,8 @@ LABELS = {
     "data.keep_tags": "Tags that stay in front",
     "data.tag_dropout": "Tag dropout",
     "data.caption_dropout": "Caption dropout",
+    "data.caption_lines": "Captions of several lines",
+    "data.wildcards": "Wildcards in captions",
     "data.weighted_captions": "Weights in captions",
     "data.max_tokens": "Longest caption",
     "data.cache": "Cache folder",

@@ -151,6 +151,8 @@ PARTS = {
         "no caption has two tags to swap after the kept ones": "没有说明在保留的标签之后还有两个可以交换的标签",
         "no caption has a tag after the kept ones": "没有说明在保留的标签之后还有标签",
         "no caption has brackets in it": "没有说明含有括号",
+        "no caption has a choice such as {{red|blue}} in it": "没有说明含有 {{red|blue}} 这样的选项",
+        "no caption has several lines": "没有说明有多行",
     },
     "reason": REASONS,
     "source": {"the settings": "设置", "the form": "表单", "the command line": "命令行", "{source}": " {source} "},

@@ -1,0 +1,202 @@
+"""Text of unknown encoding: by what is certain (marks, UTF-8, UTF-16), else by a guess that is told. No torch."""
+
+import codecs
+import math
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# What Windows and old editors save in: codec -> (how usual, what people call it). chardet is asked about these alone:
+# with all that it knows, "café" may be Icelandic for the Macintosh.
+CODECS = {
+    "gb18030": (1.0, "GBK (simplified Chinese)"),
+    "big5hkscs": (0.6, "Big5 (traditional Chinese)"),
+    "cp932": (0.8, "Shift-JIS (Japanese)"),
+    "euc_jis_2004": (0.15, "EUC-JP (Japanese)"),
+    "cp949": (0.8, "EUC-KR (Korean)"),
+    "cp1251": (0.8, "Windows-1251 (Cyrillic)"),
+    "koi8-r": (0.05, "KOI8-R (Cyrillic)"),
+    "cp1252": (1.0, "Windows-1252 (Western European)"),
+    "cp1250": (0.6, "Windows-1250 (Central European)"),
+    "cp1253": (0.7, "Windows-1253 (Greek)"),
+    "cp1254": (0.7, "Windows-1254 (Turkish)"),
+    "cp1255": (0.7, "Windows-1255 (Hebrew)"),
+    "cp1256": (0.7, "Windows-1256 (Arabic)"),
+    "cp1257": (0.3, "Windows-1257 (Baltic)"),
+    "cp1258": (0.3, "Windows-1258 (Vietnamese)"),
+    "cp874": (0.7, "Windows-874 (Thai)"),
+}
+# Where the double-byte sets have what is used every day: the last first byte, the least second byte.
+EVERYDAY = {
+    "gb18030": (0xD7, 0xA1), "big5hkscs": (0xC6, 0x40), "cp932": (0x98, 0x40),
+    "euc_jis_2004": (0xCF, 0xA1), "cp949": (0xC8, 0xA1),
+}  # fmt: skip
+DOUBLE = frozenset(EVERYDAY)
+EAST = frozenset({"HAN", "KANA", "HANGUL", "LATIN"})  # written without blanks between them
+PUNCTUATION = frozenset("‘’‚“”„«»‹›–—…·•°±×€£¥§©®™¿¡ªº№½¼¾²³\u00a0\u00ad")
+ENOUGH = 1 << 16  # bytes that a guess looks at
+ODD = 6.0  # how much worse a text looks (natural logarithm) if every letter of it is odd
+
+
+def name_of(codec: str) -> str:
+    """What people call an encoding, such as "GBK (simplified Chinese)"."""
+    return CODECS[codec][1] if codec in CODECS else codec.upper()
+
+
+def certain(data: bytes) -> str | None:
+    """The text if its encoding is no guess: a byte order mark, UTF-16 by its zero bytes, ASCII or UTF-8; else None.
+
+    Never raises; what a mark promises and the bytes don't keep becomes U+FFFD.
+    """
+    for mark, codec in MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(codec, errors="replace")
+    even, odd = data[0::2].count(0), data[1::2].count(0)  # "a" is 61 00 in little endian; a stray zero byte is nothing
+    if not even * odd and (even + odd) * 20 >= max(len(data), 1):
+        return data.decode("utf-16-le" if odd else "utf-16-be", errors="replace")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if _hanzi_in_disguise(data, text) else text
+
+
+def guess(texts: Iterable[bytes]) -> str:
+    """The codec that texts of one hand are most likely in (a key of ``CODECS``), for texts that are not ``certain``.
+
+    chardet's models of languages weigh the bytes; then whatever an encoding makes of them counts against it as far as
+    it does not look written: letters of several scripts in a word, rare ideographs, signs where letters belong. The
+    more texts, the surer: short captions of one folder are asked about together.
+    """
+    texts = list(texts)
+    return _guess(b"\n".join(texts)[:ENOUGH] if len(texts) != 1 else texts[0][:ENOUGH])
+
+
+@lru_cache(maxsize=4096)
+def _guess(data: bytes) -> str:
+    import chardet  # 0.3 s for its models: only where something is not UTF-8
+
+    high = bytes(b if b > 127 or b in b"\n" or chr(b).isalnum() or b in b"@[\\]^_`{|}~" else 32 for b in data)
+    found = chardet.detect_all(high, include_encodings=list(CODECS), ignore_threshold=True, compat_names=False)
+    weights = {match["encoding"]: match["confidence"] for match in found}
+    best, best_score = "cp1252", -math.inf
+    for codec, (usual, _) in CODECS.items():
+        try:
+            text = data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        score = math.log(weights.get(codec, 0) + 0.002) + math.log(usual) - ODD * oddness(text, codec)
+        if score > best_score:
+            best, best_score = codec, score
+    return best
+
+
+def decode(data: bytes, codec: str = "") -> tuple[str, str]:
+    """(text, "" if that is certain, else the codec that was guessed).
+
+    codec: what the texts beside it are in; taken if this one makes sense in it as well. Never raises.
+    """
+    text = certain(data)
+    if text is not None:
+        return text, ""
+    for attempt in dict.fromkeys(filter(None, (codec, guess([data]), "cp1252"))):
+        try:
+            text = data.decode(attempt)
+        except UnicodeDecodeError:
+            continue
+        if attempt != codec or oddness(text, attempt) < 0.5:
+            return text, attempt
+    return data.decode("latin-1"), "latin-1"
+
+
+def oddness(text: str, codec: str) -> float:
+    """How little a text looks like something written in its encoding: 0 to about 1 per letter that is not ASCII."""
+    odd = letters = 0.0
+    before, kana = " ", False
+    for c in text:
+        script = _script(c)
+        if c > "\x7f":
+            letters += 1
+            odd += _odd(c, script, codec)
+            kana = kana or script == "KANA"
+        if c > "\x7f" or before > "\x7f":
+            odd += _odd_pair(before, c)
+        before = c
+    if codec in ("cp932", "euc_jis_2004") and not kana:
+        odd += 0.15 * letters  # Japanese without any kana
+    return odd / max(letters, 1)
+
+
+def _odd(c: str, script: str, codec: str) -> float:
+    if c in PUNCTUATION or "\u3000" <= c <= "\u303f" or "\uff01" <= c <= "\uff5e":
+        return 0.0
+    if unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs"):
+        return 3.0
+    if not script:
+        return 1.0  # a sign
+    if "\uff61" <= c <= "\uff9f":
+        return 0.8  # half-width kana, which nobody types
+    if codec not in DOUBLE:
+        return 0.0
+    if script in ("HAN", "HANGUL"):
+        first, second = c.encode(codec)[:2]
+        return 0.0 if first <= EVERYDAY[codec][0] and second >= EVERYDAY[codec][1] else 0.7
+    return 0.0 if script == "KANA" and codec in ("cp932", "euc_jis_2004") else 1.0  # they have Greek and others, too
+
+
+def _odd_pair(before: str, c: str) -> float:
+    """What is odd in two characters side by side, of which one at least is not ASCII."""
+    one, other = _script(before), _script(c)
+    if one and other:
+        if not _together(one, other):
+            return 1.0
+        if one == other == "LATIN+":
+            return 0.3  # two accents: "çã" is seldom
+        return 0.5 if before.islower() and c.isupper() else 0.0
+    inside = (one and c in "×÷¿¡²³¹¼½¾ªº“„«") or (other and before in "×÷²³¹¼½¾”»")  # a sign where a letter belongs
+    return 1.0 if inside else 0.0
+
+
+def _together(one: str, other: str) -> bool:
+    """May letters of these scripts stand side by side in a word?"""
+    both = {one, other}
+    return len(both) == 1 or both <= {"LATIN", "LATIN+"} or both <= EAST and both != {"HANGUL", "KANA"}
+
+
+@lru_cache(maxsize=8192)
+def _script(c: str) -> str:
+    """ "LATIN" for ASCII, "LATIN+" for others of its kind, "HAN", "KANA", "HANGUL", "CYRILLIC" …; "" for no letter."""
+    if not c.isalpha() and unicodedata.category(c) not in ("Mn", "Mc"):
+        return ""
+    if c < "\x80":
+        return "LATIN"
+    first = unicodedata.name(c, "").split(" ")[0]
+    if first in ("HIRAGANA", "KATAKANA", "HALFWIDTH", "KATAKANA-HIRAGANA"):
+        return "KANA"
+    return {"CJK": "HAN", "LATIN": "LATIN+", "COMBINING": ""}.get(first, first)
+
+
+def _hanzi_in_disguise(data: bytes, text: str) -> bool:
+    """Bytes that happen to be UTF-8 of several scripts in one word, and everyday Chinese in GBK (一只猫, 联通 …)."""
+    if len(data) == len(text) or any(c > "\u07ff" for c in text):
+        return False  # ASCII, or longer sequences, which GBK hardly ever gives
+    scripts, mixed, before = set(), False, ""
+    for c in text:
+        script = _script(c) if c > "\x7f" else ""
+        mixed = mixed or bool(before and script and before != script)
+        scripts.add(script)
+        before = script
+    if not mixed or len(scripts - {""}) < 2:
+        return False
+    try:
+        chinese = data.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return oddness(chinese, "gb18030") == 0

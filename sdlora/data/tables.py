@@ -1,0 +1,201 @@
+"""Captions of many images in one file: metadata.jsonl, metadata.csv, kohya's metadata.json and their kin. No torch."""
+
+import csv
+import json
+import os
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sdlora.data.encodings import decode
+from sdlora.data.listing import name_key
+from sdlora.errors import Problem
+from sdlora.regular import read_regular
+
+# By rank: where two of a folder know an image, the first one's caption is taken.
+STEMS = ("metadata", "captions", "caption", "meta_clean", "meta_cap", "meta_lat", "meta")
+ENDINGS = (".jsonl", ".jsonl.txt", ".csv", ".json")  # .jsonl.txt: as editors save it that hide endings
+TABLES = tuple(stem + ending for stem in STEMS for ending in ENDINGS)
+IMAGE_FIELDS = ("file_name", "filename", "file", "image", "image_path", "path", "img")
+TEXT_FIELDS = ("text", "caption", "prompt")
+MAX_BYTES = 256 << 20
+SHOWN = 3  # names in a sentence
+LIKE = {
+    ".jsonl": 'Each line must be like {"file_name": "cat.png", "text": "a cat"}.',
+    ".csv": "Its first line must be file_name,text.",
+    ".json": 'It must be like {"cat.png": {"caption": "a cat"}}.',
+}
+
+
+@dataclass
+class Table:
+    """One file's rows: (image as it says, caption), the numbers of lines that say neither, its codec if guessed."""
+
+    path: Path
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
+    codec: str = ""
+
+
+def tables_among(names: Iterable[str]) -> list[str]:
+    """Those names that are tables of captions, in any case, the lowest in rank first."""
+    ranks = {name: rank for rank, name in enumerate(TABLES)}
+    known = [name for name in names if name.casefold() in ranks]
+    return sorted(known, key=lambda name: (-ranks[name.casefold()], name))
+
+
+def read_table(path: Path) -> tuple[Table | None, list[Problem]]:
+    """A table and what is wrong with it; None if it can't be read at all. Never raises for what is in it."""
+    name = path.name
+    try:
+        data = read_regular(path, MAX_BYTES + 1)
+    except OSError as error:
+        return None, [_problem(f"{name} can't be read ({error.strerror or error}).", name)]
+    if len(data) > MAX_BYTES:
+        return None, [_problem(f"{name} can't be read (it has more than 256 MiB).", name)]
+    text, codec = decode(data)
+    table = Table(path, codec=codec)
+    kind = path.suffix.lower() if path.suffix.lower() in LIKE else ".jsonl"
+    for number, found in _rows(kind, text):
+        if found is None:
+            table.bad.append(number)
+        else:
+            table.rows.append(found)
+    if not table.bad:
+        return table, []
+    if kind != ".jsonl":
+        what = f"{name} is not understood in part." if table.rows else f"{name} is not understood."
+        return table, [_problem(what, name, LIKE[kind])]
+    which = ", ".join(map(str, table.bad[:5])) + (f" and {len(table.bad) - 5} more" if len(table.bad) > 5 else "")
+    return table, [_problem(f"{name} is not readable in line {which}.", name, LIKE[kind])]
+
+
+def text_of(row: Any) -> str | None:
+    """The caption in a JSON object: of TEXT_FIELDS, and kohya's tags behind it; None if it holds none."""
+    if not isinstance(row, dict):
+        return None
+    text = next((row[name] for name in TEXT_FIELDS if isinstance(row.get(name), str)), None)
+    tags = row.get("tags")
+    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+        tags = ", ".join(tags)
+    if not isinstance(tags, str) or not tags.strip():
+        return text
+    return f"{text}, {tags}" if text else tags
+
+
+class Finder:
+    """Images by what tables call them."""
+
+    def __init__(self, images: Iterable[Path], root: Path):
+        self.root = root
+        self.by_path: dict[str, list[Path]] = defaultdict(list)
+        self.by_stem: dict[str, list[Path]] = defaultdict(list)
+        for image in images:
+            key = name_key(image.relative_to(root).as_posix())
+            self.by_path[key].append(image)
+            self.by_stem[os.path.splitext(key)[0]].append(image)
+
+    def find(self, folder: Path, said: str) -> list[Path]:
+        """The images that a row of a table in ``folder`` means.
+
+        Other case, accents and slashes count as the same; a name without ending means every image of that stem; of a
+        path from another computer ("C:\\train\\10_cat\\a.png") the longest end that leads to one image counts.
+        """
+        said = name_key(said.strip()).replace("\\", "/")
+        here = folder.relative_to(self.root).as_posix()
+        absolute = said.startswith("/") or re.match(r"[a-z]:/", said) is not None
+        parts = [part for part in PurePosixPath(said).parts if part != "/"]
+        for start in range(len(parts) if absolute else 1):
+            key = posixpath.normpath(posixpath.join(name_key(here), *parts[start:])).removeprefix("./")
+            found = self.by_path.get(key) or self.by_stem.get(key)
+            if found:
+                return found
+        return []
+
+
+def captions_of(table: Table, finder: Finder) -> tuple[dict[Path, str], list[Problem]]:
+    """Image -> caption, and one problem that names the rows that mean no image."""
+    found: dict[Path, str] = {}
+    lost = []
+    for said, text in table.rows:
+        images = finder.find(table.path.parent, said)
+        found |= dict.fromkeys(images, text)
+        if not images:
+            lost.append(said)
+    if not lost:
+        return found, []
+    name = table.path.name
+    rows = "1 row" if len(lost) == 1 else f"{len(lost)} rows"
+    names = ", ".join(said[:80] for said in lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
+    what = f"{name} has {rows} for images that are not there: {names}."
+    return found, [_problem(what, name, f"Name each image by its path from the folder of {name}.")]
+
+
+def _problem(what: str, name: str, fix: str = "") -> Problem:
+    return Problem(what, fix, name, fatal=False)
+
+
+# ---- rows, by kind of file: (line, (image, caption)), or (line, None) for what is not understood
+
+
+def _rows(kind: str, text: str) -> Iterator[tuple[int, tuple[str, str] | None]]:
+    if kind == ".csv":
+        yield from _csv_rows(text)
+    elif kind == ".json":
+        yield from _json_rows(text)
+    else:
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield number, _row(parsed(line))
+
+
+def parsed(text: str) -> Any:
+    """What a JSON text holds; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _row(row: Any) -> tuple[str, str] | None:
+    text = text_of(row)
+    if text is None:
+        return None
+    image = next((row[name] for name in IMAGE_FIELDS if isinstance(row.get(name), str)), "\0")
+    return None if "\0" in image else (image, text)
+
+
+def _json_rows(text: str) -> Iterator[tuple[int, tuple[str, str] | None]]:
+    """kohya's {image: {"caption": …, "tags": …}}, {image: caption}, or a list of rows as in a .jsonl."""
+    content = parsed(text)
+    if isinstance(content, list):
+        yield from ((number, _row(row)) for number, row in enumerate(content, 1))
+        return
+    if not isinstance(content, dict):
+        yield 1, None
+        return
+    for number, (image, row) in enumerate(content.items(), 1):
+        caption = row if isinstance(row, str) else text_of(row)
+        yield number, None if caption is None or "\0" in image else (image, caption)
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, tuple[str, str] | None]]:
+    """A table whose first line names its columns, separated by commas, semicolons or tabs."""
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(StringIO(text, newline=""), delimiter=separator))
+    except csv.Error:
+        rows = []
+    head = [name.strip().casefold() for name in rows[0]] if rows else []
+    if not set(head) & set(IMAGE_FIELDS) or not set(head) & {*TEXT_FIELDS, "tags"}:
+        yield 1, None
+        return
+    for number, row in enumerate(rows[1:], 2):
+        if any(cell.strip() for cell in row):
+            yield number, _row(dict(zip(head, row, strict=False)))

@@ -1,0 +1,23 @@
+"""Paths as people paste them. The standard library only."""
+
+import re
+
+QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`"}
+UNSEEN = (
+    "\u200b\u200e\u200f\u202a\u202b\u202c\u2066\u2069\ufeff"  # Windows puts U+202A before what it shows in Properties
+)
+
+
+def tidy_path(typed: str) -> str:
+    """A path without the blanks and quotes around it that file managers and chats add; anything else stays."""
+    path = typed.strip(UNSEEN + " \t\r\n\u00a0\u3000")
+    while len(path) > 1 and QUOTES.get(path[0]) == path[-1]:
+        path = path[1:-1].strip(UNSEEN + " \t\r\n\u00a0\u3000")
+    return path
+
+
+def tidy_entry(typed: str) -> str:
+    """The same for FILE=STRENGTH, of which the file alone may be quoted."""
+    entry = tidy_path(typed)
+    apart = re.fullmatch(r"(.+)(=\s*[-+.\de]+)", entry, flags=re.IGNORECASE | re.DOTALL)
+    return tidy_path(apart[1]) + apart[2] if apart else entry

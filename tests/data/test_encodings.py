@@ -1,0 +1,124 @@
+"""Encodings: what is certain, and what a folder of short captions was saved in."""
+
+import codecs
+from pathlib import Path
+
+import pytest
+from captions_of_the_world import CAPTIONS
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sdlora.data.captions import read_caption, read_captions
+from sdlora.data.encodings import certain, decode, guess, name_of
+from sdlora.data.tags import one_line
+
+TEXT = "eine schöne Käserei, Größe XL, naïve"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode("utf-8"),
+        codecs.BOM_UTF8 + TEXT.encode("utf-8"),
+        codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
+        codecs.BOM_UTF32_LE + TEXT.encode("utf-32-le"),
+        codecs.BOM_UTF32_BE + TEXT.encode("utf-32-be"),
+        TEXT.encode("latin-1"),
+    ],
+)
+def test_encodings(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.txt").write_bytes(data)
+    assert read_caption(tmp_path / "x.png").text == TEXT
+
+
+@given(st.text())
+def test_utf8_is_read_as_written(text: str) -> None:
+    assume("\0" not in text and not text.startswith("\ufeff"))
+    seldom = 0 < sum("\x7f" < c < "\u0800" for c in text) == sum(c > "\x7f" for c in text)  # see the disguise below
+    assert seldom or certain(text.encode("utf-8")) == text
+    assert certain(("ж" + text).encode("utf-8")) is not None or seldom
+
+
+@pytest.mark.parametrize("text", ["кошка, été", "naïve Größe", "γάτα", "حصان", "l’été", "żółty", "ñandú", "İstanbul"])
+def test_words_of_europe_in_utf8_are_certain(text: str) -> None:
+    assert certain(text.encode("utf-8")) == text
+
+
+@pytest.mark.parametrize("text", ["一只猫", "一只猫, 一只猫"])
+def test_chinese_in_gbk_that_happens_to_be_utf8(text: str) -> None:
+    """Valid UTF-8, of Cyrillic, Hebrew and Latin letters in one word."""
+    data = text.encode("gbk")
+    data.decode("utf-8")
+    assert decode(data) == (text, "gb18030")
+
+
+@given(st.binary())
+def test_any_bytes_give_one_printable_line(data: bytes) -> None:
+    text = one_line(decode(data)[0])
+    assert "\n" not in text and "\0" not in text and text == text.strip()
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+@pytest.mark.parametrize("codec", CAPTIONS)
+def test_a_folder_of_short_captions_is_read_as_it_was_written(tmp_path: Path, codec: str) -> None:
+    captions = CAPTIONS[codec].splitlines()
+    images = [tmp_path / f"{number}.png" for number in range(len(captions))]
+    for image, text in zip(images, captions, strict=True):
+        image.with_suffix(".txt").write_bytes(text.encode(codec))
+    found, problems = read_captions(images, tmp_path)
+    assert [found[image].text for image in images] == captions
+    (told,) = problems
+    unsure = sum(not text.isascii() for text in captions)
+    assert f"{unsure} caption files are not in UTF-8" in told.what and not told.fatal and "UTF-8" in told.fix
+    assert any(text[:20] in told.what for text in captions)
+
+
+@pytest.mark.parametrize("codec", CAPTIONS)
+def test_three_captions_are_enough(codec: str) -> None:
+    texts = CAPTIONS[codec].splitlines()
+    for start in range(0, len(texts), 3):
+        some = [text.encode(codec) for text in texts[start : start + 3]]
+        found = guess([data for data in some if certain(data) is None])
+        assert [decode(data, found)[0] for data in some] == texts[start : start + 3]
+
+
+@pytest.mark.parametrize("codec", CAPTIONS)
+def test_one_caption_is_nearly_always(codec: str) -> None:
+    texts = CAPTIONS[codec].splitlines()
+    assert sum(decode(text.encode(codec))[0] == text for text in texts) >= len(texts) - 1
+
+
+def test_the_first_word_of_the_chinese_page(tmp_path: Path) -> None:
+    """GBK, which was trained as "Èü²©Åó¿Ë, Ò»¸öÅ®º¢"."""
+    (tmp_path / "x.txt").write_bytes("赛博朋克, 一个女孩".encode("gbk"))
+    found, (told,) = read_captions([tmp_path / "x.png"], tmp_path)
+    assert found[tmp_path / "x.png"].text == "赛博朋克, 一个女孩"
+    assert told.what == (
+        "1 caption file is not in UTF-8 and read as GBK (simplified Chinese): x.txt as “赛博朋克, 一个女孩”."
+    )
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1250", "żółty samochód, dziewczyna w czerwonej sukience"),
+        ("cp1253", "κορίτσι με κόκκινο φόρεμα"),
+        ("cp1254", "kırmızı elbiseli kız, gülümseyen, ışıklar"),
+        ("cp1255", "ילדה בשמלה אדומה"),
+        ("cp1256", "فتاة بفستان أحمر"),
+        ("cp874", "ผู้หญิงใส่ชุดแดง"),
+        ("koi8-r", "девушка в кимоно стоит под вишней"),
+        ("euc-jp", "桜の木の下に立つ着物の少女"),
+    ],
+)
+def test_others_that_windows_and_unix_had(codec: str, text: str) -> None:
+    assert decode(text.encode(codec))[0] == text and name_of(decode(text.encode(codec))[1]) != ""
+
+
+def test_a_stranger_among_captions_of_one_hand() -> None:
+    """What makes no sense in its neighbours' encoding is guessed for itself."""
+    assert decode("девушка в кимоно".encode("cp1251"), "gb18030")[0] == "девушка в кимоно"
+    assert decode("黒猫, 窓辺".encode("cp932"), "cp932") == ("黒猫, 窓辺", "cp932")
