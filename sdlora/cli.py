@@ -1,8 +1,10 @@
 """The command line. Flags derive from sdlora.config; torch is imported only inside the commands that need it."""
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from sdlora import __version__, inuse
 from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
+from sdlora.demo import EXAMPLE
 from sdlora.errors import UserError, explain
 from sdlora.foreign import import_file, tool_of
 from sdlora.numbers import plain_number
@@ -35,8 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     except Exception as error:  # the top: whatever it was, people get a sentence
-        _print_problems(explain(error))
-        _note_traceback(args)
+        path = _note_traceback(args)
+        told = explain(error, path)
+        _print_problems(told)
+        if path and str(path) not in str(told):
+            print(f"Details: {path}", file=sys.stderr)
     return 1
 
 
@@ -129,11 +135,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_settings(settings)
 
-    demo = _command(
-        commands, "demo", demo_command, "train the example style on the embedded base, show before and after"
-    )
-    demo.add_argument("--steps", type=int, default=0, help="other number of steps")
-    demo.add_argument("--folder", type=Path, default=Path("runs"), help="where the run goes (default: runs)")
+    if EXAMPLE.is_dir():  # it comes with a clone of the project, not with an installed package
+        demo = _command(
+            commands, "demo", demo_command, "train the example style on the embedded base, show before and after"
+        )
+        demo.add_argument("--steps", type=int, default=0, help="other number of steps")
+        demo.add_argument("--folder", type=Path, default=Path("runs"), help="where the run goes (default: runs)")
     return parser
 
 
@@ -371,12 +378,20 @@ def _print_problems(error: UserError) -> None:
         print(str(problem), file=sys.stderr)
 
 
-def _note_traceback(args: argparse.Namespace) -> None:
-    """The details go to a file, not to the screen."""
-    folder = getattr(args, "run_folder", None) or getattr(args, "resume", None)
-    path = (folder if folder and folder.is_dir() else Path(".")) / "sdlora-error.txt"
-    try:
-        path.write_text(traceback.format_exc(), encoding="utf-8")
-    except OSError:
-        return
-    print(f"Details: {path}", file=sys.stderr)
+def _note_traceback(args: argparse.Namespace) -> str:
+    """The details go to a file, not to the screen: its path; "" if the disk takes none.
+
+    In the folder that the command is about, else in the current one, else among the temporary files.
+    """
+    about = [getattr(args, name, None) for name in ("run_folder", "resume", "folder")]
+    for folder in [*(path for path in about if path and os.path.isdir(path)), Path(".")]:
+        path = Path(folder).absolute() / "sdlora-error.txt"
+        with contextlib.suppress(OSError):
+            path.write_text(traceback.format_exc(), encoding="utf-8")
+            return str(path)
+    with contextlib.suppress(OSError):
+        number, name = tempfile.mkstemp(prefix="sdlora-error-", suffix=".txt")
+        with open(number, "w", encoding="utf-8") as file:
+            file.write(traceback.format_exc())
+        return name
+    return ""

@@ -61,11 +61,13 @@ def read_back(lora: Path, names: list[str], samples: Path, settings) -> float:
     from diffusers import StableDiffusionPipeline
     from diffusers.utils.logging import disable_progress_bar
     from PIL import Image
+    from transformers.utils.logging import disable_progress_bar as disable_loading_bar
 
     from sdlora.models.families import inspect_base
 
     base = inspect_base(settings.model.base)
     disable_progress_bar()
+    disable_loading_bar()  # "Loading weights" of the text encoder
     pipeline = StableDiffusionPipeline.from_pretrained(base.folder, dtype=torch.float32)
     pipeline.load_lora_weights(lora)
     pipeline.set_progress_bar_config(disable=True)

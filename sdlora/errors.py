@@ -35,10 +35,10 @@ class Unstable(UserError):
     """The training's numbers are not finite any more: there is nothing to save, and a resume ends there again."""
 
 
-def explain(error: BaseException) -> UserError:
+def explain(error: BaseException, details: object = "") -> UserError:
     """The sentence for an exception that reached the top: known causes by name, others as they are.
 
-    Never raises. A UserError is returned unchanged.
+    Never raises. A UserError is returned unchanged. details: the file that has the traceback, if one has.
     """
     if isinstance(error, UserError):
         return error
@@ -52,7 +52,7 @@ def explain(error: BaseException) -> UserError:
         return _explain_os_error(error)
     return UserError(
         f"Something went wrong inside the trainer: {type(error).__name__}: {text.splitlines()[0][:300]}",
-        fix="The run's log.txt has the details; please report it with them.",
+        fix=f"The details are in {details}; please report it with them." if details else "Please report it.",
     )
 
 

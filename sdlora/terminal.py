@@ -59,7 +59,7 @@ def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None,
                 screen.show(event)
         except (KeyboardInterrupt, Exception) as error:
             stopped = isinstance(error, KeyboardInterrupt)
-            told = "Stopped at once." if stopped else str(explain(error))
+            told = "Stopped at once." if stopped else str(explain(error, run.folder / "log.txt"))
             step = screen.step
             details = traceback.format_exc()
             loop.close()  # where it was not the loop that failed: it saves its last step then

@@ -1,7 +1,9 @@
 """The command line as people use it: real processes where it matters, one sentence for every mistake."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,35 @@ def test_runs_lists_nothing_kindly(capsys, tmp_path):
 def test_wrong_usage_has_status_two():
     done = subprocess.run([sys.executable, "-m", "sdlora", "fly"], capture_output=True, text=True)
     assert done.returncode == 2 and "invalid choice" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["run", "here", "nowhere"])
+def test_what_no_sentence_foresaw_names_the_file_that_has_the_details(tmp_path, monkeypatch, capsys, place):
+    """It was "the run's log.txt", where there was no run."""
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+
+    def fail(*_):
+        raise KeyError("odd")
+
+    monkeypatch.setattr("sdlora.cli._existing" if place == "run" else "sdlora.cli.list_runs", fail)
+    if place == "nowhere":  # the current folder takes no file
+        (tmp_path / "sdlora-error.txt").mkdir()
+    status, _, err = told(capsys, *(["stop", str(run)] if place == "run" else ["runs", "no-such-folder"]))
+    assert status == 1 and err.count("\n") == 1 and "log.txt" not in err
+    named = Path(re.search(r"The details are in (\S+);", err)[1])
+    assert "KeyError" in named.read_text()
+    assert named.parent == {"run": run, "here": tmp_path}.get(place, named.parent)
+    if place == "nowhere":
+        named.unlink()
+
+
+def test_the_demo_is_offered_only_where_its_pictures_are(tmp_path, monkeypatch, capsys):
+    """They come with a clone, not with an installed package."""
+    assert "demo" in build_parser().format_help()
+    monkeypatch.setattr("sdlora.cli.EXAMPLE", tmp_path / "none")
+    assert "demo" not in build_parser().format_help()
+    with pytest.raises(SystemExit):
+        main(["demo"])
+    assert "invalid choice" in capsys.readouterr().err

@@ -96,8 +96,8 @@ class Installer:
 
     def rebuild(self, stamp: dict | None, build: Build, extras: list[str]) -> None:
         """An empty .venv in place of whatever is there. What works is kept until the new one does."""
-        self.refuse_what_is_not_ours(stamp)
         refuse_if_in_use(self.venv)
+        self.refuse_what_is_not_ours(stamp)
         works = stamp is not None and version_of(self.python) == stamp["python"]
         choice = self.choice(stamp)
         if not works:

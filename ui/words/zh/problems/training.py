@@ -7,9 +7,8 @@ SENTENCES = {
         "请使用 train.gradient_checkpointing，减小 train.batch_size，或降低 data.resolution。"
     ),
     "Something went wrong inside the trainer: {kind}: {what}": "训练器内部出错：{kind}：{what}",
-    "The run's log.txt has the details; please report it with them.": (
-        "这次训练的 log.txt 中有详细内容；请附上它报告此问题。"
-    ),
+    "The details are in {path}; please report it with them.": "详细内容见 {path}，反馈问题时请一并附上。",
+    "Please report it.": "请反馈此问题。",
     "The disk is full{place}.": "磁盘已满{place}。",
     "Free some space and start again; nothing was half-written.": "请腾出一些空间后重新开始；没有文件只写了一半。",
     "No permission to read or write there{place}.": "没有读写权限{place}。",
