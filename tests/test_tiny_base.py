@@ -168,6 +168,8 @@ def test_true_pictures_are_found_and_wrong_ones_are_not(base, world, tmp_path):
     assert found["the subject in another style"]["style"] == 0
     two = base.captions.Spec("flat", 3, second=5)
     assert base.judge.pair(references, two, world.picture(two)) == (3, 5)
+    again = base.judge.References(world, tmp_path / "again", workers=2)
+    assert np.array_equal(again.style("flat"), references.style("flat"))
 
 
 def test_minutes_are_counted_over_all_starts(base, monkeypatch):

@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--bf16", action="store_true", help="draw in bf16, faster where the processor has it")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw the true pictures")
     parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--out", type=Path, help="where to write (default: DATA)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -147,7 +148,7 @@ def main() -> None:
     print(f"autoencoder: {result['psnr_unseen']:.2f} dB on names it never saw {result['psnr_by_style']}", flush=True)
 
     world = World.open(args.data)
-    references = References(world, args.data / "references")
+    references = References(world, args.data / "references", args.workers)
     result |= {"steps": args.steps, "guidance": args.guidance, "seed": SEED, "measures": {}, "controls": {}}
     for kind in ("known", "held out", "two", "colour", "ground"):
         specs = asked_for(world, kind, args.count if kind in ("known", "held out") else args.count // 2)

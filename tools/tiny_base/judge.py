@@ -13,10 +13,12 @@ that, and what wrong pictures get: another subject in the style, the subject in 
 
 import random
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from captions import Spec, World
+from layers import spread_out
 from PIL import Image, ImageFilter
 from skimage.color import deltaE_ciede2000, rgb2lab
 from styles import COLOURS, GROUNDS, STYLES
@@ -33,30 +35,32 @@ DARK = ("black", "dark blue", "dark red", "brown")
 class References:
     """True pictures as features, by style and subject; computed when first asked for, kept in a folder."""
 
-    def __init__(self, world: World, folder: Path):
-        self.world, self.folder, self.kept = world, folder, {}
+    def __init__(self, world: World, folder: Path, workers: int = 1):
+        self.world, self.folder, self.workers, self.kept = world, folder, workers, {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def _kept(self, key: str, pictures) -> np.ndarray:
+    def _kept(self, key: str, specs: list[Spec], change=lambda picture: picture) -> np.ndarray:
         if key not in self.kept:
             file = self.folder / f"{key}.npy"
             if not file.exists():
-                np.save(file, np.concatenate([features(np.stack([p])) for p in pictures]).astype(np.float16))
+                rows = spread_out(lambda spec: features(change(self.world.picture(spec))[None])[0], specs, self.workers)
+                np.save(file, np.stack(list(rows)).astype(np.float16))
             self.kept[key] = np.load(file).astype(np.float32)
         return self.kept[key]
 
     def style(self, style: str) -> np.ndarray:
         """(subjects, d); a subject that doesn't exist in the style has a row far from everything."""
-        rows = range(len(self.world.names))
-        found = self._kept(style, (self.world.picture(Spec(style, i)) for i in rows if self.world.exists(i, style)))
-        full = np.full((len(rows), found.shape[1]), 100, np.float32)
-        full[[i for i in rows if self.world.exists(i, style)]] = found
+        there = [i for i in range(len(self.world.names)) if self.world.exists(i, style)]
+        found = self._kept(style, [Spec(style, i) for i in there])
+        full = np.full((len(self.world.names), found.shape[1]), 100, np.float32)
+        full[there] = found
         return full
 
     def halves(self, style: str) -> tuple[np.ndarray, np.ndarray]:
         """Every subject at half size on the left and on the right: two arrays (subjects, d)."""
-        both = [self.world.picture(Spec(style, i, second=i)) for i in range(len(self.world.names))]
-        return tuple(self._kept(f"{style}-{side}", [half(p, side) for p in both]) for side in ("left", "right"))
+        both = [Spec(style, i, second=i) for i in range(len(self.world.names))]
+        left, right = (self._kept(f"{style}-{side}", both, partial(half, side=side)) for side in ("left", "right"))
+        return left, right
 
 
 def half(picture: np.ndarray, side: str) -> np.ndarray:
