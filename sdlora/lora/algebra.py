@@ -40,6 +40,24 @@ def balance(down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     return (down.double() * ratio).to(down.dtype), (up.double() / ratio).to(up.dtype)
 
 
+def balance_exactly(down: Tensor, up: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, bool]:
+    """(down, up, is their product kept to the last digit?): nearly equal norms, in ``dtype``, rounded only if need be.
+
+    Factors whose norms are within 2^5 of each other stay as they are; others move by a power of two, which changes no
+    digit unless a number leaves the dtype's range.
+    """
+    ratio = float((up.double().norm() / down.double().norm()).sqrt()) if down.any() and up.any() else 1.0
+    exponent = round(math.log2(ratio)) if math.isfinite(ratio) and ratio > 0 else 0
+    kept = down.to(dtype), up.to(dtype)
+    whole = kept[0].double().equal(down.double()) and kept[1].double().equal(up.double())
+    if abs(exponent) <= 2 and (whole or all(t.isfinite().all() for t in kept)):
+        return *kept, whole
+    wide = down.double() * 2.0**exponent, up.double() / 2.0**exponent
+    moved = wide[0].to(dtype), wide[1].to(dtype)
+    same = moved[0].double().equal(wide[0]) and moved[1].double().equal(wide[1])
+    return (*kept, True) if whole and not same else (*moved, same)
+
+
 # ---- singular values
 
 

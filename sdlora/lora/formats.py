@@ -104,8 +104,12 @@ _WORDS = (
     r"|text_model|encoder|layers|self_attn|q_proj|k_proj|v_proj|out_proj|mlp|fc1|fc2"
 )
 _WORD = re.compile(rf"_(\d+|{_WORDS})(?=_|$)", flags=re.ASCII)
+# What stands beside the layers that a LoRA has: norms, and the projection of a pooled text.
+_BESIDE = r"conv_norm_out|layer_norm1|layer_norm2|final_layer_norm|norm1|norm2|norm3|norm|text_projection"
+_WORD_BESIDE = re.compile(rf"_(\d+|{_BESIDE}|{_WORDS})(?=_|$)", flags=re.ASCII)
 _OUTSIDE = {  # original code -> diffusers, outside of the blocks
     "input_blocks_0_0": "conv_in",
+    "out_0": "conv_norm_out",
     "out_2": "conv_out",
     "time_embed_0": "time_embedding_linear_1",
     "time_embed_2": "time_embedding_linear_2",
@@ -113,30 +117,33 @@ _OUTSIDE = {  # original code -> diffusers, outside of the blocks
     "label_emb_0_2": "add_embedding_linear_2",
 }
 _RESNET = {ldm.replace(".", "_"): name for name, ldm in RESNET.items()}
+_RESNET |= {"in_layers_0": "norm1", "out_layers_0": "norm2"}
 
 
-def from_kohya(name: str, family: str | None = None) -> str:
+def from_kohya(name: str, family: str | None = None, beside: bool = False) -> str:
     """The canonical name of a kohya name; UserError if it is none.
 
     Takes every spelling that files use: diffusers' block names and the original code's, whatever the family;
     ``lora_te_`` and ``lora_te1_`` for the first text encoder; ``lycoris_`` for the UNet. The original block names are
     counted for three layers a block, as all Stable Diffusion UNets have them.
-    family: "sd1" and "sd2" have no second text encoder; None takes any name.
+    family: "sd1" and "sd2" have no second text encoder; None takes any name. beside: norms and the text projection too,
+    which no plain LoRA has.
     """
     prefix = next((p for p in _PREFIXES if name.startswith(p)), None)
     root = _PREFIXES.get(prefix or "", "")
     if prefix and (family is None or root in FAMILIES[family].prefixes):
         path = name[len(prefix) :]
-        words = _words(_diffusers_blocks(path) if root == "unet" else path)
-        if words and (words[0] == "text_model") == (root != "unet"):
+        words = _words(_diffusers_blocks(path) if root == "unet" else path, _WORD_BESIDE if beside else _WORD)
+        text = words[:1] == ["text_model"] or words == ["text_projection"]
+        if words and text == (root != "unet"):
             return ".".join([root, *words])
     raise UserError(f"{name[:120]} is no layer name of a Stable Diffusion LoRA.")
 
 
-def _words(path: str) -> list[str]:
+def _words(path: str, word: re.Pattern) -> list[str]:
     """The parts of an underscored path; empty if it has any other."""
     rest, words = "_" + path, []
-    while rest and (found := _WORD.match(rest)):
+    while rest and (found := word.match(rest)):
         words.append(found[1])
         rest = rest[found.end() :]
     return [] if rest else words

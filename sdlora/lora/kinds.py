@@ -5,6 +5,8 @@ All matrices here are (out, in · kernel): a convolution's weight with its last 
     loha   scale · (w1_a · w1_b) ∘ (w2_a · w2_b), Hyeon-Woo et al. 2022; with t1, t2: each half in Tucker form
     lokr   scale · w1 ⊗ w2, Yeh et al. 2023; each factor whole or itself a product, w2 also in Tucker form
     full   the difference itself
+    A LoRA that LyCORIS extracted may have a sparse remainder S beside: scale · (up · down + S), in bias_indices,
+    bias_values, bias_size. A ``scalar`` that LyCORIS trained multiplies the change.
     DoRA   any of them with a ``magnitude`` m: the new weight is m · (W + change) / norm(W + change), Liu et al. 2024
 Conventions (shapes, which rank divides alpha) are LyCORIS's, which all tools follow.
 """
@@ -22,7 +24,9 @@ _NEEDED = {
     "lokr": (set(), {"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"}),
     "full": ({"diff"}, set()),
 }
-_COMMON = {"alpha", "scale", "magnitude"}
+_NUMBERS = ("alpha", "scale", "scalar")  # of any dtype: every tool takes their ``item()``
+_SPARSE = ("bias_indices", "bias_values", "bias_size")
+_COMMON = {*_NUMBERS, "magnitude", *_SPARSE}
 _STARTS = {"down": "lora", "up": "lora", "mid": "lora", "diff": "full", "hada_": "loha", "lokr_": "lokr"}
 
 
@@ -30,13 +34,15 @@ _STARTS = {"down": "lora", "up": "lora", "mid": "lora", "diff": "full", "hada_":
 class Change:
     """One layer's change. kind: "lora", "loha", "lokr" or "full". parts: its tensors, in the file's dtype.
 
-    scale: what the product is multiplied with. magnitude: DoRA's, or None.
+    scale: what the product is multiplied with. magnitude: DoRA's, or None. sparse: a remainder beside the product as
+    (indices (2, n), values (n,)), or None.
     """
 
     kind: str
     parts: dict[str, Tensor] = field(repr=False)
     scale: float
     magnitude: Tensor | None = None
+    sparse: tuple[Tensor, Tensor] | None = None
 
     @property
     def rank(self) -> int:
@@ -45,10 +51,18 @@ class Change:
 
     @property
     def is_plain(self) -> bool:
-        return self.kind == "lora" and "mid" not in self.parts and self.magnitude is None
+        return self.kind == "lora" and "mid" not in self.parts and self.magnitude is None and self.sparse is None
 
     def matrix(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The change, (out, in · kernel), without DoRA's magnitude."""
+        if self.sparse is None:
+            return self._product(dtype)
+        indices, values = self.sparse
+        rest = torch.zeros(self.size(), dtype=dtype)
+        rest.index_put_(tuple(indices.long()), values.to(dtype), accumulate=True)
+        return self._product(dtype) + rest * self.scale
+
+    def _product(self, dtype: torch.dtype) -> Tensor:
         parts = {name: tensor.to(dtype) for name, tensor in self.parts.items()}
         if self.kind == "lora":
             down, up = _lora_factors(parts)
@@ -62,6 +76,8 @@ class Change:
 
     def compact(self) -> Factors | None:
         """Exact factors in float32, where they are smaller than the matrix; None otherwise. Without the magnitude."""
+        if self.sparse is not None:
+            return None
         parts = {name: tensor.float() for name, tensor in self.parts.items()}
         if self.kind == "lora":
             return (*_lora_factors(parts), self.scale)
@@ -144,15 +160,21 @@ def what_is_wrong(name: str, parts: dict[str, Tensor]) -> str:
     missing = sorted(_NEEDED[kind][0] - set(parts)) or (_lokr_gap(set(parts)) if kind == "lokr" else [])
     if missing:
         return f"has only one half of {name} ({_shown(missing[0])} is missing)"
-    numbers = [part for part, tensor in parts.items() if not tensor.is_floating_point() or not tensor.numel()]
-    numbers += [part for part in ("alpha", "scale") if part in parts and parts[part].numel() != 1]
-    if numbers:
+    if numbers := [part for part, tensor in parts.items() if not _usable(part, tensor)]:
         return f"has no usable numbers in {name} ({_shown(numbers[0])})"
-    if not _fit(kind, parts) or not _magnitude_fits(kind, parts):
+    if not _fit(kind, parts) or not _magnitude_fits(kind, parts) or not _sparse_fits(kind, parts):
         shapes = ", ".join(f"{_shown(part)} {list(tensor.shape)}" for part, tensor in parts.items() if tensor.ndim)
         return f"has factors of {name} that don't fit: {shapes}"
     broken = [part for part, tensor in parts.items() if not tensor.float().isfinite().all()]
     return f"is not finite in {name} ({_shown(broken[0])})" if broken else ""
+
+
+def _usable(part: str, tensor: Tensor) -> bool:
+    if part in _NUMBERS:
+        return tensor.numel() == 1 and tensor.dtype != torch.bool
+    if part in ("bias_indices", "bias_size"):
+        return not tensor.is_floating_point() and tensor.dtype != torch.bool
+    return tensor.is_floating_point() and (tensor.numel() > 0 or part == "bias_values")
 
 
 def make_change(parts: dict[str, Tensor], scale: float | None = None) -> Change:
@@ -167,7 +189,10 @@ def make_change(parts: dict[str, Tensor], scale: float | None = None) -> Change:
             scale = float(parts["alpha"]) / rank
         else:
             scale = 1.0
-    return Change(kind, own, scale, parts.get("magnitude"))
+    if "scalar" in parts:
+        scale *= float(parts["scalar"])
+    sparse = (parts["bias_indices"], parts["bias_values"]) if "bias_values" in parts else None
+    return Change(kind, own, scale, parts.get("magnitude"), sparse)
 
 
 def _rank(kind: str, parts: dict[str, Tensor]) -> int:
@@ -191,6 +216,21 @@ def _magnitude_fits(kind: str, parts: dict[str, Tensor]) -> bool:
     rows, columns = Change(kind, parts, 1.0).size()
     magnitude = parts["magnitude"]
     return magnitude.numel() == rows if by_output(magnitude) else columns % magnitude.numel() == 0
+
+
+def _sparse_fits(kind: str, parts: dict[str, Tensor]) -> bool:
+    given = [part for part in _SPARSE if part in parts]
+    if not given:
+        return True
+    if len(given) < len(_SPARSE) or parts["bias_indices"].ndim != 2 or len(parts["bias_indices"]) != 2:
+        return False
+    own = {name: tensor for name, tensor in parts.items() if name not in _COMMON}
+    rows, columns = Change(kind, own, 1.0).size()
+    indices, size = parts["bias_indices"].long(), parts["bias_size"].long().flatten().tolist()
+    inside = not indices.numel() or (
+        int(indices.min()) >= 0 and int(indices[0].max()) < rows and int(indices[1].max()) < columns
+    )
+    return size == [rows, columns] and parts["bias_values"].shape == indices.shape[1:] and inside
 
 
 def _fit(kind: str, p: dict[str, Tensor]) -> bool:

@@ -26,6 +26,7 @@ _ENDINGS = [
     (r"\.lora_mid\.weight", "mid"),
     (r"\.lora_A(\.\w+)?\.weight", "down"),
     (r"\.lora_B(\.\w+)?\.weight", "up"),
+    (r"\.lora_B(\.\w+)?\.bias", "up_bias"),
     (r"\.lora_magnitude_vector(\.\w+)?", "magnitude"),
     (r"(\.lora|\.lora_linear_layer|_lora)\.down\.weight", "down"),
     (r"(\.lora|\.lora_linear_layer|_lora)\.up\.weight", "up"),
@@ -33,17 +34,18 @@ _ENDINGS = [
     (r"\.dora_scale", "magnitude"),
     (r"\.scale", "scale"),
     (r"\.(hada_w[12]_[ab]|hada_t[12]|lokr_w[12]|lokr_w[12]_[ab]|lokr_t2|diff)", ""),
+    (r"\.(bias_indices|bias_values|bias_size|scalar|w_norm|b_norm|diff_b)", ""),
 ]
+# Changes of norms and biases, which no plain LoRA has
+_BESIDE = ("w_norm", "b_norm", "diff_b", "up_bias")
 _ENDING = re.compile("(?:" + "|".join(f"(?P<e{i}>{e})" for i, (e, _) in enumerate(_ENDINGS)) + ")$", re.ASCII)
 
 # What else exists, so that people are told what it is.
 _FOREIGN = [
-    (r"^bundle_emb\.", "an embedding bundled with the LoRA"),
+    (r"^bundle_emb\.|^<[^<>]+>$", "an embedding bundled with the LoRA"),
     (r"\.(oft_blocks|oft_diag|boft_\w+|oft_R\.weight)$", "OFT"),
     (r"\.(a1|a2|b1|b2)\.weight$", "GLoRA"),
     (r"\.on_input$", "IA3"),
-    (r"\.(w_norm|b_norm)$", "a norm layer"),
-    (r"\.diff_b$", "a change of a bias"),
     (r"double_blocks|single_blocks|joint_blocks|single_transformer_blocks|^transformer\.|^lora_transformer_|^lora_te3_",
      "a layer of a diffusion transformer (Flux, SD3 and the like)"),
     (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner\.embedders)\.",
@@ -84,18 +86,20 @@ _DOTTED = {
 _OLD_TEXT = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 
 
-def canonical_of(stem: str) -> tuple[str, str] | None:
+def canonical_of(stem: str, beside: bool = False) -> tuple[str, str] | None:
     """(canonical name, spelling) of a layer as any file spells it; None if it is no layer of SD 1, 2 or XL.
+
+    beside: norms and the text projection count as layers too.
 
     spelling: "kohya" (diffusers' block names, text encoders), "kohya-original" (the original code's block names),
     "lycoris", "peft" (dotted, diffusers' names), "processor" or "generic".
     """
     if stem.startswith(_KOHYA):
         original = re.search(r"^lora_unet_(input|middle|output)_block", stem)
-        return _found(stem, "kohya-original" if original else "kohya")
+        return _found(stem, "kohya-original" if original else "kohya", beside)
     if stem.startswith("lycoris_"):
         rest = stem.removeprefix("lycoris_")
-        return _found(("lora_te_" if rest.startswith("text_model_") else "lora_unet_") + rest, "lycoris")
+        return _found(("lora_te_" if rest.startswith("text_model_") else "lora_unet_") + rest, "lycoris", beside)
     stem = re.sub(r"^(base_model\.model\.)+", "", stem)
     prefix = next((p for p in _DOTTED if stem.startswith(p)), "")
     bare = "lora_te_" if stem.startswith(("text_model.", "encoder.layers.")) else "lora_unet_"
@@ -104,15 +108,17 @@ def canonical_of(stem: str) -> tuple[str, str] | None:
     if ".processor." in path:
         path, spelling = path.replace(".processor.", "."), "processor"
     if kohya == "lora_unet_":
-        return _found(kohya + re.sub(r"\.to_out$", ".to_out.0", path).replace(".", "_"), spelling)
+        return _found(kohya + re.sub(r"\.to_out$", ".to_out.0", path).replace(".", "_"), spelling, beside)
+    if path == "text_projection":
+        return _found(f"{kohya}{path}", spelling, beside)
     path = path if path.startswith("text_model.") else f"text_model.{path}"
     head, _, last = path.rpartition(".")
-    return _found(f"{kohya}{head}.{_OLD_TEXT.get(last, last)}".replace(".", "_"), spelling)
+    return _found(f"{kohya}{head}.{_OLD_TEXT.get(last, last)}".replace(".", "_"), spelling, beside)
 
 
-def _found(kohya: str, spelling: str) -> tuple[str, str] | None:
+def _found(kohya: str, spelling: str, beside: bool) -> tuple[str, str] | None:
     try:
-        return from_kohya(kohya), spelling
+        return from_kohya(kohya, beside=beside), spelling
     except UserError:
         return None
 
@@ -121,34 +127,49 @@ def _found(kohya: str, spelling: str) -> tuple[str, str] | None:
 class Layout:
     """The keys of a file, sorted.
 
-    keys: canonical name -> part -> key. spelling: canonical name -> how it is spelled. foreign: keys of no layer.
+    keys: canonical name -> part -> key. spelling: canonical name -> how it is spelled. beside: the same as keys, for
+    what no plain LoRA holds: norms, biases, the text projection. foreign: keys of none of these.
     twice: pairs of keys for the same part of the same layer.
     """
 
     keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    beside: dict[str, dict[str, str]] = field(default_factory=dict)
     spelling: dict[str, str] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
     twice: list[tuple[str, str]] = field(default_factory=list)
 
 
-def sort_keys(keys: Iterable[str]) -> Layout:
-    """Every key to its layer and part, or to ``foreign``."""
+def sort_keys(keys: Iterable[str], aliases: Mapping[str, str] | None = None) -> Layout:
+    """Every key to its layer and part, or to ``foreign``. aliases: what a key stands for, of numbered files."""
     layout = Layout()
-    known: dict[str, tuple[str, str] | None] = {}
+    known: dict[tuple[str, bool], tuple[str, str] | None] = {}
     for key in keys:
-        parts = split(key)
-        if parts and parts[0] not in known:
-            known[parts[0]] = canonical_of(parts[0])
-        if not parts or not (layer := known[parts[0]]):
+        parts = split((aliases or {}).get(key, key))
+        layer, beside = _place(*parts, known) if parts else (None, False)
+        if not parts or not layer:
             layout.foreign.append(key)
             continue
-        own = layout.keys.setdefault(layer[0], {})
+        own = (layout.beside if beside else layout.keys).setdefault(layer[0], {})
         if parts[1] in own:
             layout.twice.append((own[parts[1]], key))
-        spelling = "processor" if re.search(r"[._]lora\.(down|up)\.|lora_linear_layer", key) else layer[1]
         own[parts[1]] = key
-        layout.spelling[layer[0]] = spelling
+        if not beside:
+            processor = re.search(r"[._]lora\.(down|up)\.|lora_linear_layer", key)
+            spelling = "processor" if processor else "numbered" if key in (aliases or {}) else layer[1]
+            layout.spelling[layer[0]] = spelling
     return layout
+
+
+def _place(stem: str, part: str, known: dict) -> tuple[tuple[str, str] | None, bool]:
+    """(layer, is it beside what a plain LoRA holds?)"""
+    for beside in (False, True):
+        if not beside and part in _BESIDE:
+            continue
+        if (stem, beside) not in known:
+            known[stem, beside] = canonical_of(stem, beside)
+        if layer := known[stem, beside]:
+            return layer, beside
+    return None, False
 
 
 # ---- families
@@ -200,6 +221,7 @@ def family_told(metadata: Mapping[str, str]) -> str:
 _BACK = {"resnets.0": "0", "attentions.0": "1", "resnets.1": "2"}
 _OUTSIDE = {
     "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",

@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
+from sdlora.filekinds import told_by_names
 from sdlora.lora import algebra
+from sdlora.lora.beside import changes_beside, words_for
 from sdlora.lora.kinds import Change, Factors, decomposed, kind_of, make_change, what_is_wrong
 from sdlora.lora.layouts import Layout, family_of, foreign_kind, kernel_of, sort_keys
-from sdlora.lora.stream import TensorFile
+from sdlora.lora.numbered import KEY, numbered_aliases
+from sdlora.lora.stream import TensorFile, TensorSource
 
 _SHOWN = 5  # sentences of one kind; a foreign file would bring hundreds
 _NAMES = {"lora": "LoRA with a Tucker core", "loha": "LoHa", "lokr": "LoKr", "full": "full difference"}
@@ -28,6 +32,9 @@ class LoraFile:
     path, metadata: the file's. family: "sd1", "sd2" or "sdxl", told by its shapes and keys.
     changes: canonical module name (``sdlora.lora.formats``) -> its change, in the file's dtype, on the CPU.
     layout: how the file spells them.
+    extras: canonical name of a parameter (``unet.….norm1.weight``, ``….to_q.bias``, the text projection's weight) ->
+        what is added to it at strength 1, float32: what no plain LoRA holds, and a base model takes exactly.
+    left_out: what was passed over on demand -> how many.
     """
 
     path: Path
@@ -35,6 +42,8 @@ class LoraFile:
     changes: dict[str, Change] = field(repr=False)
     metadata: dict[str, str] = field(repr=False)
     layout: Layout = field(repr=False)
+    extras: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def modules(self) -> dict[str, Factors]:
@@ -107,6 +116,7 @@ class LoraFile:
         """ "LoRA", "LoHa", "LoKr", "full difference", "DoRA" … for people."""
         change = self.changes[name]
         shown = "LoRA" if change.kind == "lora" and "mid" not in change.parts else _NAMES[change.kind]
+        shown += " with a sparse remainder" if change.sparse is not None else ""
         return shown if change.magnitude is None else f"DoRA ({shown})"
 
     def inputs_of(self, name: str) -> tuple[int, ...]:
@@ -128,74 +138,170 @@ class LoraFile:
     def _needs_base(self, name: str) -> UserError:
         return UserError(
             f"{self.path.name} is a DoRA: the change of {name} depends on the base model's weights.",
-            fix="Give the base model, or merge it into the base with `sdlora merge --into`.",
+            fix="Make a plain LoRA of it with `sdlora resize --rank N --base MODEL`, or merge it into that base model "
+            "with `sdlora merge --into`.",
             where=str(self.path),
         )
 
 
-def read_lora(path: Path | str) -> LoraFile:
-    """A LoRA file of any layout: kohya, LyCORIS, peft, old diffusers, generic; LoRA, LoCon, LoHa, LoKr, full, DoRA.
+def read_lora(path: Path | str, *, leave_out: bool = False, beside: bool = False) -> LoraFile:
+    """A LoRA file of any layout: kohya, LyCORIS, peft, old diffusers, generic, numbered; LoRA, LoCon, LoHa, LoKr, full,
+    DoRA.
 
+    leave_out: pass over what a plain LoRA can't hold (foreign keys, norms, biases, sparse remainders); ``left_out`` of
+    the result counts it. beside: take changes of norms, biases and the text projection as ``extras``.
     Raises UserError, one sentence for each fault: no file, truncated or lying; a whole model; foreign keys; the same
     layer twice; half pairs; factors that don't fit; values that are not finite.
     """
-    lora, problems = survey(path)
-    if problems or lora is None:
+    return chosen(look(path), leave_out=leave_out, beside=beside)
+
+
+def chosen(found: "Survey", *, leave_out: bool = False, beside: bool = False) -> LoraFile:
+    """``read_lora`` of a file that was looked at."""
+    problems = [*found.faults, *([] if leave_out else found.foreign), *([] if leave_out or beside else found.beside)]
+    if problems or found.lora is None:
         raise UserError(*problems)
-    return lora
+    return _without(found.lora, beside) if leave_out else found.lora
+
+
+def _without(lora: LoraFile, beside: bool) -> LoraFile:
+    """The file without foreign keys and, unless they are wanted, without what no plain LoRA holds."""
+    left = Counter(foreign_kind(key) or "an unknown key" for key in lora.layout.foreign)
+    if not beside:
+        sparse = sum(change.sparse is not None for change in lora.changes.values())
+        left.update(words_for(lora.layout.beside) | ({"sparse remainder": sparse} if sparse else {}))
+        changes = {name: replace(change, sparse=None) for name, change in lora.changes.items()}
+        lora = replace(lora, changes=changes, extras={})
+        if not changes:
+            raise UserError(f"{lora.path.name} has no layer of a plain LoRA.", where=str(lora.path))
+    return replace(lora, left_out=dict(left))
+
+
+@dataclass
+class Survey:
+    """What can be read of a file; None if nothing can. faults: why it can't be used; foreign: keys of another kind;
+    beside: what a plain LoRA can't hold. Problems."""
+
+    lora: LoraFile | None = None
+    faults: list[Problem] = field(default_factory=list)
+    foreign: list[Problem] = field(default_factory=list)
+    beside: list[Problem] = field(default_factory=list)
 
 
 def survey(path: Path | str) -> tuple[LoraFile | None, list[Problem]]:
-    """What can be read of a file, and what is wrong with the rest; None if nothing can. For ``inspect``."""
-    path = Path(path)
+    """What can be read of a file, and what is wrong with the rest; None if nothing can."""
+    found = look(path)
+    return found.lora, [*found.faults, *found.foreign, *found.beside]
+
+
+def look(path: Path | str | TensorSource) -> Survey:
+    """All that is known of a file or of tensors in memory. Never raises for what is wrong in it."""
     try:
-        file = TensorFile(path)
+        file = path if isinstance(path, TensorSource) else TensorFile(path)
     except UserError as error:
-        return None, error.problems
-    layout = sort_keys(file.entries)
-    problems = _key_problems(path, layout, len(file.entries))
+        return Survey(faults=error.problems)
+    aliases = numbered_aliases({key: entry.shape for key, entry in file.entries.items()})
+    layout = sort_keys(file.entries, aliases)
+    found = Survey()
     changes: dict[str, Change] = {}
     wrong = []
     for name, keys in layout.keys.items():
         parts = _parts(file, keys)
         if why := what_is_wrong(name, parts):
-            wrong.append(Problem(f"{path.name} {why}.", _fix(why), str(path)))
+            wrong.append(Problem(f"{file.path.name} {why}.", _fix(why), str(file.path)))
         else:
             scale = None if {"alpha", "scale"} & set(parts) else _told_scale(file, name, kind_of(set(parts)), parts)
             changes[name] = make_change(parts, scale)
-    problems += _some(wrong)
+    extras, odd = changes_beside(layout.beside, file.tensor, changes)
+    wrong += [Problem(f"{file.path.name} {why}.", _fix(why), str(file.path)) for why in odd]
+    _sort_out(found, file, layout, len(changes))
+    found.faults += _some(wrong)
     family = family_of(layout, changes, file.metadata)
-    return (LoraFile(path, family, changes, file.metadata, layout) if changes else None), problems
+    found.lora = LoraFile(file.path, family, changes, file.metadata, layout, extras) if changes or extras else None
+    return found
 
 
 # ---- what is wrong
 
 
-def _key_problems(path: Path, layout: Layout, count: int) -> list[Problem]:
-    where = str(path)
+def _sort_out(found: Survey, file: TensorSource, layout: Layout, usable: int) -> None:
+    """Sentences for the keys that are no layer's."""
+    name, where, count = file.path.name, str(file.path), len(file.entries)
     if not count:
-        return [Problem(f"{path.name} is no LoRA for Stable Diffusion: it is empty.", where=where)]
-    problems = []
+        found.faults.append(Problem(f"{name} is no LoRA for Stable Diffusion: it is empty.", where=where))
+        return
     whole = [key for key in layout.foreign if foreign_kind(key) == "a weight of a whole model" or key.endswith(_BASE)]
-    if whole and len(layout.foreign) > count / 2:
+    bare = not layout.keys and not layout.beside
+    if whole and len(layout.foreign) > count / 2 and not (bare and told_by_names(layout.foreign)):
         fix = "Make a LoRA of it with `sdlora extract`."
-        return [Problem(f"{path.name} is a whole model ({whole[0][:120]}), not a LoRA.", fix, where)]
-    if layout.foreign:
-        key = layout.foreign[0]
-        what = f", {foreign_kind(key)}" if foreign_kind(key) else ""
-        if "encoder_layers_" in key and "text_model_" not in key:
-            what = ", whose name lacks text_model_"
-        more = f" and {len(layout.foreign) - 1} more such keys" if len(layout.foreign) > 1 else ""
-        problems.append(
-            Problem(f"{path.name} is no LoRA for Stable Diffusion: it has {key[:120]}{what}{more}.", where=where)
+        found.faults.append(Problem(f"{name} is a whole model ({whole[0][:120]}), not a LoRA.", fix, where))
+        return
+    if bare:
+        found.faults.append(_no_lora(file, layout.foreign))
+    elif flux := next((key for key in layout.foreign if _TRANSFORMER in foreign_kind(key)), ""):
+        found.faults.append(_no_lora(file, [flux, *(key for key in layout.foreign if key != flux)]))
+    else:
+        found.foreign += _foreign(file, layout.foreign, usable)
+    if layout.beside:
+        what = " and ".join(_counted(n, word) for word, n in words_for(layout.beside).items())
+        key = next(iter(next(iter(layout.beside.values())).values()))
+        found.beside.append(
+            Problem(
+                f"{name} has {what} ({key[:120]}), which a plain LoRA can't hold.",
+                f"`sdlora merge --into` applies them; "
+                f"`sdlora convert --leave-out` takes the other {_counted(usable, 'layer')}.",
+                where,
+            )
         )
-    problems += _some(
+    found.faults += _some(
         [
-            Problem(f"{path.name} has the same layer twice, as {a[:120]} and {b[:120]}.", "Don't use it.", where)
+            Problem(f"{name} has the same layer twice, as {a[:120]} and {b[:120]}.", "Don't use it.", where)
             for a, b in layout.twice
         ]
     )
-    return problems
+
+
+_TRANSFORMER = "diffusion transformer"
+
+
+def _no_lora(file: TensorSource, foreign: list[str]) -> Problem:
+    where = str(file.path)
+    if what := told_by_names(foreign):
+        return Problem(f"{file.path.name} is {what}, not a LoRA.", where=where)
+    if any(KEY.fullmatch(key) for key in foreign):
+        numbers = sum(key.endswith(":up") for key in foreign)
+        return Problem(f"{file.path.name} has {numbers} numbered layers, in no order that is known.", where=where)
+    what, more = _described(foreign)
+    return Problem(
+        f"{file.path.name} is no LoRA for Stable Diffusion: it has {foreign[0][:120]}{what}{more}.", "", where
+    )
+
+
+def _described(keys: list[str]) -> tuple[str, str]:
+    """(what the first is, how many more)"""
+    what = f", {foreign_kind(keys[0])}" if foreign_kind(keys[0]) else ""
+    if "encoder_layers_" in keys[0] and "text_model_" not in keys[0]:
+        what = ", whose name lacks text_model_"
+    return what, f" and {len(keys) - 1} more such keys" if len(keys) > 1 else ""
+
+
+def _foreign(file: TensorSource, foreign: list[str], usable: int) -> list[Problem]:
+    """A sentence for each kind of foreign key."""
+    kinds: dict[str, list[str]] = {}
+    for key in foreign:
+        kinds.setdefault(_described([key])[0], []).append(key)
+    return [
+        Problem(
+            f"{file.path.name} has {keys[0][:120]}{what}{_described(keys)[1]}: no layer that a LoRA can have.",
+            f"`sdlora convert --leave-out` takes the other {_counted(usable, 'layer')}.",
+            str(file.path),
+        )
+        for what, keys in kinds.items()
+    ]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {'biases' if word == 'bias' else word + 's'}"
 
 
 _BASE = (".attn1.to_q.weight", ".self_attn.q_proj.weight", ".attn1.to_k.weight", ".proj_in.weight", ".norm1.weight")
@@ -216,14 +322,14 @@ def _some(problems: list[Problem]) -> list[Problem]:
 # ---- peft's metadata
 
 
-def _parts(file: TensorFile, keys: Mapping[str, str]) -> dict[str, Tensor]:
+def _parts(file: TensorSource, keys: Mapping[str, str]) -> dict[str, Tensor]:
     parts = {part: file.tensor(key) for part, key in keys.items()}
     if "magnitude" in parts and ".lora_magnitude_vector" in keys["magnitude"]:
         parts["magnitude"] = parts["magnitude"].reshape(-1, 1)  # (out,) or (1, out, 1, 1): per output channel
     return parts
 
 
-def _told_scale(file: TensorFile, name: str, kind: str, parts: Mapping[str, Tensor]) -> float | None:
+def _told_scale(file: TensorSource, name: str, kind: str, parts: Mapping[str, Tensor]) -> float | None:
     """peft's strength of a layer: in the metadata as diffusers writes it, or in adapter_config.json beside the file."""
     if kind != "lora" or "mid" in parts:
         return None
@@ -239,7 +345,7 @@ def _told_scale(file: TensorFile, name: str, kind: str, parts: Mapping[str, Tens
     return alpha / (math.sqrt(rank) if config.get("use_rslora") is True else rank)
 
 
-def _peft_config(file: TensorFile, root: str) -> dict[str, Any]:
+def _peft_config(file: TensorSource, root: str) -> dict[str, Any]:
     text, prefix = file.metadata.get("lora_adapter_metadata"), f"{root}."
     if text is None:
         beside = file.path.with_name("adapter_config.json")

@@ -107,25 +107,55 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
 def merge_into_modules(modules: Mapping[str, nn.Module], path: Path | str, strength: float = 1.0) -> int:
     """Add strength · change to the weights of live modules, in place: in float32, then cast. Exact for every kind.
 
+    Changes of norms, biases and the text projection are added too.
+
     modules: {"unet": …, "text_encoder": …, "text_encoder_2": …}; what the file has for a root that is not among them
     is left out. Returns the number of changed layers. Raises UserError, and nothing is changed, if the file can't be
     read or doesn't fit.
     """
-    lora = read_lora(path)
-    lora = replace(lora, changes={n: c for n, c in lora.changes.items() if n.split(".")[0] in modules})
+    lora = read_lora(path, beside=True)
+    lora = replace(
+        lora,
+        changes={n: c for n, c in lora.changes.items() if n.split(".")[0] in modules},
+        extras={n: t for n, t in lora.extras.items() if n.split(".")[0] in modules},
+    )
     live = _live(modules)
     _check_known(lora, live)
     for name, change in lora.changes.items():
         weight = live[name][1].weight
         if change.size() != (weight.shape[0], weight[0].numel()):
             lora.delta(name, weight.cpu())  # says what doesn't fit
+    vectors = _vectors(lora, modules)
     for name in lora.changes:
         weight = live[name][1].weight
         precise = torch.promote_types(weight.dtype, torch.float32)
         old = weight.data.to("cpu", precise)
         new = old.add(lora.delta(name, old, precise), alpha=strength)
         weight.data = new.to(weight.device, weight.dtype)
+    for parameter, change in vectors:
+        precise = torch.promote_types(parameter.dtype, torch.float32)
+        new = parameter.data.to("cpu", precise).add(change.to(precise), alpha=strength)
+        parameter.data = new.to(parameter.device, parameter.dtype)
     return len(lora.changes)
+
+
+def _vectors(lora: LoraFile, modules: Mapping[str, nn.Module]) -> list[tuple[nn.Parameter, Tensor]]:
+    """(live parameter, what is added to it) of everything beside the layers; UserError if one is not there."""
+    live = {
+        f"{root}.{name}" if name.startswith("text_projection") else canonical(f"{root}.{name}"): parameter
+        for root, top in modules.items()
+        for name, parameter in top.named_parameters()
+    }
+    for name, change in lora.extras.items():
+        if name not in live:
+            raise UserError(f"{lora.path.name} is for another base model: here is no {name}.", where=str(lora.path))
+        if live[name].shape != change.shape:
+            raise UserError(
+                f"{lora.path.name} is for another base model: {name} is {list(live[name].shape)} there, "
+                f"the LoRA changes {list(change.shape)}.",
+                where=str(lora.path),
+            )
+    return [(live[name], change) for name, change in lora.extras.items()]
 
 
 def _live(modules: Mapping[str, nn.Module]) -> dict[str, tuple[str, nn.Module]]:

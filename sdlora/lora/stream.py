@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError, explain
+from sdlora.filekinds import FIXES, told_by_first_bytes
 
 LARGEST_HEADER = 100_000_000  # the safetensors library's own limit
 # In the order in which the library lays tensors out (last first), so that files come out as its own would.
@@ -65,7 +66,32 @@ def spec_of(tensor: Tensor) -> Spec:
     return Spec(_NAMES[tensor.dtype], tuple(tensor.shape))
 
 
-class TensorFile:
+class TensorSource:
+    """Tensors by key: of a file (``TensorFile``), or in memory. path: what they are called.
+
+    entries: key -> Spec. metadata: text by key.
+    """
+
+    path: Path
+    entries: Mapping[str, Spec]
+    metadata: dict[str, str]
+
+    def tensor(self, key: str) -> Tensor:
+        raise NotImplementedError
+
+
+class InMemory(TensorSource):
+    """Tensors that were read already, under the name of the file that they come from."""
+
+    def __init__(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None):
+        self.path, self.metadata, self._tensors = path, dict(metadata or {}), dict(tensors)
+        self.entries = {key: spec_of(tensor) for key, tensor in self._tensors.items()}
+
+    def tensor(self, key: str) -> Tensor:
+        return self._tensors[key]
+
+
+class TensorFile(TensorSource):
     """A safetensors file, read lazily: ``tensor`` maps the file's own pages, which cost no memory of the process.
 
     entries: key -> Entry, in the order of the bytes. metadata: text by key. data_start: where the header ends.
@@ -123,7 +149,20 @@ def _refuse(path: Path, why: str, fix: str = "Get the file again.") -> UserError
     return UserError(f"{path.name} is truncated, damaged or no safetensors file: {why}.", fix=fix, where=str(path))
 
 
+def not_safetensors(path: Path | str) -> UserError | None:
+    """The sentence for a whole file of another kind (pickle, Git LFS pointer, web page), by its first bytes."""
+    what = told_by_first_bytes(path)
+    return UserError(f"{Path(path).name} {what}.", fix=FIXES[what], where=str(path)) if what else None
+
+
 def _header(path: Path, file: Any, size: int) -> tuple[dict, int]:
+    try:
+        return _parsed_header(path, file, size)
+    except UserError as damaged:
+        raise not_safetensors(path) or damaged from None
+
+
+def _parsed_header(path: Path, file: Any, size: int) -> tuple[dict, int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8:
         raise _refuse(path, f"it has only {size} bytes")

@@ -8,20 +8,28 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sdlora.errors import UserError, explain
+from sdlora.lora.stream import not_safetensors
 
 
 @dataclass
 class Module:
-    """The tensors under one stem. parts: leaf ("lora_down.weight") -> shape; alpha: its value, if there is one."""
+    """The tensors under one stem. parts: leaf ("lora_down.weight") -> shape; alpha: its value, if there is one.
+
+    keys: leaf -> the key as the file has it.
+    """
 
     stem: str
     parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     alpha: float | None = None
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        leaf = min(self.parts, key=lambda part: part == "alpha")
-        return f"{self.stem}.{leaf}" if leaf else self.stem
+        """Its first key that is not alpha's."""
+        return self.key_of(min(self.parts, key=lambda part: part == "alpha"))
+
+    def key_of(self, leaf: str) -> str:
+        return self.keys.get(leaf) or (f"{self.stem}.{leaf}" if leaf else self.stem)
 
     @property
     def flat(self) -> bool:
@@ -81,8 +89,13 @@ _LEAVES = (
     "_lora.up.weight",
     ".lora_A.weight",
     ".lora_B.weight",
+    ".lora_B.bias",
     ".dora_scale",
     ".alpha",
+    *(
+        f".{leaf}"
+        for leaf in ("scalar", "w_norm", "b_norm", "diff", "diff_b", "bias_indices", "bias_values", "bias_size")
+    ),
 )
 
 
@@ -100,6 +113,8 @@ def read_shapes(file: Path | str | Mapping[str, Tensor]) -> File:
     except PermissionError as error:
         raise explain(error) from error
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        if path.is_file() and (other := not_safetensors(path)):
+            raise other from None
         reason = str(error).splitlines()[0][:150]
         what = f"{path.name} is truncated, damaged or no safetensors file ({reason})."
         raise UserError(what, fix="Get it again.", where=str(path)) from None
@@ -113,6 +128,7 @@ def _grouped(shapes: Mapping[str, tuple[int, ...]], value: Callable, metadata: M
         if leaf == "alpha" and max(shape, default=1) == 1:
             module.alpha = value(key)
         module.parts[leaf] = shape
+        module.keys[leaf] = key
     return File(modules, metadata)
 
 

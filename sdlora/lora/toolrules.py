@@ -289,6 +289,9 @@ def _diffusers_kohya(file: File, base: Topology) -> list[Finding]:
         return _flat(module, base, (*_TEXT, "lora_unet_"), spellings)
 
     findings = []
+    if "lora_adapter_metadata" in file.metadata:
+        why = "refuses peft's lora_adapter_metadata beside alpha"
+        findings += _sum_up("refused", [m for m in file.loras if m.alpha is not None], why)
     odd = [m for m in file.loras if set(m.parts) - {"lora_down.weight", "lora_up.weight", "dora_scale", "alpha"}]
     findings += _sum_up("refused", odd or _halves(file), "takes lora_down and lora_up alone")
     lost = _unmatched(file, resolve)

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sdlora.errors import Problem
+from sdlora.lora.toolextras import extra_findings, without_extras
 from sdlora.lora.toolfile import File, read_shapes
 from sdlora.lora.toolrules import RULES, Finding
-from sdlora.lora.topology import topology
+from sdlora.lora.topology import Topology, topology
 
 TOOLS = tuple(RULES)
 DORA_TOOLS = ("A1111", "Forge", "ComfyUI", "InvokeAI")
@@ -48,7 +49,7 @@ def check_tools(
     """
     read, base = read_shapes(file), topology(family, configs)
     fix = "Don't use this file there."
-    return [Problem(_sentence(tool, finding), fix) for tool in tools for finding in RULES[tool](read, base)]
+    return [Problem(_sentence(tool, finding), fix) for tool in tools for finding in _findings(tool, read, base)]
 
 
 def tool_table(
@@ -56,7 +57,11 @@ def tool_table(
 ) -> dict[str, Verdict]:
     """Tool -> Verdict, for every tool that is known here. Arguments as for ``check_tools``."""
     read, base = read_shapes(file), topology(family, configs)
-    return {tool: _verdict(tool, read, rule(read, base)) for tool, rule in RULES.items()}
+    return {tool: _verdict(tool, read, _findings(tool, read, base)) for tool in TOOLS}
+
+
+def _findings(tool: str, file: File, base: Topology) -> list[Finding]:
+    return [*RULES[tool](without_extras(file), base), *extra_findings(tool, file)]
 
 
 def _verdict(tool: str, file: File, findings: list[Finding]) -> Verdict:

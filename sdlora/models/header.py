@@ -11,11 +11,20 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from sdlora.errors import UserError
+from sdlora.filekinds import ANSWER, GGUF, LFS, PAGE, PICKLE, told_by_first_bytes
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 LONGEST = 100_000_000  # bytes of header that safetensors accepts
 WORDS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
 AGAIN = "Download or convert it again."
+_WITH_LOGIN = "Open its address in a browser, log in if it asks for that, and download the file itself."
+FIXES = {  # what a base model or VAE of another kind needs
+    PICKLE: "Convert it to .safetensors first, or choose another.",
+    LFS: "Fetch it with `git lfs pull`, or download it from its page.",
+    PAGE: _WITH_LOGIN,
+    GGUF: "Choose the fp16 or fp32 .safetensors file of this model.",
+    ANSWER: _WITH_LOGIN,
+}
 
 
 @dataclass(frozen=True)
@@ -56,21 +65,11 @@ def read_header(path: Path, where: str = "model.base") -> Header:
         raise UserError(f"{name} can't be read: {reason}.", fix="Check the path.", where=where) from None
     if not stat.st_size:
         raise UserError(f"{name} is empty.", fix=AGAIN, where=where)
-    if start[:4] == b"GGUF":
-        raise UserError(
-            f"{name} is a GGUF file (quantised weights), which can't be trained on.",
-            fix="Choose the fp16 or fp32 .safetensors file of this model.",
-            where=where,
-        )
-    if start[:2] in (b"PK", b"\x80\x02"):
-        raise UserError(
-            f"{name} is a pickled checkpoint under another name; it can run code when opened.",
-            fix="Convert it to .safetensors first, or choose another.",
-            where=where,
-        )
     try:
         return _parse(path, stat.st_size, text)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if other := told_by_first_bytes(path):
+            raise UserError(f"{name} {other}.", fix=FIXES[other], where=where) from None
         reason = (
             _reason(start, stat.st_size)
             or f"its header can't be read ({(str(error) or 'no reason').splitlines()[0][:120]})"

@@ -14,7 +14,7 @@ from sdlora.lora.lorafile import LoraFile
 from sdlora.lora.metadata import base_of
 from sdlora.lora.stream import TensorWriter, check_space, total_bytes
 from sdlora.toolbox.base import Checkpoint, Place, affected
-from sdlora.toolbox.files import Result, output_path
+from sdlora.toolbox.files import Result, left_out_of, output_path
 from sdlora.toolbox.merge import Pairs, files_of, layer_weights, read_all
 
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".onnx_data", ".h5")
@@ -22,18 +22,21 @@ _STALE = ("modelspec.hash", "sshs_", "modelspec.thumbnail")
 
 
 @torch.no_grad()
-def merge_into_base(base: Path | str, loras: Pairs, out: Path | str, *, blocks: Sequence[str] = ()) -> Result:
+def merge_into_base(
+    base: Path | str, loras: Pairs, out: Path | str, *, blocks: Sequence[str] = (), leave_out: bool = False
+) -> Result:
     """Write ``out``, the base model with weight · change of every LoRA added.
 
     base: a diffusers folder or a .safetensors checkpoint in the original layout; ``out`` is the same kind, and every
     tensor keeps its dtype and place. Sums are made in float32 (float64 for float64), then cast. Every change, DoRA's
-    too, is relative to the base's own weights, so the order of the LoRAs does not matter.
+    too, is relative to the base's own weights, so the order of the LoRAs does not matter. Changes of norms, biases and
+    the text projection are added as well. leave_out: pass over keys that no base model takes.
     Peak memory: a few times the largest layer. Raises UserError, nothing half-written: another family, layers that the
     base has not, other shapes, a quantized base, no space.
     """
     checkpoint = Checkpoint(base)
     path = output_path(out, [base, *files_of(loras)], "" if checkpoint.is_folder else ".safetensors")
-    files = read_all(loras)
+    files = read_all(loras, leave_out=leave_out, beside=True)
     weights = layer_weights(files, [weight for _, weight in loras], blocks)
     _check(checkpoint, files)
     merger = _Merger(checkpoint, list(zip(files, weights, strict=True)))
@@ -41,7 +44,7 @@ def merge_into_base(base: Path | str, loras: Pairs, out: Path | str, *, blocks: 
         _write_folder(checkpoint, merger, path, loras)
     else:
         _write_file(checkpoint, "", merger, path, loras)
-    return Result(path, len(merger.names), merger.error, f"{_shown_dtypes(merger.dtypes)}")
+    return Result(path, len(merger.names), merger.error, _shown_dtypes(merger.dtypes), left_out_of(files))
 
 
 class _Merger:
@@ -49,7 +52,10 @@ class _Merger:
 
     def __init__(self, checkpoint: Checkpoint, files: list[tuple[LoraFile, dict[str, float]]]):
         self.names = dict.fromkeys(name for file, own in files for name in file.changes if own[name])
-        self.affected = affected(checkpoint, self.names)
+        beside = dict.fromkeys(name for file, own in files for name in file.extras if own[name.rpartition(".")[0]])
+        self.affected = affected(checkpoint.places, self.names)
+        for place, names in affected(checkpoint.beside, beside).items():
+            self.affected.setdefault(place, []).extend(names)
         self.dtypes: set[torch.dtype] = set()
         self._files = files
         self._lost = self._whole = 0.0
@@ -74,7 +80,10 @@ class _Merger:
     def _add(self, name: str, place: Place, old: Tensor, new: Tensor) -> None:
         rows = place.rows(old.shape[0])
         for lora, weights in self._files:
-            if weights.get(name):
+            if name in lora.extras:
+                change = lora.extras[name].to(new.dtype) * weights[name.rpartition(".")[0]]
+                new[rows] += change.mT if place.turned else change
+            elif weights.get(name):
                 new[rows] += weights[name] * lora.delta(name, old[rows], new.dtype)
 
 
@@ -89,6 +98,7 @@ def _check(checkpoint: Checkpoint, files: Sequence[LoraFile]) -> None:
     problems = []
     for file in files:
         missing = [name for name in file.changes if name not in checkpoint.places]
+        missing += [name for name in file.extras if name not in checkpoint.beside]
         if file.family != checkpoint.family:
             problems.append(
                 Problem(f"{file.path.name} is for {file.family}, {checkpoint.path.name} is {checkpoint.family}.")
@@ -114,6 +124,15 @@ def _wrong_shapes(checkpoint: Checkpoint, file: LoraFile) -> list[Problem]:
                 Problem(
                     f"{file.path.name} is for another base model: {name} is {list(shape)} in {checkpoint.path.name}, "
                     f"the LoRA changes {list(change.size())}."
+                )
+            ]
+    for name, change in file.extras.items():
+        shape = checkpoint.shape_beside(name)
+        if tuple(change.shape) != shape:
+            return [
+                Problem(
+                    f"{file.path.name} is for another base model: {name} is {list(shape)} in {checkpoint.path.name}, "
+                    f"the LoRA changes {list(change.shape)}."
                 )
             ]
     return []

@@ -17,15 +17,20 @@ _PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 # OpenCLIP's text encoders in the original layout: SD 2's, and SDXL's second
 _OPEN = re.compile(
     r"(cond_stage_model|conditioner\.embedders\.1)\.model\.transformer\.resblocks\.(\d+)\."
-    r"(attn\.in_proj_weight|attn\.out_proj\.weight|mlp\.c_fc\.weight|mlp\.c_proj\.weight)",
+    r"(attn\.in_proj|attn\.out_proj|mlp\.c_fc|mlp\.c_proj|ln_1|ln_2)[._](weight|bias)",
     flags=re.ASCII,
 )
 _OPEN_NAMES = {
-    "attn.in_proj_weight": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),  # one above the other
-    "attn.out_proj.weight": ("self_attn.out_proj",),
-    "mlp.c_fc.weight": ("mlp.fc1",),
-    "mlp.c_proj.weight": ("mlp.fc2",),
+    "attn.in_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),  # one above the other
+    "attn.out_proj": ("self_attn.out_proj",),
+    "mlp.c_fc": ("mlp.fc1",),
+    "mlp.c_proj": ("mlp.fc2",),
+    "ln_1": ("layer_norm1",),
+    "ln_2": ("layer_norm2",),
 }
+_OPEN_REST = re.compile(
+    r"(cond_stage_model|conditioner\.embedders\.1)\.model\.(ln_final\.weight|ln_final\.bias|text_projection)", re.ASCII
+)
 _WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 
 
@@ -33,13 +38,15 @@ _WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 class Place:
     """Where a layer's weight is.
 
-    file: path below the base, "" for a single file. part, of: which share of the tensor's rows.
+    file: path below the base, "" for a single file. part, of: which share of the tensor's rows. turned: the tensor has
+    outputs second, as OpenCLIP's text projection.
     """
 
     file: str
     key: str
     part: int = 0
     of: int = 1
+    turned: bool = False
 
     def rows(self, count: int) -> slice:
         """The layer's rows of a tensor with ``count``."""
@@ -51,6 +58,7 @@ class Checkpoint:
 
     path: a diffusers folder or one .safetensors file. files: path below the base -> TensorFile.
     places: canonical layer name -> Place; several copies of the weights (fp16 and fp32) give several places.
+    beside: the same by the parameter's name, for norms, biases and the text projection.
     Raises UserError: nothing there, pickled weights, no Stable Diffusion model.
     """
 
@@ -74,9 +82,12 @@ class Checkpoint:
             )
         self.files = {file: TensorFile(self.path / file if file else self.path) for file in found}
         self.places: dict[str, list[Place]] = {}
+        self.beside: dict[str, list[Place]] = {}
         for file, tensors in self.files.items():
             for name, place in _places(file, tensors):
                 self.places.setdefault(name, []).append(place)
+            for name, place in _places_beside(file, tensors):
+                self.beside.setdefault(name, []).append(place)
         if not any(name.startswith("unet.") for name in self.places):
             raise UserError(
                 f"{self.path.name} is no Stable Diffusion model: it has no UNet.",
@@ -89,6 +100,12 @@ class Checkpoint:
         place = self.places[name][0]
         entry = self.files[place.file].entries[place.key]
         return Spec(entry.dtype, (entry.shape[0] // place.of, *entry.shape[1:]))
+
+    def shape_beside(self, name: str) -> tuple[int, ...]:
+        """Shape of a parameter in ``beside``, outputs first."""
+        place = self.beside[name][0]
+        shape = self.files[place.file].entries[place.key].shape
+        return shape[::-1] if place.turned else (shape[0] // place.of, *shape[1:])
 
     def weight(self, name: str) -> Tensor:
         """A layer's weight, a view of the file."""
@@ -114,11 +131,13 @@ class Checkpoint:
         return next((key for f in self.files.values() for key in f.entries if key.endswith(endings)), "")
 
 
-def affected(checkpoint: Checkpoint, names: Mapping[str, object]) -> dict[tuple[str, str], list[tuple[str, Place]]]:
+def affected(
+    places: Mapping[str, list[Place]], names: Mapping[str, object]
+) -> dict[tuple[str, str], list[tuple[str, Place]]]:
     """(file, key) -> the layers in it that are among ``names``, with their places."""
     found: dict[tuple[str, str], list[tuple[str, Place]]] = {}
     for name in names:
-        for place in checkpoint.places[name]:
+        for place in places[name]:
             found.setdefault((place.file, place.key), []).append((name, place))
     return found
 
@@ -136,12 +155,36 @@ def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
         if len(entry.shape) not in (2, 4):
             continue
         if found := _OPEN.fullmatch(key):
-            top = "text_encoder" if found[1] == "cond_stage_model" else "text_encoder_2"
-            parts = _OPEN_NAMES[found[3]]
-            for i, part in enumerate(parts):
-                layer = f"{top}.text_model.encoder.layers.{found[2]}.{part}"
-                yield layer, Place(file, key, i, len(parts))
+            yield from _open_layer(found, file, key)
         elif key.endswith(".weight"):
             stem = key.removesuffix(".weight")
             if layer := canonical_of(f"{root}.{stem}" if root else stem):
                 yield layer[0], Place(file, key)
+
+
+def _open_layer(found: re.Match, file: str, key: str) -> Iterator[tuple[str, Place]]:
+    parts = _OPEN_NAMES[found[3]]
+    for i, part in enumerate(parts):
+        yield f"{_root_of(found[1])}.text_model.encoder.layers.{found[2]}.{part}", Place(file, key, i, len(parts))
+
+
+def _root_of(top: str) -> str:
+    return "text_encoder" if top == "cond_stage_model" else "text_encoder_2"
+
+
+def _places_beside(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
+    """Norms, biases and the text projection, by the parameter's canonical name."""
+    root = file.partition("/")[0]
+    for key, entry in tensors.entries.items():
+        if found := _OPEN.fullmatch(key):
+            if len(entry.shape) == 1:
+                yield from ((f"{name}.{found[4]}", place) for name, place in _open_layer(found, file, key))
+        elif found := _OPEN_REST.fullmatch(key):
+            top, _, leaf = found[2].partition(".")
+            name = f"text_model.final_layer_norm.{leaf}" if leaf else "text_projection.weight"
+            yield f"{_root_of(found[1])}.{name}", Place(file, key, turned=not leaf)
+        elif len(entry.shape) == 1 or key.endswith("text_projection.weight"):
+            stem, _, leaf = key.rpartition(".")
+            layer = canonical_of(f"{root}.{stem}" if root else stem, beside=True)
+            if layer and leaf in ("weight", "bias"):
+                yield f"{layer[0]}.{leaf}", Place(file, key)

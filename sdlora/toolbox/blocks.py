@@ -1,7 +1,9 @@
-"""Weights by block: "IN04=0.5 MID=1 OUT05=0", lists of 12, 17, 20 or 26 numbers, patterns of layer names.
+"""Weights by block: "IN04=0.5 MID=1 IN05-OUT05=0", lists of 12, 17, 20 or 26 numbers, patterns of layer names.
 
 The blocks are those of the original code, as the block-weight extensions of the tools number them: BASE is the text
-encoders, IN00 to IN11 the input blocks, MID the middle, OUT00 to OUT11 the output blocks (SDXL: up to IN08 and OUT08).
+encoders, IN00 to IN11 the input blocks, MID (M00) the middle, OUT00 to OUT11 the output blocks (SDXL: up to IN08 and
+OUT08). A list weighs the blocks that it does not name with 0, as the extensions do (``to26`` of lora-block-weight);
+pairs leave them at 1. Layers outside of the blocks (conv_out, the time embeddings) keep weight 1 in either case.
 """
 
 import math
@@ -21,6 +23,18 @@ LISTS: dict[int, list[str]] = {
     26: ["BASE", *_IN, "MID", *_OUT],
 }
 NAMES = LISTS[26]
+_SDXL_ONLY = (12, 20)
+_TITLES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL"}
+_FIX = (
+    "Give BASE, IN00 to IN11, MID, OUT00 to OUT11, a range such as IN05-OUT05 or a pattern such as *attn1*, "
+    "each with =NUMBER."
+)
+
+
+class Blocks(list[tuple[str, float]]):
+    """Pairs of block or pattern and weight. numbers: how many numbers the list had that they come from; 0: pairs."""
+
+    numbers: int = 0
 
 
 def block_of(name: str, family: str) -> str:
@@ -35,8 +49,8 @@ def block_of(name: str, family: str) -> str:
     return f"{'IN' if found[1] == 'in' else 'OUT'}{int(found[2]):02}" if found else ""
 
 
-def parse_blocks(text: str) -> list[tuple[str, float]]:
-    """ "IN04=0.5 MID=0 *attn1*=0.3" or "1,0,0.5,…": pairs of block or pattern and weight; else a UserError."""
+def parse_blocks(text: str) -> Blocks:
+    """ "IN04=0.5 M00 = 0 IN05-OUT05:1 *attn1*=0.3" or "1,0,0.5,…" as Blocks; else a UserError."""
     text = text.strip()
     if text and re.fullmatch(r"[-+\d.eE\s,]+", text):
         numbers = [_number(part, part) for part in re.split(r"[\s,]+", text.strip(", "))]
@@ -44,19 +58,34 @@ def parse_blocks(text: str) -> list[tuple[str, float]]:
             raise UserError(
                 f"--blocks has {len(numbers)} numbers.", fix="It must be 12, 17, 20 or 26, or pairs such as IN04=0.5."
             )
-        return list(zip(LISTS[len(numbers)], numbers, strict=True))
-    return [_pair(part) for part in re.split(r"[\s,]+", text) if part]
+        # What the list does not name has weight 0: it comes first, so that the list has the last word.
+        missing = [(name, 0.0) for name in NAMES if name not in LISTS[len(numbers)]]
+        found = Blocks([*missing, *zip(LISTS[len(numbers)], numbers, strict=True)])
+        found.numbers = len(numbers)
+        return found
+    joined = re.sub(r"\s*([=:])\s*", "=", text)
+    return Blocks(pair for part in re.split(r"[\s,]+", joined) if part for pair in _pairs(part))
 
 
-def _pair(part: str) -> tuple[str, float]:
+def _pairs(part: str) -> list[tuple[str, float]]:
     key, sign, number = part.rpartition("=")
-    block = key.upper()
-    if not sign or not (block in NAMES or any(c in key for c in "*?[")):
-        raise UserError(
-            f"--blocks has {part!r}.",
-            fix="Give BASE, IN00 to IN11, MID, OUT00 to OUT11 or a pattern such as *attn1*, each with =NUMBER.",
-        )
-    return (block if block in NAMES else key), _number(number, part)
+    if not sign:
+        raise UserError(f"--blocks has {part!r}.", fix=_FIX)
+    if any(c in key for c in "*?["):
+        return [(key, _number(number, part))]
+    ends = [_named(name) for name in key.split("-")]
+    if not all(ends) or len(ends) > 2:
+        raise UserError(f"--blocks has {part!r}.", fix=_FIX)
+    first, last = sorted(NAMES.index(name) for name in (ends[0], ends[-1]))
+    weight = _number(number, part)
+    return [(name, weight) for name in NAMES[first : last + 1]]
+
+
+def _named(text: str) -> str:
+    """A block as people write it ("in4", "M00", "MID") by its name; "" if it is none."""
+    found = re.fullmatch(r"(IN|OUT)(\d{1,2})", text.upper())
+    name = f"{found[1]}{int(found[2]):02}" if found else {"M00": "MID", "M0": "MID"}.get(text.upper(), text.upper())
+    return name if name in NAMES else ""
 
 
 def _number(text: str, part: str) -> float:
@@ -77,7 +106,18 @@ def weight_of(name: str, family: str, blocks: Sequence[tuple[str, float]]) -> fl
 
 
 def check_blocks(names: Iterable[str], family: str, blocks: Sequence[tuple[str, float]]) -> None:
-    """UserError for a pattern that fits no layer; a block without layers is none, lists name all of them."""
+    """UserError for a list of another family's length, and for a pattern that fits no layer.
+
+    A block that the file has no layers in is no fault: lists name all of them.
+    """
+    numbers = getattr(blocks, "numbers", 0)
+    if numbers and (numbers in _SDXL_ONLY) != (family == "sdxl"):
+        here = "12 or 20" if family == "sdxl" else "17 or 26"
+        raise UserError(
+            f"--blocks has {numbers} numbers, which are for {'SDXL' if numbers in _SDXL_ONLY else 'SD 1 and SD 2'}; "
+            f"the LoRA is for {_TITLES[family]}.",
+            fix=f"Give {here} numbers, or pairs such as IN04=0.5.",
+        )
     names = list(names)
     for key, _ in blocks:
         if key not in NAMES and not any(fnmatchcase(name, key) for name in names):

@@ -22,7 +22,8 @@ def add_commands(commands: Any, make_command: MakeCommand) -> None:
         action="append",
         default=[],
         metavar="WEIGHTS",
-        help='weights by block: "IN04=0.5 MID=1 *attn1*=0", or 12, 17, 20 or 26 numbers; once, or once for each file',
+        help='weights by block: "IN04=0.5 IN05-OUT05=0 *attn1*=1", or 12 or 20 (SDXL), 17 or 26 (SD 1, 2) numbers; '
+        "once, or once for each file",
     )
     merge.add_argument("--method", choices=["linear", "ties", "dare"], default="linear")
     merge.add_argument("--density", type=float, default=0.5, help="ties, dare: share of the numbers that stay")
@@ -47,7 +48,7 @@ def add_commands(commands: Any, make_command: MakeCommand) -> None:
     _add_output(resize, container=True)
 
     convert = make_command(commands, "convert", convert_command, "write a LoRA in another container or dtype")
-    convert.add_argument("lora", type=Path)
+    convert.add_argument("lora", type=Path, help="a safetensors file, or an old pickled one (.bin, .pt, .ckpt)")
     _add_output(convert, container=True)
 
     inspect = make_command(commands, "inspect", inspect_command, "say what a LoRA file is, and what is wrong with it")
@@ -69,6 +70,12 @@ def add_commands(commands: Any, make_command: MakeCommand) -> None:
     quantize.add_argument("model", type=Path, help="LoRA or single-file checkpoint")
     quantize.add_argument("--plain", action="store_true", help="a checkpoint without a scale for each layer")
     quantize.add_argument("--out", type=Path, required=True, help="file to write")
+    for reader in (merge, resize, convert, inspect, quantize):
+        reader.add_argument(
+            "--leave-out",
+            action="store_true",
+            help="pass over what a plain LoRA can't hold: norms, biases, embeddings, keys of other kinds",
+        )
 
 
 def _add_output(parser: argparse.ArgumentParser, container: bool = False, dtype: str = "") -> None:
@@ -110,12 +117,12 @@ def merge_command(args: argparse.Namespace) -> int:
             raise UserError(
                 "A merge into a base is exact and keeps its dtypes.", fix="Leave out --rank, --method, --dtype."
             )
-        print(merge_into_base(args.into, args.loras, args.out, blocks=args.blocks))
+        print(merge_into_base(args.into, args.loras, args.out, blocks=args.blocks, leave_out=args.leave_out))
         return 0
     from sdlora.toolbox.merge import merge_loras
 
-    chosen = {key: vars(args)[key] for key in ("rank", "blocks", "method", "density", "seed", "dtype", "container")}
-    print(merge_loras(args.loras, args.out, **chosen))
+    keys = ("rank", "blocks", "method", "density", "seed", "dtype", "container", "leave_out")
+    print(merge_loras(args.loras, args.out, **{key: vars(args)[key] for key in keys}))
     return 0
 
 
@@ -130,7 +137,7 @@ def extract_command(args: argparse.Namespace) -> int:
 def resize_command(args: argparse.Namespace) -> int:
     from sdlora.toolbox.resize import resize_lora
 
-    keys = ("rank", "conv_rank", "energy", "ratio", "base", "dtype", "container")
+    keys = ("rank", "conv_rank", "energy", "ratio", "base", "dtype", "container", "leave_out")
     print(resize_lora(args.lora, args.out, **{key: vars(args)[key] for key in keys}))
     return 0
 
@@ -138,16 +145,16 @@ def resize_command(args: argparse.Namespace) -> int:
 def convert_command(args: argparse.Namespace) -> int:
     from sdlora.toolbox.convert import convert_lora
 
-    print(convert_lora(args.lora, args.out, container=args.container, dtype=args.dtype))
+    print(convert_lora(args.lora, args.out, container=args.container, dtype=args.dtype, leave_out=args.leave_out))
     return 0
 
 
 def inspect_command(args: argparse.Namespace) -> int:
     from sdlora.toolbox.inspect import inspect_lora, report_text
 
-    report = inspect_lora(args.lora, against=args.against, base=args.base)
+    report = inspect_lora(args.lora, against=args.against, base=args.base, leave_out=args.leave_out)
     print(report.as_json() if args.json else report_text(report))
-    return 1 if report.problems else 0
+    return 0 if report.is_sound else 1
 
 
 def rename_command(args: argparse.Namespace) -> int:
@@ -170,5 +177,5 @@ def rename_command(args: argparse.Namespace) -> int:
 def quantize_command(args: argparse.Namespace) -> int:
     from sdlora.toolbox.quantize import quantize
 
-    print(quantize(args.model, args.out, scaled=not args.plain))
+    print(quantize(args.model, args.out, scaled=not args.plain, leave_out=args.leave_out))
     return 0

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from sdlora.errors import UserError
 from sdlora.lora import algebra
 from sdlora.lora.kinds import Factors
-from sdlora.toolbox.base import Checkpoint
+from sdlora.toolbox.base import PARTS, Checkpoint
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
 from sdlora.toolbox.resize import check_targets
 
@@ -35,8 +34,10 @@ def extract_lora(
 
     tuned, base: diffusers folders or .safetensors checkpoints, in any combination, of one family. rank: the highest;
     energy: share (0 to 1) of each layer's squared Frobenius norm to keep. convolutions: those of the resnets too.
-    A text encoder that is the same in both stays out; otherwise all of its layers are in. One layer's matrices are in
-    memory at a time. The error is relative to the whole difference of the layers that are in.
+    A layer that is the same in both up to the coarser number format counts as untouched, and the result names how many
+    of those differ by rounding alone. A text encoder without touched layers stays out; otherwise all of its layers are
+    in, the untouched ones as zeros. One layer's matrices are in memory at a time. The error is relative to the whole
+    difference of the layers that are in.
     Raises UserError: other families or shapes, no difference.
     """
     check_targets(rank, None, energy)
@@ -46,7 +47,14 @@ def extract_lora(
     _check(new, old)
     modules: dict[str, Factors] = {}
     lost = whole = 0.0
-    for name, difference in _differences(new, old, convolutions):
+    wanted = _wanted(new, old, convolutions)
+    touched, rounded = _touched(new, old, wanted)
+    for name in wanted:
+        text = name.partition(".")[0] != "unet" and any(t.startswith(f"{name.partition('.')[0]}.") for t in touched)
+        if name not in touched and not text:
+            continue
+        difference = _difference(new, old, name)
+        difference = difference if name in touched else torch.zeros_like(difference)
         found = algebra.decompose_matrix(difference.flatten(1))
         if not found.s.isfinite().all():
             raise UserError(f"{name} is not finite in {new.path.name} or {old.path.name}.", fix="Get the file again.")
@@ -55,12 +63,14 @@ def extract_lora(
         modules[name] = (down, up, 1.0)
         lost, whole = lost + cut**2, whole + float(found.s.norm()) ** 2
     if not whole:
-        raise UserError(f"{new.path.name} and {old.path.name} do not differ in any layer a LoRA has.")
+        by = f" but by rounding ({rounded} layers)" if rounded else ""
+        raise UserError(f"{new.path.name} and {old.path.name} do not differ in any layer a LoRA has{by}.")
     metadata = derived_metadata(modules, old.family, name=path.stem)
     rounding = write_lora(path, modules, family=old.family, metadata=metadata, dtype=dtype)
     ranks = [down.shape[0] for down, _, _ in modules.values()]
     note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
-    return Result(path, len(modules), math.hypot(math.sqrt(lost / whole), rounding), note)
+    left = f"{rounded} layers that differ by rounding alone" if rounded else ""
+    return Result(path, len(modules), math.hypot(math.sqrt(lost / whole), rounding), note, left)
 
 
 def _check(new: Checkpoint, old: Checkpoint) -> None:
@@ -82,21 +92,53 @@ def _size(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     return shape[0], math.prod(shape[1:])
 
 
-def _differences(new: Checkpoint, old: Checkpoint, convolutions: bool) -> Iterator[tuple[str, Tensor]]:
-    wanted = [
+def _wanted(new: Checkpoint, old: Checkpoint, convolutions: bool) -> list[str]:
+    """The layers that a LoRA may have, root by root."""
+    names = [
         name
         for name in old.places
         if name in new.places and (_ATTENTION.search(name) or (convolutions and _CONVOLUTION.search(name)))
     ]
-    for root in ("unet", "text_encoder", "text_encoder_2"):
-        own = [name for name in wanted if name.startswith(f"{root}.")]
-        changed = {name for name in own if not torch.equal(new.weight(name), _like(old, new, name))}
-        for name in own:
-            if name in changed or (changed and root != "unet"):
-                weight = old.weight(name).double()
-                yield name, new.weight(name).double().reshape(weight.shape) - weight
+    return [name for root in PARTS for name in names if name.startswith(f"{root}.")]
 
 
-def _like(old: Checkpoint, new: Checkpoint, name: str) -> Tensor:
-    weight = new.weight(name)
-    return old.weight(name).to(weight.dtype).reshape(weight.shape)
+def _difference(new: Checkpoint, old: Checkpoint, name: str) -> Tensor:
+    weight = old.weight(name).double()
+    return new.weight(name).double().reshape(weight.shape) - weight
+
+
+def _touched(new: Checkpoint, old: Checkpoint, names: list[str]) -> tuple[set[str], int]:
+    """(the layers that were changed, how many others differ by the rounding of their formats alone)"""
+    touched, rounded = set(), 0
+    for name in names:
+        a, b = new.weight(name), old.weight(name)
+        b = b.reshape(a.shape)
+        if a.double().equal(b.double()):
+            continue
+        if same_but_for_rounding(a, b):
+            rounded += 1
+        else:
+            touched.add(name)
+    return touched, rounded
+
+
+def same_but_for_rounding(a: Tensor, b: Tensor) -> bool:
+    """Can two tensors of different dtypes come from the same numbers?
+
+    Where one format holds every number of the other, the finer tensor rounded must be the coarser one. fp16 and bf16
+    hold none of each other's: there each may be off by half a unit in its last place.
+    """
+    if a.dtype == b.dtype:
+        return a.equal(b)
+    if {a.dtype, b.dtype} == {torch.float16, torch.bfloat16}:
+        x, y = a.double(), b.double()
+        return bool(((x - y).abs() <= _half_unit(a) + _half_unit(b)).all())
+    coarse, fine = sorted((a, b), key=lambda t: -torch.finfo(t.dtype).eps)
+    return coarse.double().equal(fine.to(coarse.dtype).double())
+
+
+def _half_unit(tensor: Tensor) -> Tensor:
+    """The most by which rounding to the tensor's dtype can have moved each of its numbers, float64."""
+    info = torch.finfo(tensor.dtype)
+    power = torch.frexp(tensor.double().abs().clamp_min(info.smallest_normal))[1] - 1  # 2^power <= |x|
+    return torch.ldexp(torch.full(tensor.shape, info.eps / 2, dtype=torch.float64), power)

@@ -1,6 +1,7 @@
 """Where results go: LoRA files from factors, paths that must not be inputs, hashes."""
 
 import hashlib
+import json
 import math
 import os
 from collections import Counter
@@ -17,7 +18,9 @@ from sdlora.lora.kinds import Factors
 from sdlora.lora.layouts import kernel_of, kohya_name
 from sdlora.lora.lorafile import LoraFile
 from sdlora.lora.metadata import add_hashes, base_of
+from sdlora.lora.numbered import RANK
 from sdlora.lora.stream import Spec, TensorFile, header_bytes, write_tensors
+from sdlora.toolbox.metarules import broken_keys, with_base
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 CONTAINERS = ("kohya", "diffusers")
@@ -28,16 +31,29 @@ _OF_ONE_FILE = ("sshs_", "ss_network_", "modelspec.hash", "modelspec.title", "mo
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool made. path: file or folder. layers: how many. error: relative, 0 if exact. note: about the result."""
+    """What a tool made. path: file or folder. layers: how many. error: relative, 0 if exact. note: about the result.
+
+    left_out: what of the inputs is not in it, in words.
+    """
 
     path: Path
     layers: int
     error: float = 0.0
     note: str = ""
+    left_out: str = ""
 
     def __str__(self) -> str:
         size = f", {self.note}" if self.note else ""
-        return f"Wrote {self.path} ({self.layers} layers{size}; relative error {self.error:.1e})"
+        left = f"; left out: {self.left_out}" if self.left_out else ""
+        return f"Wrote {self.path} ({self.layers} layers{size}; relative error {self.error:.1e}{left})"
+
+
+def left_out_of(loras: Iterable[LoraFile]) -> str:
+    """What was passed over in reading, such as "norm layer (12), bias (3)"."""
+    counts: Counter = Counter()
+    for lora in loras:
+        counts.update(lora.left_out)
+    return ", ".join(f"{what} ({count})" for what, count in counts.items())
 
 
 def output_path(out: Path | str, inputs: Iterable[Path | str], suffix: str = ".safetensors") -> Path:
@@ -98,7 +114,8 @@ def write_lora(
     """Write factors as a LoRA file that every tool reads; returns the relative error of the cast to ``dtype``.
 
     modules: canonical name -> (down, up, scale). One alpha per network, the commonest strength times rank; the rest is
-    in up (diffusers mis-scales a second alpha). Rank at least 2 (stable-diffusion.cpp). Factors balanced.
+    in up (diffusers mis-scales a second alpha). Rank at least 2 (stable-diffusion.cpp). Factors balanced where they are
+    far apart, by powers of two: what ``dtype`` holds already keeps its digits.
     Raises UserError: values that are not finite or too large, a family that has no such layers.
     """
     if container not in CONTAINERS:
@@ -111,14 +128,16 @@ def write_lora(
         down, up, scale = _laid_out(name, family, factors)
         alpha = alphas.get(name.partition(".")[0])
         strength = alpha / down.shape[0] if alpha else 1.0
-        down, up = algebra.balance(down, (up.double() * (scale / strength)).float())
-        cast = down.to(DTYPES[dtype]).contiguous(), up.to(DTYPES[dtype]).contiguous()
+        if not math.isclose(scale, strength, rel_tol=2**-23):  # else it is alpha's own rounding to float32
+            up = (up.double() * (scale / strength)).float()
+        *cast, is_exact = algebra.balance_exactly(down, up, DTYPES[dtype])
+        cast = tuple(t.contiguous() for t in cast)
         if not all(t.isfinite().all() and t.float().abs().max() <= _LARGEST for t in cast):
             problems.append(Problem(f"The numbers of {name} are too large for a LoRA file or not finite."))
             continue
         exact, rounded = (down, up, strength), (*cast, strength)
         whole += algebra.norm(*exact) ** 2
-        lost += algebra.distance(exact, rounded) ** 2 if dtype != "fp32" else 0.0
+        lost += algebra.distance(exact, rounded) ** 2 if dtype != "fp32" and not is_exact else 0.0
         tensors |= _named(name, family, container, cast, alpha)
     if problems:
         raise UserError(*problems[:5])
@@ -131,9 +150,10 @@ def write_lora(
 
 
 def _alphas(modules: Mapping[str, Factors]) -> dict[str, float]:
+    """Root -> the commonest alpha that is not 0, as a file holds it, in float32."""
     found: dict[str, Counter] = {}
     for name, (down, _, scale) in modules.items():
-        value = round(abs(scale) * max(down.shape[0], 2), 6)
+        value = float(torch.tensor(abs(scale) * max(down.shape[0], 2), dtype=torch.float32))
         found.setdefault(name.partition(".")[0], Counter())[value] += value > 0
     return {root: counter.most_common(1)[0][0] or 1.0 for root, counter in found.items()}
 
@@ -169,14 +189,9 @@ def _named(
 # ---- metadata
 
 _BASES = {
-    "sd1": ("sd_v1", "False", "stable-diffusion-v1/lora", "diffusers"),
-    "sd2": ("sd_v2", "True", "stable-diffusion-v2-512/lora", "diffusers"),
-    "sdxl": (
-        "sdxl_base_v1-0",
-        "False",
-        "stable-diffusion-xl-v1-base/lora",
-        "https://github.com/Stability-AI/generative-models",
-    ),
+    "sd1": ("stable-diffusion-v1/lora", "diffusers"),
+    "sd2": ("stable-diffusion-v2-512/lora", "diffusers"),
+    "sdxl": ("stable-diffusion-xl-v1-base/lora", "https://github.com/Stability-AI/generative-models"),
 }
 
 
@@ -192,24 +207,27 @@ def derived_metadata(
 
     source: of the file that was resized or converted. merged_from: files by name, without their folders.
     """
-    kept = {key: value for key, value in (source or {}).items() if not key.startswith(_OF_ONE_FILE)}
-    version, v2, architecture, implementation = _BASES[family]
-    ranks = Counter(down.shape[0] for down, _, _ in modules.values())
+    source = {key: value for key, value in (source or {}).items() if key not in broken_keys(source or {})}
+    kept = {
+        key: value for key, value in source.items() if not key.startswith(_OF_ONE_FILE) and not _first_trainers(key)
+    }
+    architecture, implementation = _BASES[family]
+    linear = [down for down, _, _ in modules.values() if down.shape[2:].numel() == 1]
+    ranks = Counter(max(down.shape[0], 2) for down in linear or [down for down, _, _ in modules.values()])
     alphas = _alphas(modules)
     rank = ranks.most_common(1)[0][0] if ranks else 0
     made = {
-        "ss_base_model_version": version,
-        "ss_v2": v2,
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": architecture,
         "modelspec.implementation": implementation,
     }
     made |= {key: kept[key] for key in made if key in kept and _agrees(key, kept[key], family)}
+    made = with_base(made | {key: kept[key] for key in ("ss_base_model_version",) if key in kept}, family)
     made |= {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(rank) if len(ranks) == 1 else "Dynamic",
         "ss_network_alpha": f"{next(iter(alphas.values())):g}" if len(set(alphas.values())) == 1 else "Dynamic",
-        "ss_network_args": "{}",
+        "ss_network_args": json.dumps(_network_args(modules, source.get("ss_network_args", ""), alphas)),
         "modelspec.title": base_of(name),
     }
     if "ss_output_name" in kept or not source:
@@ -219,10 +237,32 @@ def derived_metadata(
     return {**kept, **made}
 
 
+# Entries of ss_network_args that tell of the training and hold for whatever the file becomes.
+_TRAINED_WITH = ("dropout", "rank_dropout", "module_dropout", "preset", "loraplus_lr_ratio", "loraplus_unet_lr_ratio",
+                 "loraplus_text_encoder_lr_ratio")  # fmt: skip
+
+
+def _network_args(modules: Mapping[str, Factors], told: str, alphas: Mapping[str, float]) -> dict[str, str]:
+    """conv_dim and conv_alpha, by which programs know a LoCon; and what still holds of the source's."""
+    try:
+        before = json.loads(told or "{}")
+    except (ValueError, RecursionError):
+        before = {}
+    kept = {key: before[key] for key in _TRAINED_WITH if key in before} if isinstance(before, dict) else {}
+    ranks = {max(down.shape[0], 2) for down, _, _ in modules.values() if down.shape[2:].numel() > 1}
+    if ranks:
+        kept["conv_dim"] = str(ranks.pop()) if len(ranks) == 1 else "Dynamic"
+        kept["conv_alpha"] = f"{alphas.get('unet', 1.0):g}"
+    return kept
+
+
+def _first_trainers(key: str) -> bool:
+    """The first trainer's own metadata: a rank by number, classes of modules, an embedding's flag."""
+    return bool(RANK.fullmatch(key)) or key in ("unet", "text_encoder") or key.startswith("<")
+
+
 def _agrees(key: str, value: str, family: str) -> bool:
     """A v-prediction base keeps its more precise name; a name of another family does not stay."""
-    if key == "ss_base_model_version":
-        return value.startswith({"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_"}[family])
     if key == "modelspec.architecture":
         starts = {"sd1": "stable-diffusion-v1", "sd2": "stable-diffusion-v2", "sdxl": "stable-diffusion-xl"}
         return value.startswith(starts[family])

@@ -9,13 +9,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdlora.errors import Problem, UserError
+from sdlora.errors import UserError
 from sdlora.lora import algebra
+from sdlora.lora.beside import words_for
 from sdlora.lora.kinds import by_output
-from sdlora.lora.lorafile import LoraFile, read_lora, survey
+from sdlora.lora.lorafile import LoraFile, look, read_lora
+from sdlora.lora.numbered import RANK
 from sdlora.lora.stream import TensorFile, shown_bytes
 from sdlora.lora.tools import tool_table
+from sdlora.lora.topology import topology
 from sdlora.toolbox.files import file_hashes
+from sdlora.toolbox.metarules import metadata_faults
 
 _LONG = ("ssmd_cover_images", "modelspec.thumbnail", "sdlora_settings", "ss_tag_frequency", "ss_bucket_info")
 _TINY, _LARGE = 6e-8, 6e4  # what fp16 holds
@@ -30,7 +34,8 @@ class Report:
         medians over layers: exp of the spectrum's entropy, and the ranks that keep 90 % and 99 % of the energy.
     hashes: sha256, autov2, autov3 (as computed) and what the file says. tools: tool -> what it does with the file, on
     ``base``, "" for the family's published one.
-    problems: why it can't be used; warnings: what may go wrong. Sentences.
+    problems: why it can't be used; misread: what programs make wrongly of its metadata; warnings: what else may go
+    wrong. Sentences.
     """
 
     file: str
@@ -46,36 +51,52 @@ class Report:
     tools: dict[str, str] = field(default_factory=dict)
     against: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    misread: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
+    @property
+    def is_sound(self) -> bool:
+        """Can it be used, and does every program load all of it as it is meant, and show it where it belongs?"""
+        return not self.problems and not self.misread and all(text == "loads all" for text in self.tools.values())
 
-def inspect_lora(lora: Path | str, *, against: Path | str | None = None, base: Path | str | None = None) -> Report:
+
+def inspect_lora(
+    lora: Path | str,
+    *,
+    against: Path | str | None = None,
+    base: Path | str | None = None,
+    leave_out: bool = False,
+) -> Report:
     """Look at a LoRA file of any layout, broken ones too.
 
     against: another LoRA to compare with, such as the file before a conversion: strength (1: the same, 0.5: alpha
     applied twice, …) and relative difference. base: the model to hold the tools' rules against, the family's published
-    one by default. Raises UserError only if the file can't be opened as safetensors.
+    one by default. leave_out: pass over foreign keys of both files. Raises UserError only for no safetensors.
     """
     file = TensorFile(lora)
-    found, problems = survey(lora)
+    seen = look(lora)
+    found = seen.lora
     report = Report(file.path.name, file.size, metadata=dict(file.metadata))
     report.dtypes = dict(Counter(entry.dtype for entry in file.entries.values()))
-    report.problems = [str(problem) for problem in problems]
+    report.problems = [str(problem) for problem in (*seen.faults, *([] if leave_out else seen.foreign))]
+    report.warnings = [str(problem) for problem in seen.beside]
     report.hashes = _hashes(file, report.warnings)
     if found is None:
         return report
     report.family = found.family
     report.base = Path(base).name if base else ""
-    report.kinds = dict(Counter(found.kind_shown(name) for name in found.changes))
+    report.kinds = dict(Counter(found.kind_shown(name) for name in found.changes)) | words_for(found.layout.beside)
     report.spellings = dict(Counter(found.layout.spelling.values()))
     report.roots = {root: _root(found, names) for root, names in _by_root(found).items()}
-    report.tools = _tools(file, found, base)
-    report.warnings += _suspicions(file, found)
+    configs = _configs(base)
+    report.tools = _tools(file, found, configs)
+    report.misread = metadata_faults(file.metadata, found.family, file.data_start)
+    report.warnings += _suspicions(file, found, topology(found.family, configs).shapes)
     if against:
-        report.against = compare(found, read_lora(against))
+        report.against = compare(found, read_lora(against, leave_out=leave_out))
         report.warnings += _suspicions_against(report.against, Path(against).name)
     return report
 
@@ -162,13 +183,16 @@ def _hashes(file: TensorFile, warnings: list[str]) -> dict[str, str]:
     }
 
 
-def _tools(file: TensorFile, lora: LoraFile, base: Path | str | None) -> dict[str, str]:
-    configs = None
-    if base:
-        from sdlora.models.families import inspect_base
+def _configs(base: Path | str | None) -> dict[str, Any] | None:
+    if not base:
+        return None
+    from sdlora.models.families import inspect_base
 
-        info = inspect_base(str(base))
-        configs = {root: info.config(root) for root in ("unet", *info.text_encoders)}
+    info = inspect_base(str(base))
+    return {root: info.config(root) for root in ("unet", *info.text_encoders)}
+
+
+def _tools(file: TensorFile, lora: LoraFile, configs: dict[str, Any] | None) -> dict[str, str]:
     table = tool_table(file.path, lora.family, configs)
     return {tool: " ".join([f"loads {verdict.loads}", *verdict.sentences]) for tool, verdict in table.items()}
 
@@ -176,8 +200,8 @@ def _tools(file: TensorFile, lora: LoraFile, base: Path | str | None) -> dict[st
 # ---- suspicions
 
 
-def _suspicions(file: TensorFile, lora: LoraFile) -> list[str]:
-    return [*_about_names(lora), *_about_strength(file, lora), *_about_numbers(lora)]
+def _suspicions(file: TensorFile, lora: LoraFile, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    return [*_about_names(lora), *_about_strength(file, lora), *_about_numbers(lora), *_about_shapes(lora, shapes)]
 
 
 def _about_names(lora: LoraFile) -> list[str]:
@@ -187,9 +211,8 @@ def _about_names(lora: LoraFile) -> list[str]:
     if len(unet) > 1 or (spellings - {"kohya", "kohya-original"} and spellings & {"kohya", "kohya-original"}):
         found.append(f"It mixes spellings of layers ({', '.join(sorted(spellings))}): tools read only one of them.")
     elif spellings & {"peft", "processor"}:
-        found.append(
-            "Its keys are diffusers' own: A1111, Forge and InvokeAI do not load it. `sdlora convert` mends that."
-        )
+        found.append("Its keys are diffusers' own, of which other programs load a part or nothing (see above).")
+        found[-1] += " `sdlora convert` mends that."
     prefixes = {key.split("_text_model")[0] for keys in lora.layout.keys.values() for key in keys.values()}
     if lora.family != "sdxl" and "lora_te1" in prefixes:
         found.append("It has lora_te1_ keys for one text encoder: kohya's tools and InvokeAI drop them.")
@@ -238,20 +261,13 @@ def _is_number(text: str) -> bool:
 
 
 def _about_numbers(lora: LoraFile) -> list[str]:
-    found, swapped, ranks_of_one, wild = [], [], [], []
+    found, ranks_of_one, wild = [], [], []
     for name, change in lora.changes.items():
-        rows, columns = change.size()
-        if change.is_plain and change.rank >= min(rows, columns) and change.rank > 1:
-            swapped.append(name)
         if change.rank == 1:
             ranks_of_one.append(name)
         largest = [float(t.float().abs().max()) for t in change.parts.values()]
         if any(value > _LARGE for value in largest) or any(0 < value < _TINY for value in largest):
             wild.append(name)
-    if swapped:
-        found.append(
-            f"{swapped[0]} has a rank as large as the layer: down and up may be swapped ({len(swapped)} layers)."
-        )
     if ranks_of_one:
         found.append(f"{len(ranks_of_one)} layers have rank 1, which stable-diffusion.cpp scales wrongly.")
     if wild:
@@ -264,6 +280,22 @@ def _about_numbers(lora: LoraFile) -> list[str]:
     elif magnitudes:
         found.append("It is a DoRA: kohya's tools, diffusers and stable-diffusion.cpp ignore the magnitudes.")
     return found
+
+
+def _about_shapes(lora: LoraFile, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Swapped factors of a square layer are (rank, rank) with an inner width of the layer; others don't fit at all.
+
+    shapes: of the base's weights. A rank above the layer's width alone is odd, and no fault.
+    """
+    swapped = []
+    for name, change in lora.changes.items():
+        rows, *columns = shapes.get(name, (0,))
+        weight = (rows, math.prod(columns))
+        if change.is_plain and change.size() != weight == (change.rank, change.rank):
+            swapped.append(name)
+    if not swapped:
+        return []
+    return [f"{swapped[0]} has an inner width of the layer's own: down and up are swapped ({len(swapped)} layers)."]
 
 
 def _suspicions_against(found: Mapping[str, Any], name: str) -> list[str]:
@@ -304,12 +336,14 @@ def report_text(report: Report) -> str:
     if report.tools:
         lines.append(f"  On {report.base or f'a published {report.family} model'}:")
     lines += [f"    {tool}: {what}" for tool, what in report.tools.items()]
-    lines += [f"  {key} = {_short(key, value)}" for key, value in sorted(report.metadata.items())]
+    numbers = [key for key in report.metadata if RANK.fullmatch(key)]  # the first trainer's: one for each layer
+    lines += [f"  {key} = {_short(key, report.metadata[key])}" for key in sorted(report.metadata.keys() - set(numbers))]
+    lines += [f"  {numbers[0]} and {len(numbers) - 1} more such keys"] if numbers else []
     if report.against:
         lines.append(
             f"  against: strength {report.against['strength']:.4g}, difference {report.against['difference']:.2e}"
         )
-    lines += [f"Warning: {text}" for text in report.warnings]
+    lines += [f"Warning: {text}" for text in (*report.misread, *report.warnings)]
     lines += [f"Problem: {text}" for text in report.problems]
     return "\n".join(_printable(line) for line in lines)
 
@@ -327,7 +361,3 @@ def _short(key: str, value: str) -> str:
 def _printable(text: str) -> str:
     """Metadata is anybody's: no control characters reach the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def problems_of(report: Report) -> list[Problem]:
-    return [Problem(text) for text in report.problems]

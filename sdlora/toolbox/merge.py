@@ -11,8 +11,17 @@ from sdlora.errors import Problem, UserError
 from sdlora.lora import algebra
 from sdlora.lora.kinds import Factors
 from sdlora.lora.lorafile import LoraFile, read_lora
+from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.blocks import check_blocks, parse_blocks, weight_of
-from sdlora.toolbox.files import Result, choose_dtype, common_family, derived_metadata, output_path, write_lora
+from sdlora.toolbox.files import (
+    Result,
+    choose_dtype,
+    common_family,
+    derived_metadata,
+    left_out_of,
+    output_path,
+    write_lora,
+)
 
 METHODS = ("linear", "ties", "dare")
 Pairs = Sequence[tuple[Path | str, float]]
@@ -29,6 +38,7 @@ def merge_loras(
     seed: int = 0,
     dtype: str = "",
     container: str = "kohya",
+    leave_out: bool = False,
 ) -> Result:
     """Merge ``loras``, pairs of (file, weight), into the LoRA file ``out``.
 
@@ -37,11 +47,12 @@ def merge_loras(
     blocks: "IN04=0.5 MID=1 …" for all files, or one such text for each. method: "linear" (weighted sum), "ties" (Yadav
     et al. 2023) or "dare" (Yu et al. 2024: each entry stays with probability ``density``, then the weighted sum); these
     two need a rank. density: share of the entries that stay, 0 to 1. dtype: the inputs' by default.
+    leave_out: pass over what a plain LoRA can't hold.
     Raises UserError: files that can't be read or are for different families, layers of different shape, DoRA.
     """
     check_method(method, rank, density)
     path = output_path(out, [file for file, _ in loras])
-    files = read_all(loras)
+    files = read_all(loras, leave_out=leave_out)
     family = common_family(files)
     weights = layer_weights(files, [weight for _, weight in loras], blocks)
     dense = method != "linear"
@@ -73,7 +84,8 @@ def merge_loras(
     )
     error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)
     ranks = sorted({down.shape[0] for down, _, _ in merged.values()})
-    return Result(path, len(merged), error, f"rank {ranks[0]}" + (f" to {ranks[-1]}" if len(ranks) > 1 else ""))
+    note = f"rank {ranks[0]}" + (f" to {ranks[-1]}" if len(ranks) > 1 else "")
+    return Result(path, len(merged), error, note, left_out_of(files))
 
 
 def check_method(method: str, rank: int | None, density: float) -> None:
@@ -91,7 +103,7 @@ def check_method(method: str, rank: int | None, density: float) -> None:
         raise UserError(*wrong)
 
 
-def read_all(loras: Pairs) -> list[LoraFile]:
+def read_all(loras: Pairs, *, leave_out: bool = False, beside: bool = False) -> list[LoraFile]:
     """Every file; UserError with the faults of all, a weight that is no number among them."""
     files, problems = [], []
     if not loras:
@@ -100,7 +112,7 @@ def read_all(loras: Pairs) -> list[LoraFile]:
         if not math.isfinite(weight):
             problems.append(Problem(f"The weight of {path} is no number.", "Give one such as 0.7."))
         try:
-            files.append(read_lora(path))
+            files.append(read_lora(path, leave_out=leave_out, beside=beside))
         except UserError as error:
             problems += error.problems
     if problems:
@@ -109,7 +121,7 @@ def read_all(loras: Pairs) -> list[LoraFile]:
 
 
 def layer_weights(files: Sequence[LoraFile], weights: Sequence[float], blocks: Sequence[str]) -> list[dict[str, float]]:
-    """File by file: layer -> weight, the file's times its block's."""
+    """File by file: layer, or norm -> weight, the file's times its block's."""
     if len(blocks) not in (0, 1, len(files)):
         raise UserError(
             f"--blocks is given {len(blocks)} times for {len(files)} files.", fix="Give it once, or once for each."
@@ -118,8 +130,9 @@ def layer_weights(files: Sequence[LoraFile], weights: Sequence[float], blocks: S
     found = []
     for i, (file, weight) in enumerate(zip(files, weights, strict=True)):
         own = parsed[i] if len(parsed) > 1 else parsed[0]
-        check_blocks(file.changes, file.family, own)
-        found.append({name: weight * weight_of(name, file.family, own) for name in file.changes})
+        names = dict.fromkeys([*file.changes, *(name.rpartition(".")[0] for name in file.extras)])
+        check_blocks(names, file.family, own)
+        found.append({name: weight * weight_of(name, file.family, own) for name in names})
     return found
 
 
@@ -158,6 +171,12 @@ def _dense(
     draw: torch.Generator,
     rank: int | None,
 ) -> Tensor:
+    if dora := next((file for file, _ in own if file.changes[name].magnitude is not None), None):
+        raise UserError(
+            f"{dora.path.name} has a {dora.kind_shown(name)} in {name}, whose change depends on the base model.",
+            fix=plain_fix(dora, name),
+            where=str(dora.path),
+        )
     if rank is None:
         file = next(file for file, _ in own if name not in file.modules)
         raise UserError(

@@ -22,7 +22,8 @@ from sdlora.lora.layouts import kohya_name
 from sdlora.lora.lorafile import read_lora
 from sdlora.lora.metadata import add_hashes
 from sdlora.lora.stream import Spec, TensorFile, TensorWriter, is_safetensors, library_order, write_tensors
-from sdlora.toolbox.files import Result, derived_metadata, output_path
+from sdlora.toolbox.advice import plain_fix
+from sdlora.toolbox.files import Result, derived_metadata, left_out_of, output_path
 
 FP8 = torch.float8_e4m3fn
 _MAX = torch.finfo(FP8).max  # 448
@@ -32,12 +33,13 @@ READERS = "read by ComfyUI and Forge"
 
 
 @torch.no_grad()
-def quantize(model: Path | str, out: Path | str, *, scaled: bool = True) -> Result:
+def quantize(model: Path | str, out: Path | str, *, scaled: bool = True, leave_out: bool = False) -> Result:
     """Write a LoRA or a single-file checkpoint with fp8 weights.
 
     A checkpoint's UNet only; its text encoders and autoencoder stay. scaled: each linear layer has its own scale, so
     that its largest weight is fp8's largest number; convolutions stay as they are then. Without: every matrix and
     convolution is cast as it is. A LoRA's factors are scaled in any case, against which alpha stands.
+    leave_out: of a LoRA, pass over what a plain one can't hold.
     The result's error is relative, over the quantized weights. Raises UserError.
     """
     path = output_path(out, [model])
@@ -46,7 +48,7 @@ def quantize(model: Path | str, out: Path | str, *, scaled: bool = True) -> Resu
     file = TensorFile(model)
     if any(key.startswith(_PREFIX) and key.endswith("attn1.to_q.weight") for key in file.entries):
         return _checkpoint(file, path, scaled)
-    return _lora(model, path)
+    return _lora(model, path, leave_out)
 
 
 # ---- checkpoints
@@ -104,12 +106,12 @@ def _cast(weight: Tensor, key: str) -> Tensor:
 # ---- LoRA
 
 
-def _lora(model: Path | str, path: Path) -> Result:
-    file = read_lora(model)
+def _lora(model: Path | str, path: Path, leave_out: bool) -> Result:
+    file = read_lora(model, leave_out=leave_out)
     if other := [name for name in file.changes if name not in file.modules]:
         raise UserError(
             f"{file.path.name} has a {file.kind_shown(other[0])} in {other[0]}, which is no plain LoRA.",
-            fix="Approximate it with `sdlora resize --rank N` first.",
+            fix=plain_fix(file, other[0]),
         )
     tensors: dict[str, Tensor] = {}
     lost = whole = 0.0
@@ -122,7 +124,8 @@ def _lora(model: Path | str, path: Path) -> Result:
         lost += algebra.distance((down, up, scale), (*(t.float() for t in small), scale)) ** 2
     metadata = derived_metadata(file.modules, file.family, name=path.stem, source=file.metadata)
     write_tensors(path, tensors, add_hashes(tensors, metadata | {"ss_network_alpha": "Dynamic"}))
-    return Result(path, len(file.modules), math.sqrt(lost / whole) if whole else 0.0, f"fp8, {READERS}")
+    error = math.sqrt(lost / whole) if whole else 0.0
+    return Result(path, len(file.modules), error, f"fp8, {READERS}", left_out_of([file]))
 
 
 def _spread(modules: dict) -> Iterator[tuple[str, Tensor, Tensor, float]]:

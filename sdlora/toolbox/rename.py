@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdlora.errors import Problem, UserError
+from sdlora.lora.lorafile import LoraFile, look
 from sdlora.lora.metadata import base_of
 from sdlora.lora.stream import TensorFile, TensorWriter, header_bytes
 from sdlora.toolbox.files import Result, model_hashes, output_path
+from sdlora.toolbox.metarules import broken_keys, seen_as, with_base
 
 _COMPUTED = ("sshs_model_hash", "sshs_legacy_hash")
+_SORTED_BY = ("ss_base_model_version", "ss_v2")  # what A1111 goes by
 _LARGEST = 1_000_000  # ComfyUI shows no metadata from a larger header
 
 
@@ -22,18 +25,21 @@ def rename_lora(
     values: Mapping[str, str] | None = None,
     remove: Iterable[str] = (),
 ) -> Result:
-    """Write the LoRA with other metadata; hashes are computed again, nothing else is added.
+    """Write the LoRA with other metadata. Hashes are computed again; the base's family is told where the file does not,
+    as A1111 would hide the file else; what breaks A1111's card is left out. Keys that are no layer's stay as they are.
 
     name: what the tools call it (``ss_output_name``, ``modelspec.title``). trigger: its trigger word
     (``modelspec.trigger_phrase``, ``modelspec.usage_hint``); description: ``modelspec.description``; "" removes them.
-    values: further metadata by key; remove: keys to take out. Raises UserError: a key that is computed, a key to remove
-    that is not there, a header too large for the tools.
+    values: further metadata by key; remove: keys to take out. Raises UserError: a file without layers, numbers
+    that are not finite, a key that is computed, a family that is not the file's, a key to remove that is not there, a
+    header too large for the tools.
     """
     path = output_path(out, [lora])
     file = TensorFile(lora)
+    layers = _readable(lora)
     metadata = dict(file.metadata)
     values, remove = dict(values or {}), list(remove)
-    _check(file, values, remove)
+    _check(file, layers.family, values, remove)
     if name:
         metadata["ss_output_name"] = base_of(name).lstrip("{")  # A1111 takes "{" for JSON
         metadata["modelspec.title"] = base_of(name)
@@ -43,17 +49,27 @@ def rename_lora(
     if description is not None:
         metadata["modelspec.description"] = description
     metadata = {key: text for key, text in (metadata | values).items() if text and key not in remove}
+    broken = broken_keys(metadata)
+    metadata = with_base({key: text for key, text in metadata.items() if key not in broken}, layers.family)
     metadata |= dict(zip(_COMPUTED, model_hashes(file, metadata), strict=True))
     if len(header_bytes(file.entries, metadata)) > _LARGEST:
         raise UserError("The metadata is too large: ComfyUI reads at most 1 MB.", fix="Use shorter texts.")
     with TensorWriter(path, dict(file.entries), metadata) as writer:
         for key in file.entries:
             writer.write(key, file.raw(key))
-    layers = sum(key.endswith((".alpha", ".lora_A.weight")) for key in file.entries)
-    return Result(path, layers, 0.0, f"AutoV3 {metadata['sshs_model_hash'][:12]}")
+    note = f"AutoV3 {metadata['sshs_model_hash'][:12]}"
+    return Result(path, len(layers.changes), 0.0, note, ", ".join(f"{key} (of no use to A1111)" for key in broken))
 
 
-def _check(file: TensorFile, values: Mapping[str, str], remove: Iterable[str]) -> None:
+def _readable(lora: Path | str) -> LoraFile:
+    """The file's layers; UserError if it has none, or some are broken. Foreign keys are no fault here."""
+    found = look(lora)
+    if found.faults or found.lora is None:
+        raise UserError(*(found.faults or found.foreign))
+    return found.lora
+
+
+def _check(file: TensorFile, family: str, values: Mapping[str, str], remove: Iterable[str]) -> None:
     problems = [
         Problem(f"{key} is computed from the tensors and can't be set.", "Leave it out.")
         for key in values
@@ -63,6 +79,15 @@ def _check(file: TensorFile, values: Mapping[str, str], remove: Iterable[str]) -
         Problem(f"{file.path.name} has no metadata {key!r}.", "`sdlora inspect` lists its keys.")
         for key in remove
         if key not in file.metadata
+    ]
+    told = {key: values[key] for key in _SORTED_BY if key in values}
+    if told and seen_as(with_base({}, family) | told) != family:
+        what = ", ".join(f"{key}={value}" for key, value in told.items())
+        problems.append(Problem(f"{file.path.name} is for {family}: with {what} A1111 would hide it.", "Leave it out."))
+    problems += [
+        Problem(f"Without {key} A1111 would hide {file.path.name}: it can't be removed.", "Leave it out.")
+        for key in remove
+        if key in _SORTED_BY
     ]
     if problems:
         raise UserError(*problems)

@@ -11,7 +11,7 @@ from sdlora.lora import algebra
 from sdlora.lora.kinds import Factors
 from sdlora.lora.lorafile import LoraFile, read_lora
 from sdlora.toolbox.base import Checkpoint
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
+from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_lora
 
 
 def resize_lora(
@@ -25,6 +25,7 @@ def resize_lora(
     base: Path | str | None = None,
     dtype: str = "",
     container: str = "kohya",
+    leave_out: bool = False,
 ) -> Result:
     """Write the LoRA at another rank: for every layer the best approximation there is (Eckart and Young).
 
@@ -32,11 +33,12 @@ def resize_lora(
     squared Frobenius norm to keep (kohya's ``sv_fro`` is its square root); ratio: keep singular values larger than the
     layer's largest / ratio (kohya's ``sv_ratio``). Any of them together: the smallest rank wins. LoHa, LoKr, full
     differences become plain LoRA so; DoRA too if ``base``, its base model, is given.
-    The result's error is relative to the whole change. Raises UserError.
+    leave_out: pass over what a plain LoRA can't hold. The result's error is relative to the whole change. Raises
+    UserError.
     """
     check_targets(rank, conv_rank, energy, ratio)
     path = output_path(out, [lora])
-    file = read_lora(lora)
+    file = read_lora(lora, leave_out=leave_out)
     weight_of = Checkpoint(base).weight if base else None
     new: dict[str, Factors] = {}
     lost = whole = 0.0
@@ -53,7 +55,8 @@ def resize_lora(
     rounding = write_lora(path, new, family=file.family, metadata=metadata, dtype=cast, container=container)
     ranks = [down.shape[0] for down, _, _ in new.values()]
     note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
-    return Result(path, len(new), math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding), note)
+    error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)
+    return Result(path, len(new), error, note, left_out_of([file]))
 
 
 def decomposed_layer(file: LoraFile, name: str, weight_of: Callable[[str], Tensor] | None = None) -> algebra.Decomposed:

@@ -253,7 +253,10 @@ UP, DOWN, ALPHA = f"{PROJ_IN}.lora_up.weight", f"{PROJ_IN}.lora_down.weight", f"
         ({ALPHA: torch.tensor(math.inf)}, "not finite"),
         ({ALPHA: torch.zeros(3)}, "no usable numbers"),
         ({DOWN: torch.zeros(4, 32, 1, 1, dtype=torch.int32)}, "no usable numbers"),
-        ({"model.diffusion_model.weight": torch.zeros(2)}, "no LoRA.*model.diffusion_model.weight"),
+        (
+            {"model.diffusion_model.weight": torch.zeros(2)},
+            "has model.diffusion_model.weight, a weight of a whole",
+        ),
         ({f"{PROJ_IN}.dora_scale": torch.zeros(2)}, "don't fit.*dora_scale"),
     ],
 )

@@ -318,7 +318,10 @@ GOOD = {STEM + K[0]: DOWN, STEM + K[1]: UP}
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"lora_unet_nonsense.lora_down.weight": DOWN}, "it has lora_unet_nonsense"),
+        (
+            {"lora_unet_nonsense.lora_down.weight": DOWN},
+            "x.safetensors has lora_unet_nonsense.*--leave-out",
+        ),
         ({"bundle_emb.cat.string_to_param.*": DOWN}, "an embedding bundled"),
         ({f"{STEM}.oft_blocks": DOWN}, "OFT"),
         ({"lora_unet_double_blocks_0_img_mlp_0.lora_down.weight": DOWN}, "diffusion transformer"),

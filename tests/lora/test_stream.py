@@ -143,3 +143,38 @@ def test_no_file_and_a_folder_are_said(tmp_path):
         TensorFile(tmp_path / "none.safetensors")
     with pytest.raises(UserError, match="is a folder"):
         TensorFile(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04\0\0\x08\x08" + b"\0" * 90, "x.safetensors is a pickled file.*`sdlora convert"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + b"\0" * 90, "x.safetensors is a pickled file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n", "Git LFS pointer.*git lfs pull"),
+        (b"<!doctype html>\n<html><head>", "is a web page.*log in"),
+        (b'{"error":"Unauthorized","message":"log in"}', "is a server's answer"),
+    ],
+)
+def test_whole_files_of_another_kind_are_told_by_their_first_bytes(tmp_path, content, words):
+    from sdlora.lora.tools import tool_table
+
+    (tmp_path / "x.safetensors").write_bytes(content)
+    for read in (TensorFile, lambda path: tool_table(path, "sd1")):
+        with pytest.raises(UserError, match=words) as caught:
+            read(tmp_path / "x.safetensors")
+        assert "damaged" not in str(caught.value)
+
+
+def test_a_torn_file_is_not_taken_for_a_pickle_by_its_length(tmp_path):
+    """A header of 640 bytes begins with the bytes of a pickle of protocol 2; one of 0x4B50 with those of a zip."""
+    for length in (640, 0x4B50):
+        (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", length) + b'{"a"')
+        with pytest.raises(UserError, match="truncated, damaged"):
+            TensorFile(tmp_path / "x.safetensors")
+    safetensors.torch.save_file({"a" * 576: torch.zeros(1)}, tmp_path / "y.safetensors")
+    raw = (tmp_path / "y.safetensors").read_bytes()
+    padded = raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]].ljust(640)
+    (tmp_path / "y.safetensors").write_bytes(struct.pack("<Q", 640) + padded + bytes(4))
+    from sdlora.models.header import read_header
+
+    assert read_header(tmp_path / "y.safetensors").tensors

@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from toolbox_files import deltas, make_lora
 
 from sdlora.errors import UserError
+from sdlora.lora.layouts import kohya_name
+from sdlora.lora.topology import topology
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.inspect import inspect_lora, report_text
 from sdlora.toolbox.rename import rename_lora
@@ -68,8 +70,29 @@ def test_swapped_factors_are_caught(tmp_path):
 
     report = inspect_lora(broken(tmp_path, swap))
     assert any("don't fit" in text for text in report.problems)  # where the sides differ
-    square = inspect_lora(broken(tmp_path, swap, words=("mid_block.attentions.0.transformer_blocks.0.attn1",)))
-    assert any("may be swapped" in text for text in square.warnings)
+    # where all are square, the widths of the base tell
+    words = ("mid_block.attentions.0.transformer_blocks.0.attn1",)
+    square = inspect_lora(published(tmp_path, "square.safetensors", words, change=swap))
+    assert any("are swapped" in text for text in square.warnings)
+
+
+def published(tmp_path, name, words, rank=4, change=lambda tensors: tensors, metadata=None):
+    """A LoRA of some layers of the published SD 1 model, whose tensors went through ``change``."""
+    draw, tensors = torch.Generator().manual_seed(0), {}
+    for layer, shape in topology("sd1").shapes.items():
+        if any(word in layer for word in words):
+            stem = kohya_name(layer, "sd1")
+            ones = (1, 1) if len(shape) == 4 else ()
+            tensors[f"{stem}.lora_down.weight"] = torch.randn(rank, *shape[1:], generator=draw) * 0.1
+            tensors[f"{stem}.lora_up.weight"] = torch.randn(shape[0], rank, *ones, generator=draw) * 0.1
+            tensors[f"{stem}.alpha"] = torch.tensor(float(rank))
+    save_file({k: v.contiguous() for k, v in change(tensors).items()}, tmp_path / name, metadata)
+    return tmp_path / name
+
+
+def test_a_rank_above_the_width_is_no_swap(tmp_path):
+    path = published(tmp_path, "a.safetensors", ("down_blocks.0.attentions.0.transformer_blocks.0.attn1",), rank=384)
+    assert not [text for text in inspect_lora(path).warnings if "swapped" in text]
 
 
 def test_a_doubled_scale_is_caught_by_comparison(tmp_path):

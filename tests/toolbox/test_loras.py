@@ -111,7 +111,7 @@ def test_blocks_are_numbered_as_the_original_code_numbers_them():
     assert block_of("text_encoder_2.text_model.encoder.layers.0.mlp.fc1", "sdxl") == "BASE"
     assert block_of("unet.up_blocks.1.attentions.2.proj_in", "sdxl") == "OUT05"
     assert {len(names) for names in LISTS.values()} == {12, 17, 20, 26} and len(set(NAMES)) == 26
-    assert parse_blocks("1,0.5," + "0," * 15)[:2] == [("BASE", 1.0), ("IN01", 0.5)]
+    assert [p for p in parse_blocks("1,0.5," + "0," * 15) if p[1]] == [("BASE", 1.0), ("IN01", 0.5)]
     assert parse_blocks("in04=0.5  out11=1") == [("IN04", 0.5), ("OUT11", 1.0)]
 
 
@@ -262,7 +262,7 @@ def test_renaming_changes_the_metadata_and_no_byte_of_the_tensors(tmp_path):
     )
     assert set(metadata) == {
         "ss_output_name", "modelspec.title", "modelspec.trigger_phrase", "modelspec.usage_hint", "modelspec.author",
-        "ss_tag_frequency", "sshs_model_hash", "sshs_legacy_hash",
+        "ss_tag_frequency", "sshs_model_hash", "sshs_legacy_hash", "ss_base_model_version", "ss_v2",
     }  # fmt: skip
     raw = [p.read_bytes() for p in (a, out)]
     data = [r[8 + int.from_bytes(r[:8], "little") :] for r in raw]
@@ -273,7 +273,9 @@ def test_renaming_changes_the_metadata_and_no_byte_of_the_tensors(tmp_path):
 
 
 def test_the_legacy_hash_of_a_file_of_megabytes_is_kohyas(tmp_path):
-    tensors = {"lora_unet_x.lora_down.weight": torch.randn(400_000), "lora_unet_x.alpha": torch.tensor(1.0)}
+    down, up = torch.randn(4, 100_000), torch.randn(4, 4)
+    stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    tensors = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.alpha": torch.tensor(1.0)}
     save_file(tensors, tmp_path / "a.safetensors", {"ss_a": "1", "other": "2"})
     rename_lora(tmp_path / "a.safetensors", tmp_path / "b.safetensors", name="new")
     metadata = metadata_of(tmp_path / "b.safetensors")

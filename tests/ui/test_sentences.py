@@ -14,7 +14,7 @@ from ui.words.zh import problems as zh
 
 # Modules whose sentences the page can show, whole or some of their functions; the toolbox is not among them.
 ROOMS = ("data", "models", "train", "lora", "pictures", "foreign")
-ALONE = ("effects", "errors", "config", "preflight", "run", "size", "checkpoints", "origin")
+ALONE = ("effects", "errors", "config", "filekinds", "preflight", "run", "size", "checkpoints", "origin")
 FUNCTIONS = {
     "terminal": ("_follow",),
     "cli": ("_existing", "train_command"),
@@ -24,7 +24,7 @@ FUNCTIONS = {
 NOT_SAID = {
     "preview sha256", "sd version", "activation text", "preferred weight", "negative text", "empty picture, {}",
     "Put {} into the prompt.", "For inpainting models.", "The image", "no reason", "diffusion model", "the layer",
-    "{}: {}, ready to train on.", ", pooled", "rank={}, alpha={}", "dpm++ 2m", "epsilon (assumed)",
+    "{}: {}, ready to train on.", ", pooled", "rank={}, alpha={}", "dpm++ 2m", "epsilon (assumed)", "an unknown key",
     "min-SNR gamma {}", "no min-SNR weighting", "{}; prediction {}; {}", "read from {}", "assumed from {}",
     "assumed, since the model does not say",
     "sdlora train --from {} --train.lr {}",

@@ -48,6 +48,20 @@ _TOOL = {  # what a tool would do with the file, after the tool's name
         "无法匹配 lora_adapter_metadata 中带有 text_model 的 target_modules"
     ),
     "takes a text encoder with out_proj only": "只接受带有 out_proj 的文本编码器",
+    "refuses peft's lora_adapter_metadata beside alpha": "会拒绝同时含有 alpha 和 peft 的 lora_adapter_metadata 的文件",
+    "passes over changes of norms": "忽略归一化层的变化",
+    "passes over changes of biases": "忽略偏置的变化",
+    "passes over the remainder in bias_values": "忽略 bias_values 中的余项",
+    "passes over the strength in scalar": "忽略 scalar 中的强度",
+    "passes over the bias of lora_B": "忽略 lora_B 的偏置",
+}
+_BESIDE = {
+    "{count} norm layers": " {count} 个归一化层",
+    "1 norm layer": " 1 个归一化层",
+    "{count} biases": " {count} 个偏置",
+    "1 bias": " 1 个偏置",
+    "{count} text projections": " {count} 个文本投影",
+    "1 text projection": " 1 个文本投影",
 }
 SENTENCES = {
     # ---- reading a file
@@ -65,6 +79,21 @@ SENTENCES = {
     "{file} is no LoRA for Stable Diffusion: it has {key_in_file}{foreign}{more_keys}.": (
         "{file} 不是 Stable Diffusion 的 LoRA：其中有 {key_in_file}{foreign}{more_keys}。"
     ),
+    "{file} has {key_in_file}{foreign}{more_keys}: no layer that a LoRA can have.": (
+        "{file} 中有 {key_in_file}{foreign}{more_keys}：LoRA 不可能有这样的层。"
+    ),
+    "`sdlora convert --leave-out` takes the other {layers_left}.": (
+        "`sdlora convert --leave-out` 会取出其余{layers_left}。"
+    ),
+    "{file} has {beside} ({key_in_file}), which a plain LoRA can't hold.": (
+        "{file} 中有{beside}（{key_in_file}），普通 LoRA 无法容纳。"
+    ),
+    "`sdlora merge --into` applies them; `sdlora convert --leave-out` takes the other {layers_left}.": (
+        "`sdlora merge --into` 可以应用它们；`sdlora convert --leave-out` 会取出其余{layers_left}。"
+    ),
+    "{file} is {contents}, not a LoRA.": "{file} 是{contents}，不是 LoRA。",
+    "{file} has {count} numbered layers, in no order that is known.": "{file} 有 {count} 个编号的层，顺序未知。",
+    "{file} has no layer of a plain LoRA.": "{file} 中没有普通 LoRA 的层。",
     "{file} is a whole model ({name}), not a LoRA.": "{file} 是完整的模型（{name}），不是 LoRA。",
     "Make a LoRA of it with `sdlora extract`.": "请用 `sdlora extract` 从中提取 LoRA。",
     "{file} has the same layer twice, as {first} and {second}.": "{file} 中同一层出现两次：{first} 和 {second}。",
@@ -94,8 +123,9 @@ SENTENCES = {
     "{file} is a DoRA: the change of {name} depends on the base model's weights.": (
         "{file} 是 DoRA：{name} 的变化取决于基础模型的权重。"
     ),
-    "Give the base model, or merge it into the base with `sdlora merge --into`.": (
-        "请给出基础模型，或用 `sdlora merge --into` 把它并入基础模型。"
+    "Make a plain LoRA of it with `sdlora resize --rank N --base MODEL`, or merge it into that base model with `sdlora "
+    "merge --into`.": (
+        "请用 `sdlora resize --rank N --base MODEL` 把它变成普通 LoRA，或用 `sdlora merge --into` 并入那个基础模型。"
     ),
     "{name} is missing in the saved LoRA.": "保存的 LoRA 中缺少 {name}。",
     "{name} is in the saved LoRA but does not learn here.": "{name} 在保存的 LoRA 中，但这里不参与训练。",
@@ -203,6 +233,7 @@ PARTS = {
         "DoRA (full difference)": "DoRA（完整差值）",
         "LoRA with a Tucker core": "带 Tucker 核的 LoRA",
         "full difference": "完整差值",
+        "{kind} with a sparse remainder": "带稀疏余项的 {kind}",
         "DoRA ({kind})": "DoRA（{kind}）",
         "{kind}": "{kind}",
     },
@@ -213,11 +244,28 @@ PARTS = {
         ", OFT": "（OFT）",
         ", GLoRA": "（GLoRA）",
         ", IA3": "（IA3）",
-        ", a norm layer": "（归一化层）",
-        ", a change of a bias": "（偏置的变化）",
         ", a layer of a diffusion transformer (Flux, SD3 and the like)": "（Flux、SD3 等扩散 transformer 的层）",
         ", a weight of a whole model": "（完整模型的权重）",
         ", a layer of another kind of network": "（另一种网络的层）",
+    },
+    "layers_left": {"1 layer": " 1 层", "{count} layers": " {count} 层"},
+    "beside": {
+        "{beside_a} and {beside_b} and {beside_c}": "{beside_a}、{beside_b}和{beside_c}",
+        "{beside_a} and {beside_b}": "{beside_a}和{beside_b}",
+        "{beside_a}": "{beside_a}",
+    },
+    "beside_a": _BESIDE,
+    "beside_b": _BESIDE,
+    "beside_c": _BESIDE,
+    "contents": {
+        "an IP-Adapter": " IP-Adapter",
+        "a ControlNet": " ControlNet",
+        "a T2I-Adapter": " T2I-Adapter",
+        "an AnimateDiff motion module": " AnimateDiff 运动模块",
+        "a textual inversion embedding": " textual inversion 嵌入",
+        "a VAE": " VAE",
+        "an image encoder": "图像编码器",
+        "a text encoder": "文本编码器",
     },
     "more_keys": {"": "", " and {count} more such keys": "，另有 {count} 个这样的键"},
     "fault_of_layer": {

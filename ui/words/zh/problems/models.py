@@ -5,14 +5,9 @@ FILE = {
     "{file} is a pickled checkpoint, which can run code when opened.": (
         "{file} 是 pickle 格式的模型文件，打开时可能运行其中的代码。"
     ),
-    "{file} is a pickled checkpoint under another name; it can run code when opened.": (
-        "{file} 其实是改了名的 pickle 模型文件，打开时可能运行其中的代码。"
-    ),
+    "{file} {other_bytes}.": "{file} {other_bytes}。",
     "{file} can't be read: {reason}.": "{file} 无法读取：{reason}。",
     "{file} is empty.": "{file} 是空文件。",
-    "{file} is a GGUF file (quantised weights), which can't be trained on.": (
-        "{file} 是 GGUF 文件（量化权重），不能用来训练。"
-    ),
     "{file} is damaged: {damage}.": "{file} 已损坏：{damage}。",
 }
 # What a diffusers folder can suffer from.
@@ -58,6 +53,13 @@ SENTENCES = FILE | {
         "请先转换为 .safetensors（A1111 和 kohya 的模型转换工具可以做到），或换一个。"
     ),
     "Convert it to .safetensors first, or choose another.": "请先转换为 .safetensors，或换一个。",
+    "Fetch it with `git lfs pull`, or download it from its page.": "请用 `git lfs pull` 获取，或从它的网页下载。",
+    "Open its address in a browser, log in if it asks for that, and download the file itself.": (
+        "请在浏览器中打开它的地址，需要时登录，然后下载文件本身。"
+    ),
+    "`sdlora convert FILE --out NEW.safetensors` takes the tensors of a LoRA out of it and runs nothing.": (
+        "`sdlora convert FILE --out NEW.safetensors` 会取出其中 LoRA 的张量，不运行任何代码。"
+    ),
     "Choose the fp16 or fp32 .safetensors file of this model.": "请选择此模型的 fp16 或 fp32 的 .safetensors 文件。",
     "Choose the fp16 or fp32 file of this model.": "请选择此模型的 fp16 或 fp32 文件。",
     "Choose an SD 1.x, 2.x or SDXL checkpoint with its text encoder.": (
@@ -155,6 +157,15 @@ SENTENCES = FILE | {
 }
 PARTS = {
     "fault_of_folder": FOLDER,
+    "other_bytes": {  # what lies under the name of a safetensors file
+        "is a pickled file (as .ckpt, .bin and .pt are), which can run code when opened": (
+            "是 pickle 格式的文件（如 .ckpt、.bin 和 .pt），打开时可能运行其中的代码"
+        ),
+        "is a Git LFS pointer, not the file that it stands for": "只是 Git LFS 指针，不是它所代表的文件",
+        "is a web page, not a model": "是网页，不是模型",
+        "is a GGUF file (quantised weights), not safetensors": "是 GGUF 文件（量化权重），不是 safetensors",
+        "is a server's answer in JSON, not a model": "是服务器的 JSON 回答，不是模型",
+    },
     "damage": {
         "it has fewer than eight bytes": "不到八个字节",
         "it is no safetensors file, or its header claims an absurd length": (

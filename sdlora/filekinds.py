@@ -1,0 +1,73 @@
+"""What a file is that is not what it should be: by its first bytes, and by its tensors' names. No torch.
+
+Half of all "damaged" safetensors files are whole files of another kind under that name.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+PICKLE = "is a pickled file (as .ckpt, .bin and .pt are), which can run code when opened"
+LFS = "is a Git LFS pointer, not the file that it stands for"
+PAGE = "is a web page, not a model"
+GGUF = "is a GGUF file (quantised weights), not safetensors"
+ANSWER = "is a server's answer in JSON, not a model"
+FIXES = {
+    PICKLE: "`sdlora convert FILE --out NEW.safetensors` takes the tensors of a LoRA out of it and runs nothing.",
+    LFS: "Fetch it with `git lfs pull`, or download it from its page.",
+    PAGE: "Open its address in a browser, log in if it asks for that, and download the file itself.",
+    GGUF: "Choose the fp16 or fp32 .safetensors file of this model.",
+    ANSWER: "Open its address in a browser, log in if it asks for that, and download the file itself.",
+}
+
+
+_LONGEST = 100_000_000  # bytes of header that safetensors accepts
+
+
+def told_by_first_bytes(path: Path | str) -> str:
+    """What completes "<name> …": one of the words above, a key of ``FIXES``; "" if the first bytes tell nothing.
+
+    For files that could not be read as safetensors: the first bytes of a good one are its header's length, which can
+    be any number up to ``_LONGEST``. OSError if it can't be opened.
+    """
+    with open(path, "rb") as file:
+        start = file.read(512)
+    if int.from_bytes(start[:8], "little") <= _LONGEST and not start.startswith(b"PK\x03\x04"):
+        return ""  # a length: a torn safetensors file
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"PK\x03\x04") or re.match(rb"\x80[\x02-\x05]", start):
+        return PICKLE
+    if start.startswith(b"GGUF"):
+        return GGUF
+    if text.startswith(b"version https://git-lfs"):
+        return LFS
+    if text.startswith(b"<"):
+        return PAGE
+    return ANSWER if re.match(rb"\{\s*\"", text) else ""
+
+
+# Words in the names of tensors -> what such a file is. The first that fits any name tells.
+_CONTENTS = (
+    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter"),
+    (r"^control_model\.|^controlnet_(cond_embedding|down_blocks|mid_block)|^input_hint_block\.|^lllite_|^lora_controlnet",
+     "a ControlNet"),
+    (r"^adapter\.body\.|^body\.\d+\.block\d", "a T2I-Adapter"),
+    (r"motion_modules\.", "an AnimateDiff motion module"),
+    (r"^(emb_params|string_to_param(\.\*)?|string_to_token(\.\*)?|clip_[lg]|<[^<>]+>)$",
+     "a textual inversion embedding"),
+    (r"^(first_stage_model\.|vae\.)?(encoder|decoder)\.(conv_in|conv_out|down|up|mid)\b", "a VAE"),
+    (r"^(vision_model|visual)\.", "an image encoder"),
+    (r"^(text_model|transformer\.resblocks)\.", "a text encoder"),
+)  # fmt: skip
+
+
+def told_by_names(names: Iterable[str]) -> str:
+    """ "a VAE", "a ControlNet", "an IP-Adapter", "a textual inversion embedding" …; "" if none of these."""
+    names = list(names)
+    if any(name.startswith(("model.diffusion_model.", "unet.")) for name in names):
+        return ""  # a whole model, which has a VAE too
+    for pattern, what in _CONTENTS:
+        expression = re.compile(pattern)
+        if any(expression.search(name) for name in names):
+            return what
+    return ""
