@@ -322,6 +322,7 @@ def export_command(args: argparse.Namespace) -> int:
 
 def runs_command(args: argparse.Namespace) -> int:
     from sdlora.events import Finished, StepDone
+    from sdlora.origin import origin_of
 
     runs = list_runs(args.folder)
     for run in runs:
@@ -329,7 +330,8 @@ def runs_command(args: argparse.Namespace) -> int:
         for _, event in run.events():
             step = event.step if isinstance(event, StepDone) else step
             file = event.file if isinstance(event, Finished) else file
-        print(f"{run.name:40} {run.state():12} step {step:<7} {file}")
+        origin = origin_of(run.folder)
+        print(f"{run.name:40} {run.state():12} step {step:<7} {file}{f'  (from {origin})' if origin else ''}")
     if not runs:
         print(f"No runs in {args.folder}.")
     return 0

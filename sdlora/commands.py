@@ -83,10 +83,11 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     """Write the LoRA of one of the run's checkpoints; returns its path and the relative error of the check."""
     import torch
 
-    from sdlora.checkpoints import STATE
+    from sdlora.checkpoints import newest_intact
+    from sdlora.origin import origin_of
     from sdlora.preflight import scan_for
     from sdlora.run import safe_name
-    from sdlora.train.checkpoint import read_weights
+    from sdlora.train.checkpoint import load_weights
     from sdlora.train.finish import facts_of, make_plain, write_lora
     from sdlora.train.setup import base_of, load_trainee
 
@@ -96,20 +97,21 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     there = dict(run.checkpoints())
     if not there:
         raise UserError(f"{run.name} has no checkpoint.", fix="Train it for at least one step first.")
-    step = args.step or max(there)
+    whole, _ = newest_intact(run.folder / "checkpoints")
+    step = args.step or (whole[0] if whole else max(there))
     if step not in there:
         raise UserError(
             f"{run.name} has no checkpoint of step {step}.", fix=f"There are: {', '.join(map(str, sorted(there)))}."
         )
     base = base_of(settings)
     trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
-    trainee.adapter.load_state_dict(read_weights(there[step]))
+    state = load_weights(there[step], trainee.adapter)
     if args.plain and trainee.adapter.dora:
         lost = make_plain(trainee, args.rank or settings.adapter.rank)
         print(f"As a plain LoRA of rank {args.rank or settings.adapter.rank}: {lost:.1%} of the change is lost.")
-    state = json.loads((there[step] / STATE).read_text())
     items = scan_for(settings, base).items
-    facts = facts_of(settings, items, step, state.get("epoch", 0.0), state.get("precision", "no"), state.get("started"))
+    epoch, precision = state.get("epoch", 0.0), state.get("precision", "no")
+    facts = facts_of(settings, items, step, epoch, precision, state.get("started"), origin_of(run.folder))
     path = args.out or run.folder / f"{safe_name(settings.run.name)}-{step:06d}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     container, dtype = args.container or settings.save.container, args.dtype or settings.save.dtype

@@ -10,7 +10,7 @@ from ui import text, translate
 from ui.drawings import Drawing
 from ui.place import Place
 from ui.render import LARGE, THUMB, escape, note
-from ui.view import RunView
+from ui.view import RunView, strip_time
 
 LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
 BAD = ("failed", "interrupted", "new")
@@ -97,6 +97,9 @@ def _work(progress: Progress) -> tuple[str, str]:
 def _said(view: RunView, state: str, place: int | None, before: str) -> str:
     """The sentences under the facts: where to look, what comes next, or what went wrong."""
     said = [f'<p class="said note">{escape(translate.said(words))}</p>' for words in view.warnings[-3:]]
+    if view.origin:
+        words = text.STARTED_FROM.format(name=strip_time(view.origin.run), step=text.number(view.origin.step))
+        said.insert(0, _sentence(words))
     if state == "waiting":
         if place == 1:
             words = text.WAITS_NEXT.format(name=before) if before else text.WAITS_ALONE

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sdlora.events import (
     Warned,
     from_line,
 )
+from sdlora.origin import Origin, origin_of
 from sdlora.run import Run
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
@@ -189,6 +191,11 @@ class RunView:
             except UserError:
                 self._settings = Settings()
         return self._settings
+
+    @cached_property
+    def origin(self) -> Origin | None:
+        """The run and step that this one started from; None for its own beginning."""
+        return origin_of(self.folder)
 
     @property
     def name(self) -> str:

@@ -71,6 +71,7 @@ def build_metadata(
     clip_skip: int = 1,
     started: float | None = None,
     finished: float | None = None,
+    origin: str = "",
     training: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
     """The metadata of one LoRA file, without the hashes (``add_hashes`` is last, over the final tensors).
@@ -87,7 +88,7 @@ def build_metadata(
     tag_frequency: folder -> tag -> count (``count_tags``); folders: folder -> {"n_repeats", "img_count"}.
     buckets: (width, height) -> images. conv_rank, conv_alpha: if convolutions learn.
     dora: said as LyCORIS says it, with the axis of the magnitudes.
-    started, finished: unix seconds.
+    started, finished: unix seconds. origin: "RUN@STEP", the run and checkpoint that the training started from.
     training: further ``ss_*`` values by their name without "ss_", as kohya calls them: "steps", "epoch", "num_epochs",
         "num_train_images", "learning_rate", "unet_lr", "text_encoder_lr", "lr_scheduler", "optimizer", "seed",
         "batch_size_per_device", "mixed_precision", "noise_offset", "min_snr_gamma", "session_id", …
@@ -136,6 +137,7 @@ def build_metadata(
             "modelspec.usage_hint": _hint(trigger, inpainting) or None,
             "modelspec.description": description or None,
             "modelspec.encoder_layer": clip_skip,
+            "sdlora_from": origin or None,
             "sdlora_settings": without_paths(settings_toml) or None,
         }
     return {key: _text(value) for key, value in values.items() if value is not None}

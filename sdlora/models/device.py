@@ -28,3 +28,17 @@ def precision(wanted: str, device: str) -> str:
     if device in ("cpu", "mps"):
         return "fp32"
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp16"
+
+
+def used_memory(device: str) -> int | None:
+    """The most bytes in use on a GPU so far; None for what shares the computer's own memory. device: its type."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return torch.xpu.max_memory_allocated() if device == "xpu" else None
+
+
+def free_memory(device: str) -> int | None:
+    """Free bytes of a GPU's memory; None as above."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    return torch.xpu.mem_get_info()[0] if device == "xpu" else None

@@ -20,7 +20,7 @@ from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_text_encoders, load_unet
 from sdlora.preflight import stack_of
 from sdlora.run import safe_name
-from sdlora.train.checkpoint import read_weights
+from sdlora.train.checkpoint import load_weights
 from sdlora.train.setup import attach_adapter, base_of
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -152,6 +152,6 @@ def _attach(source: Source, modules: dict[str, nn.Module]) -> Adapter:
         adapter = load_lora(modules, source.path)
     else:
         adapter = attach_adapter(source.settings, modules)
-        adapter.load_state_dict(read_weights(source.path))
+        load_weights(source.path, adapter)
     adapter.requires_grad_(False)
     return adapter.to(modules["unet"].device)

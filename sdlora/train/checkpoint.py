@@ -100,9 +100,12 @@ def load_what_fits(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimi
     return state, said
 
 
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The LoRA's factors in a checkpoint; UserError if it is damaged."""
-    return _read(folder)[1]
+def load_weights(folder: Path, adapter: Adapter) -> dict:
+    """The LoRA alone, at the strength that it was saved with; returns the saved state. UserError as above."""
+    state, weights, _ = _read(folder)
+    adapter.load_state_dict(weights)
+    _keep_strengths(adapter, state, set(weights))
+    return state
 
 
 def _read(folder: Path) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:

@@ -95,8 +95,11 @@ def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | Non
     return both.most_common(1)[0][0], convolutions.most_common(1)[0][0] if convolutions else None
 
 
-def facts_of(settings: Settings, items, step: int, epoch: float, precision: str, started: float | None) -> dict:
-    """What the file tells about the training, in the arguments of ``build_metadata``."""
+def facts_of(
+    settings: Settings, items, step: int, epoch: float, precision: str, started: float | None, origin=""
+) -> dict:
+    """What the file tells about the training, in the arguments of ``build_metadata``. origin: "RUN@STEP" of a run that
+    started from another one."""
     train, data = settings.train, settings.data
     captioning = Captioning(trigger=data.trigger, lines=data.caption_lines)
     folders = _by_folder(items, Path(data.folder))
@@ -109,6 +112,7 @@ def facts_of(settings: Settings, items, step: int, epoch: float, precision: str,
         },
         "buckets": dict(Counter(item.placement.bucket for item in items)),
         "started": started,
+        "origin": str(origin or ""),
         "training": {
             "steps": step,
             "epoch": int(epoch),

@@ -28,8 +28,9 @@ from sdlora.events import (
     Warned,
 )
 from sdlora.lora.sidecar import write_sidecars
+from sdlora.models.device import used_memory
 from sdlora.models.families import BaseInfo
-from sdlora.origin import calmer_command
+from sdlora.origin import calmer_command, origin_of
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
 from sdlora.preflight import base_in_short, scan_for, stack_of
@@ -67,7 +68,11 @@ def train(settings: Settings, run: Run) -> Iterator[Event]:
         return
     past = [event for _, event in run.events()]
     patience = 2 * PACE if accelerator.mixed_precision == "fp16" else PACE
-    yield from watched(job.steps(), Health(job.trainee.adapter, job.optimizer, run.folder, past, patience))
+    steps = job.steps()
+    try:
+        yield from watched(steps, Health(job.trainee.adapter, job.optimizer, run.folder, past, patience))
+    finally:
+        steps.close()  # at once: it saves its last step, wherever the error was
 
 
 def prepare(
@@ -412,9 +417,9 @@ class Job:
 
     def export(self, path: Path, step: int, cover: bytes | None = None) -> None:
         """Write the LoRA file, read it back through diffusers and compare its effect with the adapter's own."""
-        facts = facts_of(
-            self.settings, self.items, step, self.plan.epoch_of(step), self.accelerator.mixed_precision, self._started()
-        )
+        epoch, precision = self.plan.epoch_of(step), self.accelerator.mixed_precision
+        origin = origin_of(self.run.folder)
+        facts = facts_of(self.settings, self.items, step, epoch, precision, self._started(), origin)
         wish = self.settings.save
         how = {"container": wish.container, "dtype": wish.dtype, "cover": cover}
         write_lora(path, self.settings, self.trainee, facts, **how)
@@ -424,9 +429,8 @@ class Job:
         return next((at for at, event in self.run.events() if isinstance(event, Started)), None)
 
     def _memory(self) -> int:
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated()
-        return self.process.memory_info().rss
+        used = used_memory(self.device.type)
+        return self.process.memory_info().rss if used is None else used
 
 
 def _due(step: int, every: int) -> bool:

@@ -6,11 +6,11 @@ import time
 from dataclasses import asdict, dataclass
 
 import psutil
-import torch
 
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import UserError
 from sdlora.events import Warned
+from sdlora.models.device import free_memory, used_memory
 from sdlora.run import Run
 from sdlora.train.loop import prepare
 from sdlora.train.setup import base_of, make_accelerator
@@ -47,8 +47,9 @@ def probe(settings: Settings, steps: int = 3) -> Measured:
     settings.sample.prompts, settings.save.every, settings.validation.held_out = [], 0, 0
     began = time.perf_counter()
     accelerator = make_accelerator(settings.train.device, settings.train.precision)
-    cuda = accelerator.device.type == "cuda"
-    free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
+    kind = accelerator.device.type
+    free = free_memory(kind)
+    free = psutil.virtual_memory().available if free is None else free
     with tempfile.TemporaryDirectory(prefix="sdlora-probe-") as folder:
         run = Run.create(folder, "probe", dump_settings(settings))
         only = settings.train.batch_size * settings.train.accumulate * steps
@@ -61,12 +62,12 @@ def probe(settings: Settings, steps: int = 3) -> Measured:
             took.append(time.perf_counter() - start)
             if took[0] > SLOW:
                 break
-    rest = sorted(took[1:] or took)
+    rest, used = sorted(took[1:] or took), used_memory(kind)
     adapter = job.trainee.adapter
     return Measured(
         step_seconds=rest[len(rest) // 2],
         start_seconds=ready - began,
-        peak_bytes=torch.cuda.max_memory_allocated() if cuda else _peak_bytes(),
+        peak_bytes=_peak_bytes() if used is None else used,
         free_bytes=free,
         trainable=adapter.trainable,
         file_bytes=adapter.file_bytes(settings.save.dtype),
