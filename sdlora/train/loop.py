@@ -42,7 +42,7 @@ from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.measure import contradiction
-from sdlora.train.optim import make_optimizer, make_scheduler
+from sdlora.train.optim import make_optimizer, make_scheduler, put_at
 from sdlora.train.restore import missed, restore, scaler_state
 from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
@@ -166,10 +166,13 @@ class Job:
         Whatever ends it after a step (an error, Ctrl-C, the generator closed), the state of that step is saved first.
         """
         train, adapter = self.settings.train, self.trainee.adapter
+        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, cycles=train.cycles)
+        # Before the state is restored: accelerate would move all of it to the GPU, AdamW's step counts too, which torch
+        # keeps on the CPU, so that a resumed run would wait for the GPU at every one of them.
+        self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
         start = yield from restore(self.run, train.steps, self.accelerator, adapter, self.optimizer)
         self.done = start.step
-        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, self.done, train.cycles)
-        self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
+        put_at(scheduler, self.done)
         yield Started(
             self.done, train.steps, len(self.items), adapter.trainable, adapter.total,
             adapter.file_bytes(self.settings.save.dtype), str(self.device),

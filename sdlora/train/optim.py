@@ -33,7 +33,12 @@ def make_scheduler(
     A LambdaLR is a function of its step count alone, so resuming needs no saved state.
     """
     scheduler = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps, num_cycles=cycles)
-    scheduler.last_epoch = done
-    for group, base_lr, factor in zip(optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
-        group["lr"] = base_lr * factor(done)
+    put_at(scheduler, done)
     return scheduler
+
+
+def put_at(scheduler, done: int) -> None:
+    """Set a scheduler to where it stands after ``done`` steps, and the optimizer's rates with it."""
+    groups, scheduler.last_epoch = scheduler.optimizer.param_groups, done
+    for group, base_lr, factor in zip(groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
+        group["lr"] = base_lr * factor(done)
