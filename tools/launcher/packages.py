@@ -67,8 +67,9 @@ def start_watched(python: str | Path, module: str, *arguments: str, **options) -
 
 def end_watched(process: subprocess.Popen) -> None:
     """End it with all that it has started, if it has not ended by itself."""
-    if process.poll() is None:
-        process.stdin.close()
+    running = process.poll() is None
+    process.stdin.close()
+    if running:
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
