@@ -18,6 +18,7 @@ from sdlora.regular import open_regular
 
 SIDECARS = (".txt", ".caption")
 JSON = ".json"
+ORDER = [(ending, base) for endings in (SIDECARS, (JSON,)) for base in ("stem", "name") for ending in endings]
 LONG = 1_000  # characters; the text encoder reads 75 tokens, some 300 characters
 MAX_BYTES = 1 << 20  # a larger text file is no caption
 SHOWN = 40  # characters of a caption in a sentence
@@ -167,13 +168,16 @@ def _sidecars_of(image: Path, there: Mapping[str, list[str]]) -> list[Path]:
     ``cat.txt``, ``cat.caption``; the same with the image's whole name (``cat.png.txt``); then JSON. A name in other
     case, or with its accents composed otherwise, is taken where none is spelled as the image's.
     """
-    names = [s + ending for endings in (SIDECARS, (JSON,)) for s in (image.stem, image.name) for ending in endings]
-    found = []
-    for name in names:
-        spellings = there.get(name_key(name))
+    if not there:
+        return []
+    name, stem = image.name, os.path.splitext(image.name)[0]
+    found: dict[str, None] = {}
+    for ending, base in ORDER:
+        wanted = (stem if base == "stem" else name) + ending
+        spellings = there.get(name_key(wanted))
         if spellings:
-            found.append(image.with_name(name if name in spellings else spellings[0]))
-    return list(dict.fromkeys(found))
+            found[wanted if wanted in spellings else spellings[0]] = None
+    return [image.with_name(spelled) for spelled in found]
 
 
 def _read(path: Path) -> bytes | Exception:

@@ -2,8 +2,10 @@
 
 import codecs
 import math
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 MARKS = (
@@ -42,6 +44,7 @@ DOUBLE = frozenset(EVERYDAY)
 EAST = frozenset({"HAN", "KANA", "HANGUL", "LATIN"})  # written without blanks between them
 PUNCTUATION = frozenset("‘’‚“”„«»‹›–—…·•°±×€£¥§©®™¿¡ªº№½¼¾²³\u00a0\u00ad")
 ENOUGH = 1 << 16  # bytes that a guess looks at
+ASKED = 50  # texts that are asked about alone
 ODD = 6.0  # how much worse a text looks (natural logarithm) if every letter of it is odd
 
 
@@ -68,15 +71,38 @@ def certain(data: bytes) -> str | None:
     return None if _hanzi_in_disguise(data, text) else text
 
 
-def guess(texts: Iterable[bytes]) -> str:
+def guess(texts: Sequence[bytes]) -> str:
     """The codec that texts of one hand are most likely in (a key of ``CODECS``), for texts that are not ``certain``.
 
     chardet's models of languages weigh the bytes; then whatever an encoding makes of them counts against it as far as
     it does not look written: letters of several scripts in a word, rare ideographs, signs where letters belong. The
-    more texts, the surer: short captions of one folder are asked about together.
+    more texts, the surer: short captions of one folder are asked about together, without the few that can't be in what
+    most of them seem to be in.
     """
-    texts = list(texts)
-    return _guess(b"\n".join(texts)[:ENOUGH] if len(texts) != 1 else texts[0][:ENOUGH])
+    if len(texts) == 1:
+        return _guess(_cut(texts[0]))
+    votes = Counter(_guess(_cut(text)) for text in texts[:: max(1, len(texts) // ASKED)])
+    leader = votes.most_common(1)[0][0]
+    joined, size = [], 0
+    for text in filter(lambda text: _decodes(text, leader), texts):
+        if size > ENOUGH:
+            break
+        joined.append(text)
+        size += len(text)
+    return _guess(_cut(b"\n".join(joined)))
+
+
+def _decodes(data: bytes, codec: str) -> bool:
+    try:
+        data.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _cut(data: bytes) -> bytes:
+    """At most about ENOUGH bytes, not cut within a character: no encoding has a blank, comma or line end in one."""
+    return data if len(data) <= ENOUGH else re.match(rb".*[ ,\n]|", data[:ENOUGH], flags=re.DOTALL)[0] or data
 
 
 @lru_cache(maxsize=4096)

@@ -75,6 +75,8 @@ def natural_key(text: str) -> tuple:
 
 def name_key(name: str) -> str:
     """The same for names that people take for the same: other case, accents composed or not (macOS, Windows)."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

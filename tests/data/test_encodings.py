@@ -122,3 +122,16 @@ def test_a_stranger_among_captions_of_one_hand() -> None:
     """What makes no sense in its neighbours' encoding is guessed for itself."""
     assert decode("девушка в кимоно".encode("cp1251"), "gb18030")[0] == "девушка в кимоно"
     assert decode("黒猫, 窓辺".encode("cp932"), "cp932") == ("黒猫, 窓辺", "cp932")
+
+
+def test_one_stranger_does_not_change_how_a_folder_is_read() -> None:
+    captions = CAPTIONS["gb18030"].splitlines()
+    stranger = "café à la crème".encode("cp1252")
+    assert guess([stranger, *(text.encode("gbk") for text in captions)]) == "gb18030"
+
+
+def test_thousands_of_captions_are_not_cut_within_a_letter() -> None:
+    """What is looked at ends somewhere; half a letter there would rule out the right encoding."""
+    for extra in range(4):
+        texts = [("x" * extra).encode(), *["一只猫坐在窗边".encode("gbk")] * 6000]
+        assert guess(texts[1:]) == guess([b"\n".join(texts)]) == guess([b"x" * extra + b"".join(texts)]) == "gb18030"
