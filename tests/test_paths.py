@@ -53,3 +53,13 @@ def test_settings_files_and_the_page(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "s.toml").data.folder == str(tmp_path / "cats")
     place = Place(tmp_path / "runs")
     assert place.folder(f" “{tmp_path / 'cats'}” ") == (tmp_path / "cats").resolve()
+
+
+def test_quotes_do_not_lead_out_of_the_served_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held back is what the settings will have, not what was typed around it."""
+    (tmp_path / "served").mkdir()
+    monkeypatch.chdir(tmp_path / "served")
+    place = Place(tmp_path / "runs", data_root=tmp_path / "served")
+    for path in ("/etc/passwd", '"/etc/passwd"', " '/etc/passwd' ", "\u202a/etc/passwd", "“/etc/passwd”"):
+        assert not place.allows("model.vae", path) and not place.allows("adapter.stack", [f"{path}=0.5"])
+    assert place.allows("model.vae", f'"{tmp_path / "served" / "vae"}"')

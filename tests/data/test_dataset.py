@@ -146,6 +146,16 @@ def test_pipes_and_devices_are_named_and_never_opened(tmp_path: Path) -> None:
     assert "pipe.png" in told and "a pipe" in told and "zero.png" in told and "a device" in told
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.timeout(30)
+def test_a_pipe_as_the_index_is_replaced(tmp_path: Path, opened: list[str]) -> None:
+    make(tmp_path, "a.png")
+    (tmp_path / ".sdlora_cache").mkdir()
+    os.mkfifo(tmp_path / ".sdlora_cache/index.json")
+    assert len(look(tmp_path).items) == 1 and (tmp_path / ".sdlora_cache/index.json").is_file()
+    assert len(look(tmp_path).items) == 1 and opened == ["a.png"]
+
+
 def test_nothing_usable_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "zero.jpg").touch()
     found = look(tmp_path)

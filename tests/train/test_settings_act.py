@@ -78,7 +78,8 @@ def place(tmp_path_factory) -> Path:
         size = (48, 24) if number == 3 else (20, 20) if number == 2 else (64, 64)
         Image.effect_noise(size, 60 + 10 * number).convert("RGB").save(place / f"images/p{number}.png")
         words = ", ".join(f"{tag}{number}" for tag in ("red", "round", "small", "soft", "warm"))
-        (place / f"images/p{number}.txt").write_text(f"({words}:1.5), " + "long, " * 40)
+        tags = words.replace("small", "(small") + ":1.5), {pale|dark}, " + "long, " * 40
+        (place / f"images/p{number}.txt").write_text(tags + "\nanother line")
     info = inspect_base(str(base))
     adapter = inject({"unet": load_unet(info)}, rank=2, alpha=2.0)
     for layer in adapter.layers.values():
@@ -235,6 +236,10 @@ CASES = [
          and a.texts != b.texts and other_gradient(a, b), ONE | TAGS | {"data.shuffle_tags": True}),
     Case("data.tag_dropout", 1.0, lambda a, b: set(b.texts) == {"zib"} and other_gradient(a, b), ONE),
     Case("data.caption_dropout", 1.0, lambda a, b: set(b.texts) == {""} and other_gradient(a, b), ONE),
+    Case("data.caption_lines", "random", lambda a, b: {"zib, another line"} < set(b.texts)
+         and not any("another" in t for t in a.texts)),
+    Case("data.wildcards", True, lambda a, b: all("{pale|dark}" in t for t in a.texts)
+         and not any("{" in t for t in b.texts) and other_gradient(a, b), ONE),
     Case("data.weighted_captions", True, other_gradient, ONE),
     Case("data.max_tokens", 75, lambda a, b: a.job.trainee.text_input(a.texts).ids[0].shape[1] == 3
          and b.job.trainee.text_input(b.texts).ids[0].shape[1] == 1 and other_gradient(a, b), ONE),

@@ -321,3 +321,19 @@ def test_the_name_of_a_set_is_that_of_its_folder():
     assert uploads.default_name([within("my cats/a.png"), "b.png"]) == "pictures"
     assert uploads.default_name([within("10_cat/a.png")]) == "pictures"
     assert uploads.default_name(["a.png", "set.zip"]) == "set"
+
+
+def test_what_phones_and_other_trainers_have_arrives(target):
+    import io
+
+    import pillow_heif
+
+    heic = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64), "red")).save(heic, quality=90)
+    texts = {"a.txt": "赛博朋克, 一个女孩".encode("gbk"), "b.png.txt": "黑色的猫, 窗边".encode("gbk")}
+    files = {"a.heic": heic.getvalue(), "b.png": png(), "metadata.csv": b"file_name,text\nc.png,x\n", **texts}
+    result = add(sent(target, **{name.replace(".", "__"): data for name, data in files.items()}), target)
+    assert result.refused == [] and {path.name for path in result.images} == {"a.heic", "b.png"}
+    assert read_caption(target / "a.heic").text == "赛博朋克, 一个女孩"
+    assert read_caption(target / "b.png").text == "黑色的猫, 窗边"
+    assert (target / "metadata.csv").exists()
