@@ -21,6 +21,7 @@ RULES = {
     "sdlora.regular": (*HEAVY, "sdlora", "ui"),
     "sdlora.foreign": (*HEAVY, "sdlora.models", "sdlora.train"),
     "sdlora.run": HEAVY,
+    "sdlora.fitness": HEAVY,
     "sdlora.preflight": HEAVY,
     "sdlora.data.images": HEAVY,
     "sdlora.data.captions": HEAVY,
