@@ -4,15 +4,17 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sdlora.config import Model, Settings
+from sdlora.data import tokens
 from sdlora.data.captions import read_captions
 from sdlora.data.dataset import Dataset, Item, rng_for, scan
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.listing import find_images
-from sdlora.data.tags import variant
+from sdlora.data.tags import holds, one_line, variant
 from sdlora.effects import without_effect
 from sdlora.errors import Problem, UserError
 from sdlora.fitness import about_training
@@ -279,7 +281,25 @@ def _images(dataset: Dataset, settings: Settings, info: BaseInfo | None) -> list
         count = "1 image is" if len(small) == 1 else f"{len(small)} images are"
         what = f"{count} very small for training at {resolution} pixels: {names}."
         problems.append(Problem(what, "Larger ones give a sharper LoRA.", "data.resolution", fatal=False))
-    return problems
+    return problems + _long_captions(items, settings)
+
+
+def _long_captions(items: Sequence[Item], settings: Settings) -> list[Problem]:
+    """Captions whose end is not read, trigger word included; the same sentence as at the start of the run."""
+    data = settings.data
+
+    def fits(item: Item) -> bool:
+        trigger = one_line(data.trigger)
+        words = item.caption if not trigger or holds(item.caption, trigger) else f"{trigger}, {item.caption}"
+        return tokens.fits(words, data.max_tokens, data.weighted_captions)
+
+    names = [item.name for item in items if not fits(item)]
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    room = tokens.limit(data.max_tokens)
+    what = f"Longer than {room} tokens, the end is not seen: the captions of {shown}. Shorten them."
+    return [Problem(what, where="data.max_tokens", fatal=False)]
 
 
 def _disk(settings: Settings, info: BaseInfo, items: tuple[Item, ...]) -> list[Problem]:

@@ -241,6 +241,20 @@ def test_a_seed_of_minus_one_is_drawn_and_written_down(settings: Settings, base:
     assert resolve(drawn[0], inspect_base(str(base))) == drawn[0]
 
 
+def test_captions_longer_than_the_model_reads_are_named_by_tokens(settings: Settings, images: Path) -> None:
+    """75 tokens a chunk, the trigger word and its comma among them: "word" and "ohwx" are one token each."""
+    first, second = sorted(images.glob("*.png"))[:2]
+    first.with_suffix(".txt").write_text("word " * 76)
+    second.with_suffix(".txt").write_text("word " * 73)
+    settings.data.max_tokens = 75
+    assert "Longer than 75 tokens" in warnings(check(settings)) and first.name in warnings(check(settings))
+    assert second.name not in warnings(check(settings))
+    settings.data.trigger = "ohwxohwx ohwx"
+    assert f"the captions of {first.name}, {second.name}" in warnings(check(settings))
+    settings.data.max_tokens = 225
+    assert "tokens" not in warnings(check(settings))
+
+
 def test_resolve_keeps_what_is_set(settings: Settings, base: Path) -> None:
     settings.data.resolution, settings.sample.size, settings.sample.prompts = 96, 32, ["mine"]
     settings.train.text_encoder_lr, settings.data.cache, settings.model.prediction = 1e-5, "/c", "epsilon"

@@ -8,23 +8,25 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from sdlora.data import tokens
 from sdlora.data.captions import read_captions
 from sdlora.data.edit import Edit, changes, tag_counts
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import Seen, inspect_files
 from sdlora.data.listing import find_images
-from sdlora.data.tags import clean_lines, split_tags
+from sdlora.data.tags import clean_lines, holds, split_tags
 from sdlora.errors import Problem, UserError
-from ui import text, tokens, translate
+from ui import text, translate
 from ui.history import History
 from ui.place import Place
 from ui.render import THUMB
 
 PAGE = 60
 SHORT = 90  # characters of a caption under its thumbnail
-FILTERS = ("all", "bare", "problem")
+FILTERS = ("all", "bare", "named", "problem")
 ASIDE = ".aside"  # hidden, so that no scan finds it
 PROBLEMS = ("unreadable", "small", "shared", "long")  # those that are worth a look, apart from a missing caption
 
@@ -44,14 +46,58 @@ class Entry:
 
     @property
     def bare(self) -> bool:
-        """Has nobody written a caption?"""
-        return self.source == "name" or not self.caption
+        """Is there no caption at all?"""
+        return not self.caption
 
-    def problems(self, resolution: int) -> list[str]:
+    @property
+    def named(self) -> bool:
+        """Is the caption made from the file's name, since nobody has written one?"""
+        return self.source == "name" and bool(self.caption)
+
+    def words(self, limits: "Limits") -> str:
+        """The caption as it is read: with the trigger word."""
+        if not limits.trigger or holds(self.caption, limits.trigger):
+            return self.caption
+        return f"{limits.trigger}, {self.caption}" if self.caption else limits.trigger
+
+    def length(self, limits: "Limits") -> int:
+        """Tokens of what is read."""
+        words = self.words(limits)
+        return self.tokens if words == self.caption else self.tokens + _length(words[: len(words) - len(self.caption)])
+
+    def problems(self, limits: "Limits") -> list[str]:
         """Keys of ``PROBLEMS``. small: less than half as wide and high (by area) as the training size."""
-        small = self.size != (0, 0) and self.size[0] * self.size[1] * 4 < resolution * resolution
-        found = {"unreadable": self.broken, "small": small, "shared": self.shared, "long": self.tokens > tokens.LIMIT}
+        found = {
+            "unreadable": self.broken,
+            "small": self.size != (0, 0) and self.size[0] * self.size[1] * 4 < limits.resolution**2,
+            "shared": self.shared,
+            "long": not tokens.fits(self.words(limits), limits.tokens, limits.weighted),
+        }
         return [kind for kind in PROBLEMS if found[kind]]
+
+
+@lru_cache(maxsize=64)
+def _length(words: str) -> int:
+    return tokens.count([words])[0]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What of the settings decides whether an image has a problem. resolution: pixels. tokens: of a caption, at most;
+    trigger: the word that comes in front of it; weighted: are brackets read as weights?"""
+
+    resolution: int
+    tokens: int = 225
+    trigger: str = ""
+    weighted: bool = False
+
+
+class Changed(Exception):
+    """The caption is no longer what the person who writes had before them: somebody has changed it meanwhile."""
+
+    def __init__(self, now: str):
+        super().__init__(now)
+        self.now = now
 
 
 @dataclass(frozen=True)
@@ -74,6 +120,8 @@ class Album:
         self._entries: dict[str, Entry] = {}
         self._lock = threading.RLock()
         self._looking: threading.Thread | None = None
+        self._by: dict[str, tuple[str, str]] = {}  # image -> (page that wrote its caption last, what it wrote)
+        self._typing: tuple[str, str, int] | None = None  # (page, image, change) of a caption that is being typed
 
     # ---- reading
 
@@ -141,41 +189,44 @@ class Album:
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(name)
 
-    def entries(self, wanted: Filter, resolution: int) -> list[Entry]:
+    def entries(self, wanted: Filter, limits: Limits) -> list[Entry]:
         """What the filter lets through, in natural order of the names."""
         search, tags = wanted.search.casefold().strip(), {tag.casefold() for tag in wanted.tags}
         with self._lock:
             found = list(self._entries.values())
         if wanted.show == "bare":
             found = [e for e in found if e.bare]
+        elif wanted.show == "named":
+            found = [e for e in found if e.named]
         elif wanted.show == "problem":
-            found = [e for e in found if e.problems(resolution)]
+            found = [e for e in found if e.problems(limits)]
         if tags:
             found = [e for e in found if tags <= {tag.casefold() for tag in split_tags(e.caption)}]
         if search:
             found = [e for e in found if search in e.caption.casefold() or search in e.name.casefold()]
         return found
 
-    def counts(self, resolution: int) -> dict[str, int]:
+    def counts(self, limits: Limits) -> dict[str, int]:
         """How many images there are, how many each filter shows, how many have each problem."""
-        entries = self.entries(Filter(), resolution)
-        kinds = [kind for entry in entries for kind in entry.problems(resolution)]
+        entries = self.entries(Filter(), limits)
+        kinds = [kind for entry in entries for kind in entry.problems(limits)]
         return {
             "all": len(entries),
             "bare": sum(e.bare for e in entries),
-            "problem": sum(bool(e.problems(resolution)) for e in entries),
+            "named": sum(e.named for e in entries),
+            "problem": sum(bool(e.problems(limits)) for e in entries),
             **{kind: kinds.count(kind) for kind in PROBLEMS},
         }
 
-    def tags(self, wanted: Filter, resolution: int) -> list[tuple[str, int]]:
+    def tags(self, wanted: Filter, limits: Limits) -> list[tuple[str, int]]:
         """(tag, count) among what is shown, for captions that people wrote; only tags that several captions have."""
-        shown = self.entries(wanted, resolution)
-        return [(tag, n) for tag, n in tag_counts(e.caption for e in shown if not e.bare) if n > 1]
+        shown = self.entries(wanted, limits)
+        return [(tag, n) for tag, n in tag_counts(e.caption for e in shown if not e.named) if n > 1]
 
-    def thumbnails(self, place: Place, entries: list[Entry], resolution: int) -> list[tuple[str, str]]:
+    def thumbnails(self, place: Place, entries: list[Entry], limits: Limits) -> list[tuple[str, str]]:
         """(thumbnail, short caption) of these; a grey square for those that can't be read."""
         pairs = zip(entries, self.draw(place, entries), strict=True)
-        return [(str(picture or place.blank()), _short(entry, resolution)) for entry, picture in pairs]
+        return [(str(picture or place.blank()), _short(entry, limits)) for entry, picture in pairs]
 
     def draw(self, place: Place, entries: list[Entry]) -> list[Path | None]:
         """The thumbnails. Side by side: decoding leaves the interpreter's lock."""
@@ -188,28 +239,42 @@ class Album:
 
     # ---- changes, on disk at once
 
-    def save(self, name: str, caption: str) -> bool:
-        """Write an image's caption; False if it is that already. UserError if it can't be written."""
+    def save(self, name: str, caption: str, seen: str | None = None, page: str = "", goes_on: bool = False) -> bool:
+        """Write an image's caption; False if it is that already. UserError if it can't be written.
+
+        seen: what the person who writes had before them. Changed if that is not the caption any more and this very
+        page has not written it. goes_on: they are still typing, so that what follows is part of the same change.
+        """
+        with self._lock:
+            return self._save(name, caption, seen, page, goes_on)
+
+    def _save(self, name: str, caption: str, seen: str | None, page: str, goes_on: bool) -> bool:
         entry = self._entries.get(name)
         if entry is None:
             return False
         if not entry.path.exists():
             raise UserError(text.GONE)
-        if entry.caption == clean_lines(caption) and entry.source != "name":
-            return False
-        if entry.source == "name" and entry.caption == clean_lines(caption):
-            return False  # only looked at: the name goes on being the caption
-        self.history.write({entry.path: caption}, "one", entry.name)
+        self.refresh([entry.path])  # a file may have been changed by another program
+        now, typing, self._typing = entry.caption, self._typing, None
+        if clean_lines(caption) in (now, None if seen is None else clean_lines(seen)):
+            return False  # only looked at; a name, too, goes on being the caption
+        if seen is not None and clean_lines(seen) != now and self._by.get(name) != (page, now):
+            raise Changed(now)
+        if not (typing and typing[:2] == (page, name) and self.history.add_to(typing[2], entry.path, caption)):
+            self.history.write({entry.path: caption}, "one", entry.name)
         self.refresh([entry.path])
+        self._by[name] = (page, entry.caption)
+        last = self.history.last()
+        self._typing = (page, name, last.number) if goes_on and last else None
         return True
 
-    def preview(self, wanted: Filter, resolution: int, edit: Edit) -> dict[Path, tuple[str, str]]:
+    def preview(self, wanted: Filter, limits: Limits, edit: Edit) -> dict[Path, tuple[str, str]]:
         """(before, after) of each shown caption that the edit changes."""
-        return changes({e.path: e.caption for e in self.entries(wanted, resolution)}, edit)
+        return changes({e.path: e.caption for e in self.entries(wanted, limits)}, edit)
 
-    def apply(self, wanted: Filter, resolution: int, edit: Edit) -> int:
+    def apply(self, wanted: Filter, limits: Limits, edit: Edit) -> int:
         """Do it to what is shown; how many captions changed."""
-        found = self.preview(wanted, resolution, edit)
+        found = self.preview(wanted, limits, edit)
         if found:
             words = f"{edit.what} → {edit.by}" if edit.kind == "replace" else edit.what
             self.write({image: after for image, (_, after) in found.items()}, edit.kind, words)
@@ -257,13 +322,13 @@ def _free(path: Path) -> Path:
     return target
 
 
-def _short(entry: Entry, resolution: int) -> str:
-    caption = text.NO_CAPTION if entry.bare and not entry.caption else entry.caption.replace("\n", " ")
-    kinds = entry.problems(resolution)
+def _short(entry: Entry, limits: Limits) -> str:
+    caption = text.NO_CAPTION if entry.bare else entry.caption.replace("\n", " ")
+    kinds = entry.problems(limits)
     if kinds:
         caption = f"▲ {text.PROBLEM_SHORT[kinds[0]]} · {caption}"
-    elif entry.bare and entry.caption:
-        caption = f"{text.NO_CAPTION} · {caption}"
+    elif entry.named:
+        caption = f"{text.FROM_NAME} · {caption}"
     return caption if len(caption) <= SHORT else caption[: SHORT - 1] + "…"
 
 

@@ -1,20 +1,25 @@
 """What the Images tab answers: every handler reads or writes the folder and gives back what changes on the page.
 
-Handlers get the context last: (where, filter, search, tags, sees, *settings of ``sight.KEYS``), as ``images.wire``
-lists them. They return {component: value}; what is not in it stays as it is.
+Handlers get the context last: (where, filter, search, tags, sees, chosen image, kind, text and by of the edit of many,
+what it promised, *settings of ``sight.KEYS``), as ``images.wire`` lists them. They return {component: value}; what is
+not in it stays as it is.
 """
 
+import hashlib
+import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from sdlora.data.edit import Edit
 from sdlora.errors import UserError
-from ui import render, render_images, text, tokens, translate, uploads
+from ui import render, render_images, text, translate, uploads
 from ui.ahead import Ahead
-from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Filter
+from ui.album import ASIDE, FILTERS, PAGE, Album, Albums, Changed, Entry, Filter, Limits
 from ui.drafts import Draft
 from ui.form import FOLDER
 from ui.place import Place
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from ui.tabs.images import ImagesTab
 
 TAGS_SHOWN = 80
+UNMARKED = "unmarked"  # class of a gallery in which none is chosen: it can't be told to take its mark off
 PATIENCE = 1.0  # seconds that an answer waits for files to be looked at; after that the page asks again
 MANY = 500  # images that are not looked at in that time
 
@@ -54,7 +60,14 @@ class Context:
     where: Where
     wanted: Filter
     sees: bool
+    chosen: str  # the image in the editor
+    edit: Edit  # of many captions, as it is typed
+    promised: str  # what its button has promised to do
     training: Training
+
+    @property
+    def limits(self) -> Limits:
+        return self.training.limits
 
 
 class Desk:
@@ -66,7 +79,7 @@ class Desk:
         self.ahead = Ahead(place)
 
     def _context(self, values: tuple) -> Context:
-        where, show, search, tags, sees, *settings = values
+        where, show, search, tags, sees, chosen, kind, what, by, promised, *settings = values
         wanted = Filter(
             show if show in FILTERS else "all",
             str(search or "")[:500],
@@ -76,7 +89,8 @@ class Desk:
         if not self.place.allows("model.base", values.get("model.base")):
             values["model.base"] = ""
         training = Training.of(values)
-        return Context(where if isinstance(where, Where) else Where(), wanted, bool(sees), training)
+        where = where if isinstance(where, Where) else Where()
+        return Context(where, wanted, bool(sees), str(chosen or ""), _edit(kind, what, by), str(promised), training)
 
     def _album(self, context: Context) -> Album | None:
         return self.albums.get(context.where.folder) if context.where.folder else None
@@ -115,8 +129,8 @@ class Desk:
         album = self.albums.get(folder, anew=True)
         self._draw_first(album)
         album.look()
-        album.wait(PATIENCE if len(album.entries(Filter(), 0)) < MANY else 0)
-        fresh = replace(context, where=Where(folder, asked=True), wanted=Filter())
+        album.wait(PATIENCE if len(album.entries(Filter(), Limits(0))) < MANY else 0)
+        fresh = replace(context, where=Where(folder, asked=True), wanted=Filter(), chosen="")
         cleared = {self.tab.filter: gr.update(value="all"), self.tab.search: "", **self._no_image()}
         listing = self._listing(album, fresh)
         if album.wait(0):
@@ -125,7 +139,7 @@ class Desk:
 
     def _draw_first(self, album: Album) -> None:
         """The first page's thumbnails, before all files are opened: those would compete for the processor."""
-        album.draw(self.place, album.entries(Filter(), 0)[:PAGE])
+        album.draw(self.place, album.entries(Filter(), Limits(0))[:PAGE])
 
     def _draw_ahead(self, album: Album, where: Where) -> None:
         """The thumbnails of the page that is likely to come next, while the visitor looks at this one."""
@@ -142,7 +156,7 @@ class Desk:
         if album.wait(0):
             self._draw_ahead(album, replace(context.where, page=context.where.page + 1))
             return self._listing(album, context, stay=True)
-        counts = album.counts(context.training.resolution)
+        counts = album.counts(context.limits)
         return {self.tab.summary: render_images.summary(album, counts, context.training)}
 
     # ---- dropping
@@ -182,7 +196,12 @@ class Desk:
     def find(self, *values: Any) -> dict:
         context = self._context(values)
         album = self._album(context)
-        return self._not_loaded() if album is None else self._listing(album, context)
+        if album is None:
+            return self._not_loaded()
+        shown = [entry.name for entry in album.entries(context.wanted, context.limits)]
+        if context.chosen and context.chosen not in shown:  # what is edited is always among what is shown
+            return {**self._no_image(), **self._listing(album, replace(context, chosen=""))}
+        return self._listing(album, context)
 
     def page_back(self, *values: Any) -> dict:
         return self._turn(self._context(values), -1)
@@ -200,15 +219,14 @@ class Desk:
 
     def _listing(self, album: Album, context: Context, stay: bool = False) -> dict:
         """Counts, filters, tags, pictures. ``stay``: on the page where the visitor is."""
-        tab, resolution = self.tab, context.training.resolution
-        counts = album.counts(resolution)
-        names = tuple(entry.name for entry in album.entries(context.wanted, resolution))
+        tab, counts = self.tab, album.counts(context.limits)
+        names = tuple(entry.name for entry in album.entries(context.wanted, context.limits))
         page = min(context.where.page, max(0, (len(names) - 1) // PAGE)) if stay else 0
+        if context.chosen in names and not stay:
+            page = names.index(context.chosen) // PAGE
         where = replace(context.where, names=names, page=page)
-        choices = [(f"{text.FILTERS[key]} ({text.number(counts[key])})", key) for key in FILTERS]
         return {
             tab.where: where,
-            tab.filter: gr.update(choices=choices, value=context.wanted.show),
             tab.notes: render.notes(album.notes),
             **self._tags(album, context),
             **self._state(album, context, counts),
@@ -216,13 +234,17 @@ class Desk:
         }
 
     def _state(self, album: Album, context: Context, counts: dict[str, int]) -> dict:
-        """What follows from every change: the summary, what can be undone or moved away."""
+        """What follows from every change: the counts, what can be undone or moved away, what the edit of many does."""
         tab, last, broken = self.tab, album.history.last(), counts["unreadable"]
         undo, looked = "", album.wait(0)
+        choices = [(f"{text.FILTERS[key]} ({text.number(counts[key])})", key) for key in FILTERS]
+        shown = gr.update(choices=choices, value=context.wanted.show)
         if last:
             words = last.words if len(last.words) <= 40 else last.words[:39] + "…"
             undo = text.UNDO.format(what=text.CHANGES[last.kind].format(words=words))
         return {
+            **(self._previewed(album, context) if context.edit.what.strip() else {}),
+            tab.filter: shown,
             tab.summary: render_images.summary(album, counts, context.training),
             tab.undo: gr.update(value=undo, visible=bool(undo)),
             tab.aside_broken: gr.update(
@@ -232,7 +254,7 @@ class Desk:
         }
 
     def _tags(self, album: Album, context: Context) -> dict:
-        found = album.tags(context.wanted, context.training.resolution)[:TAGS_SHOWN]
+        found = album.tags(context.wanted, context.limits)[:TAGS_SHOWN]
         missing = [(tag, 0) for tag in context.wanted.tags if tag not in {t for t, _ in found}]
         choices = [(f"{tag}  {text.number(n)}" if n else tag, tag) for tag, n in [*missing, *found]]
         label = text.TAGS_HELP if choices else text.NO_TAGS
@@ -243,7 +265,10 @@ class Desk:
         entries = [entry for entry in map(album.entry, where.shown) if entry]
         first = where.page * PAGE + 1
         position = text.page_of(first, first + len(entries) - 1, len(where.names)) if entries else text.NOTHING_FOUND
-        shown = gr.update(value=album.thumbnails(self.place, entries, context.training.resolution), selected_index=None)
+        names = [entry.name for entry in entries]
+        ring = names.index(context.chosen) if context.chosen in names else None
+        mark = {"selected_index": ring, "elem_classes": [] if ring is not None else [UNMARKED]}
+        shown = gr.update(value=album.thumbnails(self.place, entries, context.limits), **mark)
         return {
             tab.gallery: shown,
             tab.pager: gr.update(visible=where.pages > 1),
@@ -260,7 +285,8 @@ class Desk:
         context = self._context(values)
         shown = context.where.shown
         index = event.index if isinstance(event.index, int) else -1
-        return self._image(context, shown[index] if 0 <= index < len(shown) else "")
+        image = self._image(context, shown[index] if 0 <= index < len(shown) else "")
+        return {**image, self.tab.gallery: gr.update(elem_classes=[])}
 
     def image_back(self, chosen: str, *values: Any) -> dict:
         return self._step(chosen, self._context(values), -1)
@@ -275,9 +301,10 @@ class Desk:
         index = where.names.index(chosen) + by if chosen in where.names else where.page * PAGE
         index = min(max(index, 0), len(where.names) - 1)
         turned, grid = replace(where, page=index // PAGE), {}
+        context = replace(context, chosen=where.names[index])
         if turned.page != where.page:
             grid = {self.tab.where: turned, **self._grid(album, replace(context, where=turned))}
-        selected = gr.update(**{**grid.get(self.tab.gallery, {}), "selected_index": index % PAGE})
+        selected = gr.update(**{**grid.get(self.tab.gallery, {}), "selected_index": index % PAGE, "elem_classes": []})
         return {**grid, self.tab.gallery: selected, **self._image(context, where.names[index])}
 
     def show_again(self, chosen: str, *values: Any) -> dict:
@@ -299,38 +326,108 @@ class Desk:
             tab.editor: gr.update(visible=True),
             tab.chosen: entry.name,
             tab.caption: entry.caption,
-            tab.saved: render.note(text.TOKENS.format(tokens=entry.tokens, limit=tokens.LIMIT)),
+            tab.seen: _seen(album, entry),
+            tab.saved: render.note(self._length(entry, context)),
         }
+
+    def _length(self, entry: Entry, context: Context) -> str:
+        return text.TOKENS.format(tokens=entry.length(context.limits), limit=context.limits.tokens)
 
     def _no_image(self) -> dict:
         tab = self.tab
-        hidden = {tab.editor: gr.update(visible=False), tab.chosen: "", tab.caption: "", tab.saved: ""}
+        hidden = {tab.editor: gr.update(visible=False), tab.chosen: "", tab.caption: "", tab.saved: "", tab.seen: ""}
         return {tab.picture: render.note(text.PICK), **hidden}
 
-    def save(self, chosen: str, caption: str, *values: Any) -> dict:
+    def save(self, seen: str, caption: str, *values: Any) -> dict:
         """Write the caption to disk and say so; nothing if it did not change.
 
-        ``chosen`` comes from the browser with the caption, so that it is the image the text was typed for, also when
-        another one has been pressed meanwhile.
+        ``seen`` comes from the browser with the caption: folder, image and text as they stood in the editor, so that
+        it is the image the text was typed for, also when another one has been pressed meanwhile.
         """
+        return self._saved(seen, caption, values)
+
+    def keep(self, seen: str, caption: str, *values: Any) -> dict:
+        """``save`` while the person who types only pauses."""
+        return self._saved(seen, caption, values, goes_on=True)
+
+    def _saved(self, seen: str, caption: str, values: tuple, goes_on: bool = False) -> dict:
         context, tab = self._context(values), self.tab
-        album = self._album(context)
-        entry = album.entry(chosen) if album else None
+        album, name, before = self._edited(seen)
+        entry = album.entry(name) if album else None
         if entry is None:
             return {}
+        caption = str(caption or "")
         try:
-            if not album.save(chosen, str(caption or "")):
+            if not album.save(name, caption, before, _page(), goes_on):
                 return {}
         except UserError as error:
             return {tab.saved: render.note(translate.error(error))}
-        said = f"{text.SAVED} {text.TOKENS.format(tokens=entry.tokens, limit=tokens.LIMIT)}"
-        return {tab.saved: render.note(said), **self._changed(album, context)}
+        except Changed as changed:
+            return self._conflict(album, name, caption, changed.now)
+        said = (
+            {tab.saved: render.note(f"{text.SAVED} {self._length(entry, context)}")} if context.chosen == name else {}
+        )
+        return {**said, **self._changed(album, context, typing=True)}
 
-    def _changed(self, album: Album, context: Context) -> dict:
-        """After captions changed: the same pictures with their captions as they are now."""
-        grid = self._grid(album, context)
-        counts = album.counts(context.training.resolution)
-        return {self.tab.gallery: grid[self.tab.gallery], **self._state(album, context, counts)}
+    def _edited(self, seen: Any) -> tuple[Album | None, str, str]:
+        """(album, image, caption) of what the editor showed; whatever was sent."""
+        try:
+            told = json.loads(str(seen))
+            folder, name, before = (str(told[key]) for key in ("folder", "name", "text"))
+            return self.albums.get(self.place.folder(folder)), name, before
+        except (ValueError, KeyError, TypeError, RecursionError, UserError):
+            return None, "", ""
+
+    def leave(self, told: str) -> None:
+        """What was typed when the page went away, sent by the browser on its own; Undo has what it replaces."""
+        try:
+            seen, caption = (str(part) for part in json.loads(str(told)))
+        except (ValueError, TypeError, RecursionError):
+            return
+        album, name, before = self._edited(seen)
+        if album and caption != before:
+            with suppress(UserError):
+                album.save(name, caption)
+
+    # ---- a caption that was changed meanwhile
+
+    def _conflict(self, album: Album, name: str, mine: str, theirs: str) -> dict:
+        held = {"folder": str(album.folder), "name": name, "mine": mine, "text": theirs}
+        return {
+            self.tab.conflict: gr.update(visible=True),
+            self.tab.conflict_said: render_images.conflict(name, mine, theirs),
+            self.tab.held: json.dumps(held),
+        }
+
+    def keep_mine(self, held: str, *values: Any) -> dict:
+        """Write what was typed over what is there now, as that was shown."""
+        mine = self._mine(held)
+        return {**self._resolved(), **self._saved(held, mine, values), **self._shown_again(held, values)}
+
+    def take_theirs(self, held: str, *values: Any) -> dict:
+        return {**self._resolved(), **self._shown_again(held, values)}
+
+    def _mine(self, held: str) -> str:
+        try:
+            return str(json.loads(str(held))["mine"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return ""
+
+    def _resolved(self) -> dict:
+        return {self.tab.conflict: gr.update(visible=False), self.tab.conflict_said: "", self.tab.held: ""}
+
+    def _shown_again(self, held: str, values: tuple) -> dict:
+        """The editor as the disk has it, if it still shows that image."""
+        context, (_, name, _) = self._context(values), self._edited(held)
+        return self._image(context, name) if name and name == context.chosen else {}
+
+    def _changed(self, album: Album, context: Context, typing: bool = False) -> dict:
+        """After captions changed: the same pictures with their captions as they are now. typing: another image may
+        have been pressed meanwhile, so that the mark on the chosen one is left alone."""
+        grid = self._grid(album, context)[self.tab.gallery]
+        if typing:
+            grid = {key: value for key, value in grid.items() if key not in ("selected_index", "elem_classes")}
+        return {self.tab.gallery: grid, **self._state(album, context, album.counts(context.limits))}
 
     def put_aside(self, chosen: str, *values: Any) -> dict:
         return self._move([chosen], self._context(values))
@@ -338,7 +435,7 @@ class Desk:
     def put_broken_aside(self, *values: Any) -> dict:
         context = self._context(values)
         album = self._album(context)
-        entries = album.entries(Filter(), context.training.resolution) if album else []
+        entries = album.entries(Filter(), context.limits) if album else []
         return self._move([entry.name for entry in entries if entry.broken], context)
 
     def _move(self, names: list[str], context: Context) -> dict:
@@ -350,41 +447,50 @@ class Desk:
             said = text.count("MOVED", len(moved), folder=album.folder / ASIDE) if moved else text.GONE
         except UserError as error:
             said = translate.error(error)
-        return {tab.dropped: render.note(said), **self._no_image(), **self._listing(album, context, stay=True)}
+        return {
+            tab.dropped: render.note(said),
+            **self._no_image(),
+            **self._listing(album, replace(context, chosen=""), stay=True),
+        }
 
     # ---- many captions
 
-    def preview(self, kind: str, what: str, by: str, *values: Any) -> dict:
+    def preview(self, *values: Any) -> dict:
         """What the edit would do, before it is done."""
         context, tab = self._context(values), self.tab
-        album, edit = self._album(context), _edit(kind, what, by)
-        looks = {tab.bulk_by: gr.update(visible=edit.kind == "replace")}
-        if album is None or not edit.what.strip():
-            return {**looks, tab.bulk_preview: "", tab.bulk_apply: gr.update(value=text.APPLY, interactive=False)}
-        found = album.preview(context.wanted, context.training.resolution, edit)
-        shown = len(album.entries(context.wanted, context.training.resolution))
+        album, looks = self._album(context), {tab.bulk_by: gr.update(visible=context.edit.kind == "replace")}
+        if album is None or not context.edit.what.strip():
+            dead = gr.update(value=text.APPLY, interactive=False)
+            return {**looks, tab.bulk_preview: "", tab.bulk_apply: dead, tab.promised: ""}
+        return {**looks, **self._previewed(album, context)}
+
+    def _previewed(self, album: Album, context: Context) -> dict:
+        found = album.preview(context.wanted, context.limits, context.edit)
         label = text.count("APPLY_COUNT", len(found)) if found else text.APPLY
+        shown = len(album.entries(context.wanted, context.limits))
         return {
-            **looks,
-            tab.bulk_preview: render_images.preview(found, shown),
-            tab.bulk_apply: gr.update(value=label, interactive=bool(found)),
+            self.tab.bulk_preview: render_images.preview(found, shown),
+            self.tab.bulk_apply: gr.update(value=label, interactive=bool(found)),
+            self.tab.promised: _digest(found),
         }
 
-    def apply(self, kind: str, what: str, by: str, chosen: str, *values: Any) -> dict:
-        """Do the edit to every image that the filter shows."""
+    def apply(self, *values: Any) -> dict:
+        """Do the edit to every image that the filter shows, if that is what the preview has shown."""
         context, tab = self._context(values), self.tab
         album = self._album(context)
         if album is None:
             return self._not_loaded()
+        if _digest(album.preview(context.wanted, context.limits, context.edit)) != context.promised:
+            anew = self._previewed(album, context)
+            return {**anew, tab.bulk_preview: render.note(text.PREVIEW_ANEW) + anew[tab.bulk_preview]}
         try:
-            done = album.apply(context.wanted, context.training.resolution, _edit(kind, what, by))
+            done = album.apply(context.wanted, context.limits, context.edit)
             said = text.count("CHANGED", done) if done else text.CHANGES_NOTHING
         except UserError as error:
             said = translate.error(error)
-        button = {tab.bulk_apply: gr.update(value=text.APPLY, interactive=False)}
-        return {tab.bulk_preview: render.note(said), **button, **self._rewritten(album, context, chosen)}
+        return {**self._rewritten(album, context), tab.bulk_preview: render.note(said)}
 
-    def undo(self, chosen: str, *values: Any) -> dict:
+    def undo(self, *values: Any) -> dict:
         """Take the last change of captions back."""
         context, tab = self._context(values), self.tab
         album = self._album(context)
@@ -396,12 +502,27 @@ class Desk:
             said += " " + text.UNDONE_CHANGED.format(count=text.number(changed)) if changed else ""
         except UserError as error:
             said = translate.error(error)
-        return {tab.dropped: render.note(said), tab.bulk_preview: "", **self._rewritten(album, context, chosen)}
+        return {tab.dropped: render.note(said), tab.bulk_preview: "", **self._rewritten(album, context)}
 
-    def _rewritten(self, album: Album, context: Context, chosen: str) -> dict:
+    def _rewritten(self, album: Album, context: Context) -> dict:
         """Many captions are new: everything that shows one."""
-        image = self._image(context, chosen) if album.entry(chosen) else {}
+        image = self._image(context, context.chosen) if album.entry(context.chosen) else {}
         return {**image, **self._tags(album, context), **self._changed(album, context)}
+
+
+def _seen(album: Album, entry: Entry) -> str:
+    """What the editor shows, for the browser to send back with what was typed over it."""
+    return json.dumps({"folder": str(album.folder), "name": entry.name, "text": entry.caption})
+
+
+def _page() -> str:
+    """The page that asks, to tell what it has written itself from what another one has."""
+    return str(getattr(LocalContext.request.get(None), "session_hash", "") or "")
+
+
+def _digest(found: dict[Path, tuple[str, str]]) -> str:
+    told = repr([(str(path), *pair) for path, pair in found.items()])
+    return hashlib.blake2s(told.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def _edit(kind: str, what: str, by: str) -> Edit:

@@ -14,13 +14,17 @@ from ui import text
 
 @dataclass(frozen=True)
 class Passes:
-    """images: that can be used. shown: how often an epoch shows one, repeats counted. per_epoch: steps of an epoch."""
+    """images: that can be used. shown: how often an epoch shows one, repeats counted. per_epoch: steps of an epoch.
+
+    shapes: of the images, where they keep batches from being full; 0 where all are as full as can be.
+    """
 
     images: int
     shown: int
     per_epoch: float
     batch: int
     steps: int
+    shapes: int = 0
 
     @property
     def epochs(self) -> float:
@@ -36,7 +40,9 @@ def passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
     items, _ = hold_out(items, settings.validation.held_out, train.seed)
     batches = Plan(items, train.batch_size, train.seed).batches_per_epoch
     shown = sum(item.repeats for item in items)
-    return Passes(len(items), shown, batches / train.accumulate, train.batch_size * train.accumulate, train.steps)
+    shapes = len({item.placement.bucket for item in items}) if batches > -(-shown // train.batch_size) else 0
+    batch = train.batch_size * train.accumulate
+    return Passes(len(items), shown, batches / train.accumulate, batch, train.steps, shapes)
 
 
 FRESH = 10.0  # seconds for which a look at the folder is good: thousands of images take one of them
@@ -95,12 +101,13 @@ def table(info: BaseInfo, settings: Settings) -> dict[str, list[int]]:
 
 
 def pass_words(found: Passes) -> list[str]:
-    """Two sentences: how many steps an epoch has and why, how many epochs the steps make."""
+    """How many steps an epoch has and why, how many epochs the steps make."""
     images = text.count("IMAGES", found.images)
     if found.shown != found.images:
         even = found.shown % found.images == 0
         images += f" × {found.shown // found.images}" if even else f" ({text.number(found.shown)})"
     batch = f" ÷ {found.batch}" if found.batch > 1 else ""
     per_epoch = text.EPOCH.format(images=images + batch, steps=text.compact(round(found.per_epoch, 1)))
+    why = [text.EPOCH_WHY.format(shapes=found.shapes)] if found.shapes else []
     epochs = text.compact(round(found.epochs, 1 if found.epochs < 10 else 0))
-    return [per_epoch, text.EPOCHS.format(steps=text.number(found.steps), epochs=epochs)]
+    return [per_epoch, *why, text.EPOCHS.format(steps=text.number(found.steps), epochs=epochs)]

@@ -68,6 +68,24 @@ class History:
             _all_of(lambda pair: write_caption(*pair), captions.items())
             return list(captions)
 
+    def add_to(self, number: int, image: Path, new: str) -> bool:
+        """Write the caption as part of that change of this image alone; False if it is not the last one, or the caption
+        is not what it has written. UserError as ``write``."""
+        with _one_at_a_time:
+            path = (self._files() or [Path("0")])[-1]
+            content, name = self._read(path), self._name(image)
+            if int(path.stem) != number or not content or list(content["files"]) != [name]:
+                return False
+            if _bytes_of(image) != content["files"][name][1]:
+                return False
+            content["files"][name][1] = clean_lines(new)
+            try:
+                write_atomically(path, json.dumps(content))
+            except OSError as error:
+                raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
+            write_caption(image, new)
+            return True
+
     def undo(self) -> tuple[list[Path], int]:
         """Take the last change back: (images whose caption is as it was, captions left since they changed again)."""
         with _one_at_a_time:

@@ -48,6 +48,36 @@ _KEYS = r"""
   });
 """
 
+# A caption that is being typed is saved when the typing pauses, and when the page goes away: then by a request that
+# outlives the page, since Gradio's own would be broken off.
+_TYPING = r"""
+  const caption = () => document.querySelector('#caption textarea');
+  let pause = 0;
+  const settle = () => { clearTimeout(pause); pause = 0; };
+  const keep = () => { if (pause) { settle(); document.querySelector('#keep-caption')?.click(); } };
+  document.addEventListener('input', (event) => {
+    if (!event.isTrusted || event.target !== caption()) return;
+    settle();
+    pause = setTimeout(keep, 1000);
+  });
+  document.addEventListener('focusout', (event) => { if (event.target === caption()) settle(); });  // Gradio saves
+  document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden') keep(); });
+  const leave = () => {
+    const seen = document.querySelector('#seen textarea, #seen input')?.value;
+    if (!pause || !seen) return;
+    settle();
+    const {components, dependencies} = window.gradio_config;
+    const box = components.find((c) => c.props.elem_id === 'left')?.id;
+    const call = dependencies.find((d) => d.targets.some(([id]) => id === box));
+    fetch('gradio_api/run/predict', {
+      method: 'POST', keepalive: true, headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify({fn_index: call.id, data: [JSON.stringify([seen, caption().value])], session_hash: ''}),
+    }).catch(() => {});
+  };
+  window.addEventListener('beforeunload', leave);
+  window.addEventListener('pagehide', leave);
+"""
+
 # Gradio takes files alone, by their names: a dropped or chosen folder is taken apart here, and its files sent under
 # names that hold their folders too (``ui.uploads`` reads them). Gradio keeps 200 bytes of a name.
 _FOLDERS = r"""
@@ -150,5 +180,5 @@ def script(folder: str) -> str:
     """Runs once when the page has loaded. folder: CSS selector of the field that holds the folder."""
     forget = json.dumps({locale: text.WORDS[language].FORGET for locale, language in text.LOCALES.items()})
     recents = _RECENT.replace("__FOLDER__", folder).replace("__FORGET__", forget)
-    parts = _KEYS + _FOLDERS.replace("__WITHIN__", WITHIN) + recents
+    parts = _KEYS + _TYPING + _FOLDERS.replace("__WITHIN__", WITHIN) + recents
     return f"() => {{\n  if (window.sdloraImages) return;\n  window.sdloraImages = true;\n{parts}}}"

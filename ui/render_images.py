@@ -3,7 +3,8 @@
 import difflib
 from pathlib import Path
 
-from ui import sight, text, tokens, translate
+from sdlora.data import tokens
+from ui import sight, text, translate
 from ui.album import Album, Entry
 from ui.place import Place
 from ui.render import escape, note
@@ -20,11 +21,13 @@ def summary(album: Album, counts: dict[str, int], training: Training) -> str:
     if not counts["all"]:
         return note(text.NO_IMAGES)
     parts = [f"<b>{escape(text.count('IMAGES', counts['all']))}</b>"]
-    parts.append(escape(text.WITH_CAPTION.format(count=text.number(counts["all"] - counts["bare"]))))
+    parts.append(escape(text.WITH_CAPTION.format(count=text.number(counts["all"] - counts["bare"] - counts["named"]))))
     resolution = text.number(training.resolution)
     for kind, sentence in text.PROBLEM_COUNTS.items():
         if counts[kind]:
-            words = sentence.format(count=text.number(counts[kind]), resolution=resolution)
+            words = sentence.format(
+                count=text.number(counts[kind]), resolution=resolution, limit=training.limits.tokens
+            )
             parts.append(f'<span class="worth">{escape(words)}</span>')
     line = f'<p class="summary">{"<i>·</i>".join(parts)}</p>'
     if album.wait(0):
@@ -46,9 +49,12 @@ def image(place: Place, entry: Entry, training: Training, sees: bool) -> str:
         f'<figure class="picked"><img src="{escape(place.url(drawn))}" alt="{escape(entry.caption or entry.name)}">'
         f"<figcaption>{escape(entry.name)}{size}</figcaption></figure>"
     )
+    limits = training.limits
     remarks = [
-        text.PROBLEM_SENTENCES[kind].format(tokens=entry.tokens, resolution=training.resolution)
-        for kind in entry.problems(training.resolution)
+        text.PROBLEM_SENTENCES[kind].format(
+            tokens=entry.length(limits), limit=limits.tokens, resolution=limits.resolution
+        )
+        for kind in [*entry.problems(limits), *(["named"] if entry.named else [])]
         if kind != "unreadable"
     ]
     return (
@@ -66,13 +72,22 @@ def _sees(entry: Entry, training: Training, sees: bool) -> str:
     cut = sight.cut_off(crop)
     facts = text.SEES_SIZE.format(width=width, height=height)
     facts += " " + (text.SEES_CUT.format(percent=cut) if cut else text.SEES_WHOLE)
-    count = tokens.count([caption])[0]
+    count = entry.length(training.limits)
     said = f"<q>{escape(caption)}</q>" if caption else escape(text.SEES_NO_CAPTION)
-    long = text.SEES_LONG if count > tokens.LIMIT else text.SEES_TOKENS
+    fits = tokens.fits(entry.words(training.limits), training.tokens, training.weighted)
+    long = text.SEES_TOKENS if fits else text.SEES_LONG
     return (
         f'<div class="sees"><p>{escape(facts)}</p><p class="words">{said}</p>'
-        f"<p>{escape(long.format(tokens=count, limit=tokens.LIMIT))}</p></div>"
+        f"<p>{escape(long.format(tokens=count, limit=training.tokens))}</p></div>"
     )
+
+
+def conflict(name: str, mine: str, theirs: str) -> str:
+    """Two texts for one caption: what was typed here, and what stands there now."""
+    rows = [(text.TYPED_HERE, mine), (text.STANDS_THERE, theirs)]
+    body = "".join(f"<dt>{escape(title)}</dt><dd>{escape(words) or '–'}</dd>" for title, words in rows)
+    said = escape(text.CHANGED_MEANWHILE.format(name=name))
+    return f'<div class="conflict" role="alert"><p>{said}</p><dl>{body}</dl></div>'
 
 
 def preview(found: dict[Path, tuple[str, str]], shown: int) -> str:

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdlora.data import tokens
 from sdlora.data.buckets import Placement, place
-from sdlora.data.tags import variant
+from sdlora.data.tags import one_line, variant
 from sdlora.errors import UserError
 from sdlora.numbers import plain_number
 from sdlora.paths import tidy_path
 from sdlora.preflight import inspect_base
-from ui.album import Entry
+from ui.album import Entry, Limits
 
 USUAL = (512, 64)  # training size and step of Stable Diffusion 1.x, where the base model is not known
-KEYS = ("model.base", "model.revision", "data.resolution", "data.fit", "data.upscale", "data.trigger")
+KEYS = (
+    "model.base", "model.revision", "data.resolution", "data.fit", "data.upscale", "data.trigger",
+    "data.max_tokens", "data.weighted_captions",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class Training:
     fit: str = "bucket"
     upscale: bool = False
     trigger: str = ""
+    tokens: int = 225  # that are read of a caption
+    weighted: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.resolution, self.tokens, one_line(self.trigger), self.weighted)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Training":
@@ -45,6 +55,8 @@ class Training:
             fit if fit in ("bucket", "crop", "pad") else "bucket",
             bool(values.get("data.upscale")),
             str(values.get("data.trigger") or ""),
+            _tokens(values.get("data.max_tokens")),
+            bool(values.get("data.weighted_captions")),
         )
 
     def placement(self, entry: Entry) -> Placement | None:
@@ -62,6 +74,12 @@ class Training:
             entry.caption, trigger=self.trigger, shuffle=False, keep_tags=0, tag_dropout=0, caption_dropout=0,
             rng=random.Random(0),
         )  # fmt: skip
+
+
+def _tokens(typed: Any) -> int:
+    """How many tokens are read, whatever stands in the field."""
+    number = plain_number(str(typed or ""), whole=True)
+    return tokens.limit(int(number) if number.isdecimal() and len(number) < 5 else Training.tokens)
 
 
 def cut_off(placement: Placement) -> int:

@@ -159,7 +159,8 @@ footer { display: none !important; }
   border-color: transparent; }
 #gallery .thumbnail-item img { aspect-ratio: 1; height: auto; width: 100%; }
 #gallery .thumbnail-item:is(:hover, :focus-visible) { border-color: var(--primary-500); filter: none; }
-#gallery .thumbnail-item.selected { border-color: var(--primary-600); box-shadow: 0 0 0 2px var(--primary-600); }
+#gallery:not(.unmarked) .thumbnail-item.selected { border-color: var(--primary-600);
+  box-shadow: 0 0 0 2px var(--primary-600); }
 #gallery .caption-label { position: static; max-width: none; width: 100%; border: 0; background: none;
   padding: 6px 8px 8px;
   font-size: 12px; line-height: 1.35; text-align: left; white-space: normal; height: 46px; overflow: hidden;

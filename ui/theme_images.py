@@ -63,6 +63,11 @@ CSS = """
 .sees .words { margin: 6px 0; color: var(--body-text-color); font-size: 15px; }
 .sees q { quotes: "\\201C" "\\201D"; }
 #edit { gap: 10px; }
+#conflict { padding: 12px 14px; border-radius: 10px; border: 1px solid #d97706; gap: 8px; }
+.conflict p { margin: 0 0 6px; font-size: 14px; }
+.conflict dl { margin: 0; font-size: 14px; overflow-wrap: anywhere; }
+.conflict dt { font-weight: 600; }
+.conflict dd { margin: 0 0 6px; }
 #saved { margin-top: -4px; }
 #tags { border: 0; padding: 0; box-shadow: none; background: none; }
 #tags [data-testid="block-info"] { font-weight: 400; font-size: 14px; color: var(--body-text-color-subdued); }

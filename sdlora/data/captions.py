@@ -19,7 +19,6 @@ from sdlora.regular import open_regular
 SIDECARS = (".txt", ".caption")
 JSON = ".json"
 ORDER = [(ending, base) for endings in (SIDECARS, (JSON,)) for base in ("stem", "name") for ending in endings]
-LONG = 1_000  # characters; the text encoder reads 75 tokens, some 300 characters
 MAX_BYTES = 1 << 20  # a larger text file is no caption
 SHOWN = 40  # characters of a caption in a sentence
 KOHYA_FOLDER = re.compile(r"(\d+)_(.+)")
@@ -81,7 +80,7 @@ def gather_captions(images: Iterable[Path], root: Path | str, listing: Listing |
     for image in images:
         found.used.update(files[image])
         caption = _first_of(files[image], raw, codec, guessed) or _without_file(image, tabled, root)
-        wrong = (*_unreadable(files[image], raw, caption.source), *_too_long(caption.text, image))
+        wrong = tuple(_unreadable(files[image], raw, caption.source))
         found.of[image] = replace(caption, problems=wrong)
     found.problems += [problem for caption in found.of.values() for problem in caption.problems]
     found.problems += [_guessed(codec, files) for codec, files in guessed.items()]
@@ -98,7 +97,7 @@ def read_caption(image: Path | str, metadata: Mapping[Path, str] | None = None, 
     files = _sidecars_of(image, _by_key(_names_in(image.parent)))
     raw = {path: _read(path) for path in files}
     caption = _first_of(files, raw, "", defaultdict(list)) or _without_file(image, metadata or {}, Path(root))
-    return replace(caption, problems=(*_unreadable(files, raw, caption.source), *_too_long(caption.text, image)))
+    return replace(caption, problems=tuple(_unreadable(files, raw, caption.source)))
 
 
 def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
@@ -260,13 +259,6 @@ def _guessed(codec: str, files: list[tuple[str, str]]) -> Problem:
     count = "1 caption file is" if len(files) == 1 else f"{len(files)} caption files are"
     what = f"{count} not in UTF-8 and read as {name_of(codec)}: {name} as “{shown}”."
     return Problem(what, "If that is wrong, save them as UTF-8.", name, fatal=False)
-
-
-def _too_long(text: str, image: Path) -> tuple[Problem, ...]:
-    if len(text) <= LONG:
-        return ()
-    what = f"The caption of {image.name} has {len(text)} characters; the model reads about the first 300 of them."
-    return (Problem(what, "Put what matters first.", image.name, fatal=False),)
 
 
 def _why(error: Exception) -> str:

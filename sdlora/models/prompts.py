@@ -15,7 +15,7 @@ _SIGN = re.compile(
 )
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 _ROUND, _SQUARE = 1.1, 1 / 1.1
-_REACH = 20  # tokens that a chunk gives up to end at a comma, A1111's default
+REACH = 20  # tokens that a chunk gives up to end at a comma, A1111's default
 
 Tokenize = Callable[[str], list[int]]
 
@@ -93,7 +93,7 @@ def chunks(prompt: str, tokenize: Tokenize, room: int, comma: Sequence[int] = ()
             continue
         for token in tokenize(piece):
             if len(ids) == room:
-                finish(room if token in comma else _after_comma(ids, comma, min(_REACH, room // 3)))
+                finish(room if token in comma else _after_comma(ids, comma, min(REACH, room // 3)))
             ids.append(token)
             weights.append(weight)
     if ids or not done:

@@ -10,10 +10,10 @@ from sdlora.data.captions import write_caption
 from sdlora.data.edit import Edit
 from sdlora.data.listing import find_images
 from sdlora.errors import UserError
-from ui.album import Album, Albums, Filter
+from ui.album import Album, Albums, Changed, Filter, Limits
 from ui.place import Place
 
-SIZE = 64
+SIZE = Limits(64, 75)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_filters_search_and_tags(tmp_path):
     write_caption(folder / "disc0003.png", "Disc 3, RED, blue")
     (folder / "broken.png").write_bytes(b"\x89PNG nothing")
     album = opened(folder)
-    assert names(album, show="bare") == ["broken.png", "disc0002.png"]
+    assert (names(album, show="bare"), names(album, show="named")) == ([], ["broken.png", "disc0002.png"])
     assert names(album, show="problem") == ["broken.png"]
     assert names(album, search="red") == ["disc0003.png"]
     assert names(album, search="0004") == ["disc0004.png"]
@@ -47,7 +47,7 @@ def test_filters_search_and_tags(tmp_path):
     assert names(album, search="(") == names(album, tags=("sky",)) == []
     assert album.tags(Filter(), SIZE) == [("blue", 3)]
     counts = album.counts(SIZE)
-    assert (counts["all"], counts["bare"], counts["problem"], counts["unreadable"]) == (5, 2, 1, 1)
+    assert (counts["all"], counts["bare"], counts["named"], counts["problem"], counts["unreadable"]) == (5, 0, 2, 1, 1)
 
 
 def test_what_is_wrong_with_an_image(tmp_path):
@@ -65,7 +65,7 @@ def test_what_is_wrong_with_an_image(tmp_path):
         "disc0003.png": [],
         "tiny.png": ["small"],
     }
-    assert album.entry("tiny.png").problems(8) == []
+    assert album.entry("tiny.png").problems(Limits(8)) == []
 
 
 def test_a_caption_is_on_disk_at_once_and_can_be_taken_back(tmp_path):
@@ -79,6 +79,46 @@ def test_a_caption_is_on_disk_at_once_and_can_be_taken_back(tmp_path):
     (folder / "disc0002.png").unlink()
     with pytest.raises(UserError, match="not there any more"):
         album.save("disc0002.png", "something else")
+
+
+def test_a_caption_that_was_changed_meanwhile_is_not_written_over(tmp_path):
+    """Two pages have the same image before them; a page's own earlier words are no conflict."""
+    album = opened(make_images(tmp_path / "discs", 1))
+    name, seen, file = "disc0001.png", "a disc, number 1", tmp_path / "discs" / "disc0001.txt"
+    assert album.save(name, "AAA", seen, "one")
+    with pytest.raises(Changed) as changed:
+        album.save(name, "BBB", seen, "two")
+    assert (changed.value.now, file.read_text()) == ("AAA", "AAA")
+    assert album.save(name, "BBB", "AAA", "two")  # seen, and chosen
+    assert not album.save(name, "AAA", "AAA", "one")  # only looked at
+    file.write_text("by another program")
+    with pytest.raises(Changed):
+        album.save(name, "CCC", "BBB", "two")
+    assert album.save(name, "DDD", "by another program", "two")
+    assert album.save(name, "EEE", "by another program", "two")  # the answer to DDD was not here yet
+
+
+def test_what_is_typed_in_one_go_is_one_change(tmp_path):
+    album = opened(make_images(tmp_path / "discs", 2))
+    name, seen = "disc0001.png", "a disc, number 1"
+    for words in ("a", "a b", "a b c"):
+        assert album.save(name, words, seen, "page", goes_on=True)
+    assert not album.save(name, "a b c", seen, "page")  # the box is left
+    assert album.save(name, "d", "a b c", "page")
+    assert [album.undo()[0] for _ in range(3)] == [1, 1, 0]
+    assert album.entry(name).caption == seen
+
+
+def test_the_limit_is_that_of_the_trainer_trigger_word_and_commas_included(tmp_path):
+    """sdlora.models.text cuts: the same chunks, with the real tokenizer's words."""
+    folder = make_images(tmp_path / "discs", 3, "word " * 149)
+    write_caption(folder / "disc0002.png", "word " * 146)
+    write_caption(folder / "disc0003.png", ("word " * 60 + ", ") * 2 + "word " * 60)  # a chunk ends at its last comma
+    album = opened(folder)
+    told = {e.name: e.problems(Limits(64, 150, "ohwx")) for e in album.entries(Filter(), SIZE)}
+    assert told == {"disc0001.png": ["long"], "disc0002.png": [], "disc0003.png": ["long"]}
+    assert album.entry("disc0002.png").length(Limits(64, 150, "ohwx")) == 146 + 2  # the word and its comma
+    assert album.entry("disc0003.png").problems(Limits(64, 225)) == []
 
 
 def test_to_look_at_a_caption_made_from_the_name_does_not_write_it(tmp_path):

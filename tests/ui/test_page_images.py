@@ -105,6 +105,111 @@ def test_drop_edit_change_many_and_undo(page, server, tmp_path):
     assert read_caption(folder / "disc0004.png").text == "a disc, number 4"
 
 
+def chosen(page: Page) -> list[str]:
+    """The captions under the thumbnails that are marked as chosen."""
+    return page.locator("#gallery:not(.unmarked) .thumbnail-item.selected .caption-label").all_inner_texts()
+
+
+def test_what_is_typed_is_kept_and_two_pages_do_not_overwrite_each_other(page, server, tmp_path):
+    folder = make_images(tmp_path / "discs", 4)
+    file = folder / "disc0002.txt"
+    (folder / "disc0003.txt").unlink()
+    second = page.context.new_page()
+    for one in (page, second):
+        if one is page:
+            open_images(one, server)
+            show(one, folder)
+        else:
+            one.goto(server.url)
+        expect(one.locator("#summary")).to_contain_text("3 with a caption")
+        one.locator("#gallery .thumbnail-item").nth(1).click()
+        expect(box(one, "caption")).to_have_value("a disc, number 2")
+    expect(page.locator("#saved")).to_contain_text("of 225 tokens")
+    box(page, "caption").fill("")
+    box(page, "caption").press_sequentially("typed")
+    expect(page.locator("#saved")).to_contain_text("Saved")  # in a pause, without leaving the box
+    assert file.read_text() == "typed"
+    expect(box(page, "caption")).to_be_focused()
+    box(page, "caption").press_sequentially(" to the end")
+    page.reload()  # at once
+    for _ in range(50):
+        if file.read_text() == "typed to the end":
+            break
+        page.wait_for_timeout(100)
+    assert file.read_text() == "typed to the end"
+
+    box(second, "caption").fill("typed in the second page")
+    box(second, "caption").blur()
+    conflict = second.locator("#conflict")
+    for words in ("changed meanwhile", "typed in the second page", "typed to the end"):
+        expect(conflict).to_contain_text(words)
+    assert file.read_text() == "typed to the end"
+    second.locator("#keep-mine").click()
+    expect(conflict).to_be_hidden()
+    expect(second.locator("#gallery")).to_contain_text("typed in the second page")
+    assert file.read_text() == "typed in the second page"
+    second.locator("#undo").click()
+    expect(second.locator("#dropped")).to_contain_text("1 caption is as it was")
+    assert file.read_text() == "typed to the end"
+    file.write_text("by another program")
+    box(second, "caption").fill("mine")
+    box(second, "caption").blur()
+    expect(conflict).to_contain_text("by another program")
+    second.locator("#take-theirs").click()
+    expect(box(second, "caption")).to_have_value("by another program")
+    assert file.read_text() == "by another program"
+
+
+def test_mark_editor_preview_and_counts_follow_the_filter_and_every_edit(page, server, tmp_path):
+    folder = make_images(tmp_path / "discs", 6)
+    (folder / "disc0006.txt").unlink()
+    (folder / "disc0006.png").rename(folder / "red apple.png")
+    open_images(page, server)
+    show(page, folder)
+    named = page.locator("#filter label").filter(has_text="From file names")
+    expect(named).to_contain_text("(1)")
+    expect(page.locator("#gallery")).to_contain_text("from the file name · red apple")
+    page.locator("#gallery .thumbnail-item").nth(4).click()
+    expect(box(page, "caption")).to_have_value("a disc, number 5")
+
+    box(page, "search-captions").fill("number 5")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(1)
+    expect(page.locator("#gallery .thumbnail-item.selected")).to_have_count(1)
+    expect(box(page, "caption")).to_have_value("a disc, number 5")
+    box(page, "search-captions").fill("number 3")
+    expect(page.locator("#gallery")).to_contain_text("number 3")
+    expect(page.locator("#edit")).to_be_hidden()  # what is not among them is not edited
+    assert chosen(page) == []
+    page.locator("#gallery .thumbnail-item").first.click()
+    expect(box(page, "caption")).to_have_value("a disc, number 3")
+    box(page, "search-captions").fill("")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(6)
+    expect(page.locator("#gallery .thumbnail-item.selected")).to_contain_text("number 3")
+    assert chosen(page) == ["a disc, number 3"]
+
+    page.locator("#bulk-box button").first.click()
+    box(page, "bulk-what").fill("foo")
+    expect(page.locator("#bulk-apply")).to_have_text("Change 6 captions")
+    box(page, "search-captions").fill("disc")
+    expect(page.locator("#bulk-apply")).to_have_text("Change 5 captions")
+    expect(page.locator("#bulk-preview")).to_contain_text("Changes 5 of 5 captions")
+    page.locator("#bulk-apply").click()
+    expect(page.locator("#bulk-preview")).to_contain_text("Changed 5 captions")
+    page.locator("#undo").click()
+    expect(page.locator("#dropped")).to_contain_text("5 captions are as they were")
+    expect(page.locator("#bulk-apply")).to_have_text("Change 5 captions")  # the text is still there: press again
+
+    box(page, "search-captions").fill("")
+    expect(page.locator("#gallery .thumbnail-item")).to_have_count(6)
+    page.locator("#gallery .thumbnail-item").last.click()
+    expect(page.locator("#picture")).to_contain_text("made from the file name")
+    box(page, "caption").fill("an apple, red")
+    box(page, "caption").blur()
+    expect(named).to_contain_text("(0)")
+    expect(page.locator("#summary")).to_contain_text("6 with a caption")
+    assert chosen(page) == ["an apple, red"]
+
+
 def test_a_folder_can_be_dropped(page, server, tmp_path):
     open_images(page, server)
     page.locator("#new-set").click()
@@ -124,7 +229,7 @@ def test_find_problems_tags_and_put_aside(page, server, tmp_path):
     Image.new("RGB", (9, 9)).save(folder / "small.png")
     open_images(page, server)
     show(page, folder)
-    for sentence in ("10 images", "7 with a caption", "3 without", "1 can't be read", "1 very small"):
+    for sentence in ("10 images", "7 with a caption", "3 from file names", "1 can't be read", "1 very small"):
         expect(page.locator("#summary")).to_contain_text(sentence)
     page.locator("#filter label").filter(has_text="Problems").click()
     expect(page.locator("#gallery .thumbnail-item")).to_have_count(2)
@@ -132,7 +237,7 @@ def test_find_problems_tags_and_put_aside(page, server, tmp_path):
     expect(page.locator("#dropped")).to_contain_text("Moved 1 file to")
     expect(page.locator("#gallery .thumbnail-item")).to_have_count(1)
     assert (folder / ".aside" / "broken.png").exists()
-    page.locator("#filter label").filter(has_text="No caption").click()
+    page.locator("#filter label").filter(has_text="From file names").click()
     expect(page.locator("#gallery .thumbnail-item")).to_have_count(2)
     page.locator("#filter label").filter(has_text="All").click()
     page.locator("#tags-box button").first.click()

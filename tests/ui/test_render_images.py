@@ -15,7 +15,7 @@ from sdlora.data.edit import Edit
 from sdlora.data.images import load_image
 from sdlora.data.tags import variant
 from ui import render_images, sight
-from ui.album import Album, Filter
+from ui.album import Album, Filter, Limits
 from ui.place import Place
 from ui.sight import Training
 from ui.uploads import Added
@@ -43,10 +43,11 @@ def test_hostile_texts_stay_text(hostile):
     edit = Edit("front", "<script>alert(1)</script>")
     result = Added([entry.path], {}, 1, [(HOSTILE, HOSTILE)], [HOSTILE] * 20)
     pieces = {
-        "summary": render_images.summary(album, album.counts(4096), training),
+        "summary": render_images.summary(album, album.counts(Limits(4096)), training),
         "image": render_images.image(place, entry, training, False),
         "sees": render_images.image(place, entry, training, True),
-        "preview": render_images.preview(album.preview(Filter(), 128, edit), 1),
+        "preview": render_images.preview(album.preview(Filter(), Limits(128), edit), 1),
+        "conflict": render_images.conflict(HOSTILE, HOSTILE, HOSTILE),
         "added": render_images.added(result, album.folder),
     }
     for html in pieces.values():

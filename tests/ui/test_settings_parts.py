@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tomlkit
 from example import HOSTILE, make_images
+from PIL import Image
 from safetensors.numpy import save_file
 
 from sdlora.config import Settings, dump_settings, load_settings, make_settings
@@ -232,6 +233,19 @@ def test_passes_are_counted_as_the_trainer_counts_them(tmp_path, base):
     # 24 pictures in one bucket: five batches, two of them a step
     assert (found.images, found.shown, found.per_epoch, found.epochs) == (6, 24, 2.5, 400)
     assert estimate.pass_words(found) == ["6 images × 4 ÷ 10 = 2.5 steps per epoch.", "1,000 steps = 400 epochs."]
+
+
+def test_the_estimate_says_why_batches_are_not_full(tmp_path, base):
+    """8 images at batch 4 would be 2 batches; 6 of one shape and 2 of others make 2 + 1 + 1."""
+    settings = ready(tmp_path, base, **{"train.batch_size": 4})
+    words = estimate.pass_words(estimate.passes(settings, estimate.base_of(settings)))
+    assert len(words) == 2  # 6 alike: 4 and 2 are as full as can be
+    Image.new("RGB", (192, 64)).save(Path(settings.data.folder) / "wide.png")
+    Image.new("RGB", (64, 192)).save(Path(settings.data.folder) / "high.png")
+    estimate._looked.clear()
+    words = estimate.pass_words(estimate.passes(settings, estimate.base_of(settings)))
+    assert words[0] == "8 images ÷ 4 = 4 steps per epoch."
+    assert "have 3 shapes" in words[1]
 
 
 def test_the_browsers_table_gives_the_same_size():

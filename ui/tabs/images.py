@@ -37,6 +37,7 @@ class ImagesTab:
     bulk_by: gr.Textbox
     bulk_preview: gr.HTML
     bulk_apply: gr.Button
+    promised: gr.State
     gallery: gr.Gallery
     pager: gr.Row
     previous: gr.Button
@@ -46,7 +47,14 @@ class ImagesTab:
     editor: gr.Column
     chosen: gr.Textbox
     caption: gr.Textbox
+    seen: gr.Textbox
+    keep: gr.Button
     saved: gr.HTML
+    conflict: gr.Column
+    conflict_said: gr.HTML
+    held: gr.Textbox
+    keep_mine: gr.Button
+    take_theirs: gr.Button
     previous_image: gr.Button
     next_image: gr.Button
     sees: gr.Checkbox
@@ -80,6 +88,7 @@ def build(folder: str) -> ImagesTab:
             parts |= _grid()
         with gr.Column(scale=3, min_width=320, elem_id="editor"):
             parts |= _editor()
+    parts["promised"] = gr.State("")
     parts["where"], parts["looking"] = gr.State(Where()), gr.Timer(1.0, active=False)
     parts["remembered"] = gr.BrowserState("", storage_key="sdlora-folder", secret="sdlora")
     return ImagesTab(**parts)
@@ -171,10 +180,18 @@ def _grid() -> dict[str, Any]:
 
 
 def _editor() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_id="conflict") as conflict:
+        conflict_said = gr.HTML("", apply_default_css=False)
+        held = gr.Textbox(visible=False)
+        with gr.Row(elem_classes="small-buttons"):
+            mine = gr.Button(text.KEEP_MINE, size="sm", elem_id="keep-mine", min_width=130)
+            theirs = gr.Button(text.TAKE_THEIRS, size="sm", elem_id="take-theirs", min_width=130)
     picture = gr.HTML(render.note(text.PICK), elem_id="picture", apply_default_css=False)
     with gr.Column(visible=False, elem_id="edit") as editor:
         chosen = gr.Textbox(visible=False)
         caption = gr.Textbox(label=text.CAPTION, info=text.CAPTION_HELP, lines=3, max_lines=8, elem_id="caption")
+        seen = gr.Textbox(visible="hidden", elem_id="seen")
+        keep = gr.Button(visible="hidden", elem_id="keep-caption")
         saved = gr.HTML("", elem_id="saved", apply_default_css=False)
         with gr.Row(elem_classes="small-buttons"):
             before = gr.Button(text.PREVIOUS_IMAGE, size="sm", elem_id="previous-image", min_width=110)
@@ -184,7 +201,9 @@ def _editor() -> dict[str, Any]:
             aside = gr.Button(text.ASIDE_ONE, size="sm", elem_id="aside", min_width=170, scale=0)
     return {
         "picture": picture, "editor": editor, "chosen": chosen, "caption": caption, "saved": saved,
-        "previous_image": before, "next_image": after, "sees": sees, "aside": aside,
+        "seen": seen, "keep": keep, "conflict": conflict, "conflict_said": conflict_said, "held": held,
+        "keep_mine": mine, "take_theirs": theirs, "previous_image": before, "next_image": after, "sees": sees,
+        "aside": aside,
     }  # fmt: skip
 
 
@@ -195,7 +214,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     """Let the tab work. settings: the form's fields by key; those of ``sight.KEYS`` decide on crops and captions."""
     known = {key: settings[key] for key in sight.KEYS if key in settings}
     desk = Desk(tab, place, draft, tuple(known))
-    context = [tab.where, tab.filter, tab.search, tab.tags, tab.sees, *known.values()]
+    bulk = [tab.bulk_kind, tab.bulk_what, tab.bulk_by]
+    context = [
+        tab.where, tab.filter, tab.search, tab.tags, tab.sees, tab.chosen, *bulk, tab.promised, *known.values(),
+    ]  # fmt: skip
     quiet = dict(outputs=tab.all(), show_progress="hidden", concurrency_limit=None, **PRIVATE)
     often = dict(quiet, queue=False, trigger_mode="always_last")
 
@@ -224,15 +246,21 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
             None, js=images_js.FOCUS_AGAIN, **PRIVATE
         )
     tab.sees.input(desk.show_again, [tab.chosen, *context], **quiet)
-    tab.caption.blur(desk.save, [tab.chosen, tab.caption, *context], trigger_mode="multiple", **quiet)
+    # Captions are written in the order in which it was asked for.
+    writing = dict(quiet, concurrency_limit=1, concurrency_id="captions")
+    tab.caption.blur(desk.save, [tab.seen, tab.caption, *context], trigger_mode="multiple", **writing)
+    tab.keep.click(desk.keep, [tab.seen, tab.caption, *context], trigger_mode="multiple", **writing)
+    tab.keep_mine.click(desk.keep_mine, [tab.held, *context], **writing)
+    tab.take_theirs.click(desk.take_theirs, [tab.held, *context], **writing)
+    left = gr.Textbox(visible="hidden", elem_id="left")
+    left.submit(desk.leave, left, None, queue=False, **PRIVATE)  # by ``images_js``, when the page goes away
     tab.aside.click(desk.put_aside, [tab.chosen, *context], **quiet)
     tab.aside_broken.click(desk.put_broken_aside, context, **quiet)
 
-    bulk = [tab.bulk_kind, tab.bulk_what, tab.bulk_by]
     typed = [tab.bulk_kind.input, tab.bulk_what.change, tab.bulk_by.change]
-    gr.on(typed, desk.preview, [*bulk, *context], **often)
-    tab.bulk_apply.click(desk.apply, [*bulk, tab.chosen, *context], **dict(quiet, show_progress="minimal"))
-    tab.undo.click(desk.undo, [tab.chosen, *context], **dict(quiet, show_progress="minimal"))
+    gr.on(typed, desk.preview, context, **often)
+    tab.bulk_apply.click(desk.apply, context, **dict(writing, show_progress="minimal"))
+    tab.undo.click(desk.undo, context, **dict(writing, show_progress="minimal"))
 
     tab.trigger.change(desk.keep_trigger, tab.trigger, None, queue=False, trigger_mode="always_last", **PRIVATE)
     word = settings.get("data.trigger")

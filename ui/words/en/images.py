@@ -17,6 +17,7 @@ UNREADABLE = "{name} can't be read and is left out."
 UNREADABLES = "{count} images can't be read and are left out: {names}."
 AND_OTHERS = "{names} and {count} more"
 NO_CAPTION = "no caption"
+FROM_NAME = "from the file name"
 NOT_LOADED = "Press Show images first."
 GONE = "This image is not there any more. Press Show images again."
 
@@ -50,7 +51,7 @@ NO_NEW_FOLDER = "No folder could be made in {path} ({reason})."
 # ---- finding
 
 FILTER = "Show"
-FILTERS = {"all": "All", "bare": "No caption", "problem": "Problems"}
+FILTERS = {"all": "All", "bare": "No caption", "named": "From file names", "problem": "Problems"}
 SEARCH = "Search"
 SEARCH_HINT = "in captions and names"
 NOTHING_FOUND = "No image fits. Clear the search or choose All."
@@ -62,8 +63,13 @@ NO_TAGS = "Tags that several captions share appear here."
 
 PICK = "Choose an image to read and change its caption."
 CAPTION = "Caption"
-CAPTION_HELP = "Saved to the .txt file when you leave the box."
+CAPTION_HELP = "Saved to the .txt file as you type."
 SAVED = "Saved."
+CHANGED_MEANWHILE = (
+    "The caption of {name} was changed meanwhile, in another window or on the disk. Nothing is written yet."
+)
+TYPED_HERE, STANDS_THERE = "Typed here", "There now"
+KEEP_MINE, TAKE_THEIRS = "Keep what I typed", "Take what is there"
 NOT_SAVED = "{name} can't be saved ({reason})."
 TOKENS = "{tokens} of {limit} tokens"
 PREVIOUS_IMAGE, NEXT_IMAGE = "Previous image", "Next image"
@@ -78,16 +84,18 @@ PROBLEM_SHORT = {
     "long": "long caption",
 }
 PROBLEM_COUNTS = {
+    "named": "{count} from file names",
     "bare": "{count} without",
     "small": "{count} very small for {resolution} px",
     "shared": "{count} share a name",
-    "long": "{count} over 75 tokens",
+    "long": "{count} over {limit} tokens",
     "unreadable": "{count} can't be read",
 }
 PROBLEM_SENTENCES = {
     "small": "Very small for training at {resolution} pixels. A larger picture gives a sharper LoRA.",
+    "named": "Nobody has written a caption: this one is made from the file name.",
     "shared": "Another image has the same name but for its ending, so both have the same caption file.",
-    "long": "The caption has {tokens} tokens; the model reads the first 75.",
+    "long": "The caption has {tokens} tokens with the trigger word; at most {limit} are read.",
 }
 SEES = "What the model sees"
 SEES_SIZE = "Trains at {width} × {height} pixels."
@@ -96,7 +104,7 @@ SEES_WHOLE = "Nothing is cut off."
 SEES_NOT = "The model does not see this image: it is left out."
 SEES_NO_CAPTION = "No words: this image trains without a caption."
 SEES_TOKENS = "{tokens} of {limit} tokens"
-SEES_LONG = "{tokens} tokens; what comes after the first {limit} is not read."
+SEES_LONG = "{tokens} tokens; at most {limit} are read, so the end is not."
 
 # ---- many captions
 
@@ -108,6 +116,7 @@ BULK_WHAT, BULK_BY = "Text", "Replace with"
 APPLY = "Change"
 APPLY_COUNT_ONE, APPLY_COUNT_MANY = "Change {count} caption", "Change {count} captions"
 CHANGES_NOTHING = "This changes no caption."
+PREVIEW_ANEW = "The captions or the filter have changed since: look at what it does now, then press again."
 CHANGES_COUNT = "Changes {count} of {of} captions:"
 CHANGED_ONE, CHANGED_MANY = "Changed {count} caption.", "Changed {count} captions."
 UNDO = "Undo: {what}"

@@ -17,6 +17,7 @@ UNREADABLE = "{name} 无法读取，已跳过。"
 UNREADABLES = "{count} 张图片无法读取，已跳过：{names}。"
 AND_OTHERS = "{names} 等，另有 {count} 个"
 NO_CAPTION = "没有说明文字"
+FROM_NAME = "来自文件名"
 NOT_LOADED = "请先按“显示图片”。"
 GONE = "这张图片已经不存在，请再按一次“显示图片”。"
 
@@ -50,7 +51,7 @@ NO_NEW_FOLDER = "无法在 {path} 中新建文件夹（{reason}）。"
 # ---- finding
 
 FILTER = "显示"
-FILTERS = {"all": "全部", "bare": "没有说明文字", "problem": "有问题"}
+FILTERS = {"all": "全部", "bare": "没有说明文字", "named": "来自文件名", "problem": "有问题"}
 SEARCH = "搜索"
 SEARCH_HINT = "在说明文字和文件名中"
 NOTHING_FOUND = "没有符合的图片。请清除搜索内容，或选择“全部”。"
@@ -62,8 +63,11 @@ NO_TAGS = "多条说明文字共有的标签会显示在这里。"
 
 PICK = "选择一张图片，查看并修改它的说明文字。"
 CAPTION = "说明文字"
-CAPTION_HELP = "离开输入框时保存到 .txt 文件。"
+CAPTION_HELP = "输入时自动保存到 .txt 文件。"
 SAVED = "已保存。"
+CHANGED_MEANWHILE = "{name} 的说明文字已在别的窗口或磁盘上被更改。目前还没有写入任何内容。"
+TYPED_HERE, STANDS_THERE = "这里输入的", "现在的内容"
+KEEP_MINE, TAKE_THEIRS = "保留我输入的", "采用现在的内容"
 NOT_SAVED = "{name} 无法保存（{reason}）。"
 TOKENS = "{tokens} / {limit} 个词元"
 PREVIOUS_IMAGE, NEXT_IMAGE = "上一张", "下一张"
@@ -78,16 +82,18 @@ PROBLEM_SHORT = {
     "long": "说明文字太长",
 }
 PROBLEM_COUNTS = {
+    "named": "{count} 张来自文件名",
     "bare": "{count} 张没有",
     "small": "{count} 张对 {resolution} 像素来说太小",
     "shared": "{count} 张同名",
-    "long": "{count} 条超过 75 个词元",
+    "long": "{count} 条超过 {limit} 个词元",
     "unreadable": "{count} 张无法读取",
 }
 PROBLEM_SENTENCES = {
     "small": "以 {resolution} 像素训练时，这张图片太小。更大的图片能得到更清晰的 LoRA。",
+    "named": "没有人写过说明文字：这一条取自文件名。",
     "shared": "另一张图片除扩展名外与它同名，因此两张共用一个说明文件。",
-    "long": "说明文字有 {tokens} 个词元，模型只读取前 75 个。",
+    "long": "加上触发词，说明文字有 {tokens} 个词元；最多读取 {limit} 个。",
 }
 SEES = "模型看到的样子"
 SEES_SIZE = "以 {width} × {height} 像素训练。"
@@ -96,7 +102,7 @@ SEES_WHOLE = "没有裁切。"
 SEES_NOT = "模型看不到这张图片：它被跳过。"
 SEES_NO_CAPTION = "没有文字：这张图片不带说明文字进行训练。"
 SEES_TOKENS = "{tokens} / {limit} 个词元"
-SEES_LONG = "{tokens} 个词元；前 {limit} 个之后的内容不会被读取。"
+SEES_LONG = "{tokens} 个词元；最多读取 {limit} 个，因此末尾不会被读取。"
 
 # ---- many captions
 
@@ -108,6 +114,7 @@ BULK_WHAT, BULK_BY = "文字", "替换为"
 APPLY = "修改"
 APPLY_COUNT_ONE, APPLY_COUNT_MANY = "修改 {count} 条说明文字", "修改 {count} 条说明文字"
 CHANGES_NOTHING = "不会改变任何说明文字。"
+PREVIEW_ANEW = "说明文字或筛选结果已经改变：请看现在会有什么变化，然后再按一次。"
 CHANGES_COUNT = "将修改 {of} 条中的 {count} 条说明文字："
 CHANGED_ONE, CHANGED_MANY = "已修改 {count} 条说明文字。", "已修改 {count} 条说明文字。"
 UNDO = "撤销：{what}"

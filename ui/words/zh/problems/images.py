@@ -66,9 +66,6 @@ SENTENCES = {
     "Write captions as .txt files beside the images.": "请在图片旁边用 .txt 文件写说明文字。",
     "The caption {file} can't be read ({reason}).": "说明文件 {file} 无法读取（{reason}）。",
     "The caption {file} can't be saved ({reason}).": "说明文件 {file} 无法保存（{reason}）。",
-    "The caption of {name} has {count} characters; the model reads about the first 300 of them.": (
-        "{name} 的说明文字有 {count} 个字符，模型大约只读取前 300 个。"
-    ),
     "{images_lose} more than {percent} to the crop: {names}.": "{images_lose}因裁剪损失超过 {percent}：{names}。",
     'Cut them yourself to what matters, or set data.fit to "pad".': (
         "请自己裁剪出重要的部分，或把 data.fit 设为“pad”。"
@@ -91,7 +88,6 @@ SENTENCES = {
         "{captioned}的说明含有 {choice} 这样的选项，会按普通文字训练。"
     ),
     "Switch data.wildcards on to draw one at each step.": "打开 data.wildcards 可每步随机取一个。",
-    "Put what matters first.": "请把重要的内容写在前面。",
     "{file} can't be read ({reason}).": "{file} 无法读取（{reason}）。",
     "{file} is not readable in line {lines}.": "{file} 的这些行无法读取：{lines}。",
     'Each line must be like {{"file_name": "cat.png", "text": "a cat"}}.': (

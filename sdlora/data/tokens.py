@@ -1,4 +1,7 @@
-"""How many tokens of the text encoder a caption takes. Every Stable Diffusion has the same vocabulary, CLIP's."""
+"""How many tokens of the text encoder a caption takes. Every Stable Diffusion has the same vocabulary, CLIP's.
+
+No torch: the checks and the page count with it what the trainer then reads.
+"""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -7,9 +10,11 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 import sdlora
+from sdlora.models.prompts import REACH, chunks
 
-LIMIT = 75  # a text encoder's window of 77 less its two marks
+CHUNK = 75  # a text encoder's window of 77 less its two marks
 VOCABULARY = Path(sdlora.__file__).parent / "models" / "clip"
+COMMA = ",</w>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -29,3 +34,19 @@ def _tokenizer() -> Tokenizer:
 def count(captions: Iterable[str]) -> list[int]:
     """The number of tokens of each, without the begin and end marks."""
     return [len(encoded.ids) for encoded in _tokenizer().encode_batch(list(captions))]
+
+
+def limit(max_tokens: int) -> int:
+    """How many tokens are read at most: data.max_tokens in whole chunks."""
+    return max(1, max_tokens // CHUNK) * CHUNK
+
+
+@lru_cache(maxsize=4096)
+def fits(caption: str, max_tokens: int, weighted: bool = False) -> bool:
+    """Is all of it read? A full chunk ends at a comma, so a caption may be cut that has no more than ``max_tokens``."""
+    most = limit(max_tokens)
+    if len(caption.encode("utf-8", "replace")) <= most - (most // CHUNK - 1) * REACH:  # a token has a byte at least
+        return True
+    tokenizer = _tokenizer()
+    read = chunks(caption, lambda part: tokenizer.encode(part).ids, CHUNK, (tokenizer.token_to_id(COMMA),), weighted)
+    return len(read) * CHUNK <= most
