@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sdlora import __version__, inuse
-from sdlora.config import SettingInfo, all_settings, load_settings, make_settings, merge, read_toml, salvage
+from sdlora.config import SettingInfo, all_settings, make_settings, merge, read_toml, salvage
 from sdlora.demo import EXAMPLE
 from sdlora.errors import UserError, explain
 from sdlora.foreign import import_file, tool_of
@@ -210,11 +210,11 @@ def train_command(args: argparse.Namespace) -> int:
     from sdlora.terminal import follow
 
     if args.run_folder or args.resume:
-        run = _existing(args.run_folder or args.resume)
+        run = Run.open(args.run_folder or args.resume)
         if args.resume and (args.origin or args.settings or overrides_of(args)):
             fix = f"To change them, begin a new run at its last checkpoint: sdlora train --from {run.folder} …"
             raise UserError("A resumed run keeps its settings.", fix=fix)
-        return follow(run, load_settings(run.folder / "settings.toml"), plain=bool(args.run_folder))
+        return follow(run, run.settings(), plain=bool(args.run_folder))
     if args.origin:
         device = args.__dict__.get("train.device", "auto")
         made = lambda: begin_at_origin(args)  # noqa: E731
@@ -227,7 +227,7 @@ def train_command(args: argparse.Namespace) -> int:
     from sdlora.train.processes import made_by_main
 
     run = Run(made_by_main(lambda: str(made()[0].folder), device))
-    return follow(run, load_settings(run.folder / "settings.toml"))
+    return follow(run, run.settings())
 
 
 def begin_at_origin(args: argparse.Namespace):
@@ -315,7 +315,7 @@ def draw_command(args: argparse.Namespace) -> int:
 def export_command(args: argparse.Namespace) -> int:
     from sdlora.commands import export_run
 
-    path, error = export_run(_existing(args.run_folder), args)
+    path, error = export_run(Run.open(args.run_folder), args)
     print(f"Wrote {path} (read back through diffusers: relative error {error:.1e})")
     return 0
 
@@ -327,18 +327,22 @@ def runs_command(args: argparse.Namespace) -> int:
     runs = list_runs(args.folder)
     for run in runs:
         step, file = 0, ""
-        for _, event in run.events():
-            step = event.step if isinstance(event, StepDone) else step
-            file = event.file if isinstance(event, Finished) else file
-        origin = origin_of(run.folder)
-        print(f"{run.name:40} {run.state():12} step {step:<7} {file}{f'  (from {origin})' if origin else ''}")
+        try:
+            state, origin = run.state(), origin_of(run.folder)
+            for _, event in run.events():
+                step = event.step if isinstance(event, StepDone) else step
+                file = event.file if isinstance(event, Finished) else file
+        except (OSError, UserError) as error:  # the others are listed all the same
+            print(f"{run.name:40} unreadable   {explain(error)}")
+            continue
+        print(f"{run.name:40} {state:12} step {step:<7} {file}{f'  (from {origin})' if origin else ''}")
     if not runs:
         print(f"No runs in {args.folder}.")
     return 0
 
 
 def request_command(args: argparse.Namespace) -> int:
-    run = _existing(args.run_folder)
+    run = Run.open(args.run_folder)
     if not run.alive():
         raise UserError(f"{run.name} is not being trained.", fix=f"To go on: sdlora train --resume {run.folder}")
     what = {"continue": "pause", "pictures": "sample"}.get(args.what, args.what)
@@ -367,12 +371,6 @@ def demo_command(args: argparse.Namespace) -> int:
 
 
 # ---- helpers
-
-
-def _existing(folder: Path) -> Run:
-    if not (folder / "settings.toml").is_file():
-        raise UserError(f"{folder} is not a run folder (no settings.toml in it).", fix="`sdlora runs` lists them.")
-    return Run(folder)
 
 
 def _print_problems(error: UserError) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tomlkit
 
-from sdlora.config import Settings, all_settings, load_settings
+from sdlora.config import Settings, all_settings
 from sdlora.errors import Problem, UserError
 from sdlora.models.families import inspect_base
 from sdlora.models.hub import follow
@@ -91,7 +91,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     from sdlora.train.finish import facts_of, make_plain, write_lora
     from sdlora.train.setup import base_of, load_trainee
 
-    settings = load_settings(run.folder / "settings.toml")
+    settings = run.settings()
     if args.metadata:
         settings.save.metadata = args.metadata
     there = dict(run.checkpoints())

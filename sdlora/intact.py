@@ -12,6 +12,9 @@ DIGEST = "digest"  # the key of a JSON file's digest
 NAME = 40  # characters of the file's name in the temporary one: what both add up to is never too long for a disk
 
 
+MARK = "# sha256 "  # begins the last line of a text that is sealed
+
+
 class Damaged(ValueError):
     """A file does not hold what was written: cut, changed, or no JSON object at all. ``str()``: in what way."""
 
@@ -74,6 +77,21 @@ def read_json(path: Path | str, digest: bool = True) -> dict[str, Any]:
     if said is not None and said != _digest(content):
         raise Damaged("changed or torn")
     return content
+
+
+def sealed_text(text: str) -> str:
+    """The text with a last line, a comment in TOML, that holds the digest of all lines above it."""
+    body = text if text.endswith("\n") or not text else text + "\n"
+    return f"{body}{MARK}{digest_of(body.encode())} of the lines above; whoever changes them deletes this line\n"
+
+
+def seal_of(text: str) -> bool | None:
+    """Is a text still what ``sealed_text`` made? None if it has no such line. Kinds of line ends don't count."""
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if not lines[-1].startswith(MARK):
+        return None
+    body = "".join(f"{line}\n" for line in lines[:-1])
+    return lines[-1][len(MARK) :].split(" ")[0] == digest_of(body.encode())
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.checkpoints import checkpoints_in, newest_intact, verified
-from sdlora.config import Settings, dump_settings, load_settings, merge, salvage
+from sdlora.config import Settings, dump_settings, merge, salvage
 from sdlora.errors import Problem, UserError, explain
 from sdlora.intact import Damaged, read_json, write_json
-from sdlora.run import Run
+from sdlora.run import Run, is_folder
 
 FILE = "origin.json"
 CALM = 1e-4  # the highest learning rate to advise after a training that blew up
@@ -48,9 +48,9 @@ def origin_of(run_folder: Path | str) -> Origin | None:
 def parse(text: str) -> tuple[Run, int | None]:
     """(run, step) of "RUN" or "RUN@STEP"; step is None for the newest. UserError if there is no such run."""
     head, sign, step = text.rpartition("@")
-    if sign and re.fullmatch(r"[0-9]{1,18}", step) and not Path(text).is_dir():
-        return _run(Path(head)), int(step)
-    return _run(Path(text)), None
+    if sign and re.fullmatch(r"[0-9]{1,18}", step) and not is_folder(text):
+        return Run.open(Path(head)), int(step)
+    return Run.open(Path(text)), None
 
 
 def settings_for(run: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def settings_for(run: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
     train.lr, the test pictures' size with data.resolution, the cache with data.folder, prediction and noise schedule
     with model.base.
     """
-    settings = load_settings(run.folder / "settings.toml")
+    settings = run.settings()
     values, unset = settings.model_dump(mode="python"), Settings().model_dump(mode="python")
     train, data, sample = settings.train, settings.data, settings.sample
     derived = {
@@ -111,7 +111,7 @@ def problems_with(run: Run, step: int, checkpoint: Path | None, settings: Settin
         problems.append(
             Problem(what, "train.steps counts from the first run's beginning: set it higher.", "train.steps")
         )
-    before = load_settings(run.folder / "settings.toml")
+    before = run.settings()
     changed = [key for key in STRENGTHS if _value(before, key) != _value(settings, key)]
     if changed and "format" not in verified(checkpoint):
         what = f"{changed[0]} can't change: an older version saved this checkpoint and did not note its alpha."
@@ -187,12 +187,6 @@ def _is_whole(path: Path) -> bool:
         return bool(verified(path))
     except Damaged:
         return False
-
-
-def _run(folder: Path) -> Run:
-    if not (folder / "settings.toml").is_file():
-        raise UserError(f"{folder} is not a run folder (no settings.toml in it).", fix="`sdlora runs` lists them.")
-    return Run(folder)
 
 
 def _value(settings: Settings, key: str) -> Any:

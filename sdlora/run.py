@@ -22,9 +22,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sdlora.checkpoints import checkpoints_in
+from sdlora.config import Settings, make_settings, read_toml
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, from_line, to_line
-from sdlora.intact import write_atomically
+from sdlora.intact import seal_of, sealed_text, write_atomically
 
 REQUESTS = ("stop", "save", "sample", "pause")
 SWEPT = ("", "samples", "checkpoints", "control", "exports")  # folders of a run in which files are written
@@ -37,6 +38,14 @@ def safe_name(text: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", text, flags=re.UNICODE).strip("-. ")[:60].strip("-. ")
     reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, flags=re.IGNORECASE)
     return "lora" if not name or reserved else name
+
+
+def is_folder(path: Path | str) -> bool:
+    """Is there such a folder? False, too, for a name that no disk could have."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 class Run:
@@ -64,8 +73,45 @@ class Run:
             break
         for part in ("control", "samples", "checkpoints"):
             (folder / part).mkdir()
-        write_atomically(folder / "settings.toml", settings_toml)
+        write_atomically(folder / "settings.toml", sealed_text(settings_toml))
         return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Run":
+        """The run in a folder that is there; UserError if it is none, whatever its name is."""
+        try:
+            found = (Path(folder) / "settings.toml").is_file()
+        except (OSError, ValueError):  # no name that a disk could have
+            found = False
+        if not found:
+            shown = str(folder) if len(str(folder)) <= 200 else str(folder)[:197] + "..."
+            raise UserError(f"{shown} is not a run folder (no settings.toml in it).", fix="`sdlora runs` lists them.")
+        return cls(folder)
+
+    def settings(self) -> Settings:
+        """The settings that the run was begun with.
+
+        UserError for a file that is cut, damaged or edited: a run goes on with what it began with. Who edits on purpose
+        deletes the last line, which holds the digest; then all that counts is that the end of the file is there. So it
+        is with runs of version 0.1.0, which wrote no such line.
+        """
+        path = self.folder / "settings.toml"
+        values = read_toml(path)
+        intact = seal_of(path.read_text(encoding="utf-8-sig"))
+        if intact is False:
+            raise UserError(
+                f"The settings of {self.name} are not those it began with: settings.toml was edited or damaged.",
+                fix="If you edited it on purpose, delete its last line; else put back a copy, or begin a new run.",
+                where=str(path),
+            )
+        last = values.get("run")
+        if intact is None and not (isinstance(last, dict) and "folder" in last):
+            raise UserError(
+                f"The settings of {self.name} are not whole: the end of settings.toml is missing.",
+                fix="Put back a copy, or begin a new run.",
+                where=str(path),
+            )
+        return make_settings(values, path.name)
 
     @property
     def name(self) -> str:
@@ -123,7 +169,7 @@ class Run:
 
     def alive(self) -> bool:
         """Does a trainer hold the lock? True whatever the last event says; false after any kind of death."""
-        if not (self.folder / "lock").exists():
+        if not (self.folder / "lock").is_file():
             return False
         probe = FileLock(self.folder / "lock", blocking=False)
         try:
@@ -136,7 +182,7 @@ class Run:
     def events(self) -> Iterator[tuple[float, Event]]:
         """(unix time, event) in order; lines that can't be read are passed over."""
         path = self.folder / "events.jsonl"
-        if not path.exists():
+        if not path.is_file():
             return
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:

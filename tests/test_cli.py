@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sdlora.cli import build_parser, main, overrides_of
-from sdlora.config import all_settings, load_settings
+from sdlora.config import all_settings, dump_settings, load_settings, make_settings
+from sdlora.events import StepDone
+from sdlora.run import Run, list_runs
 
 
 def told(capsys, *argv):
@@ -105,7 +107,7 @@ def test_what_no_sentence_foresaw_names_the_file_that_has_the_details(tmp_path, 
     def fail(*_):
         raise KeyError("odd")
 
-    monkeypatch.setattr("sdlora.cli._existing" if place == "run" else "sdlora.cli.list_runs", fail)
+    monkeypatch.setattr("sdlora.cli.Run.open" if place == "run" else "sdlora.cli.list_runs", fail)
     if place == "nowhere":  # the current folder takes no file
         (tmp_path / "sdlora-error.txt").mkdir()
     status, _, err = told(capsys, *(["stop", str(run)] if place == "run" else ["runs", "no-such-folder"]))
@@ -125,3 +127,36 @@ def test_the_demo_is_offered_only_where_its_pictures_are(tmp_path, monkeypatch, 
     with pytest.raises(SystemExit):
         main(["demo"])
     assert "invalid choice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [
+    "stop", "pause", "continue", "save", "pictures", "export", "train --resume", "train --from", "sample", "draw",
+])  # fmt: skip
+def test_a_name_that_no_disk_could_have_is_one_sentence(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = told(capsys, *command.split(), "x" * 300)
+    assert status == 1 and "Traceback" not in err and "xxx" in err
+    assert len([line for line in err.splitlines() if not line.startswith("Details")]) == 1
+
+
+def test_all_runs_are_listed_although_some_are_odd(tmp_path, capsys):
+    for number in range(6):
+        Run.create(tmp_path, f"n{number}", "").write(StepDone(number, 0.1, 0.1, 0.1))
+    folders = {run.name.rpartition("_")[2]: run.folder for run in list_runs(tmp_path)}
+    for name, number in (("lock", 1), ("settings.toml", 3), ("events.jsonl", 4)):
+        if (folders[f"n{number}"] / name).exists():
+            (folders[f"n{number}"] / name).unlink()
+        (folders[f"n{number}"] / name).mkdir()
+    (folders["n2"] / "checkpoints" / "²").mkdir()
+    (folders["n5"] / "events.jsonl").write_bytes(b"\xff\0{" * 1000 + b"[" * 100_000)
+    status, out, err = told(capsys, "runs", str(tmp_path))
+    assert (status, err) == (0, "") and all(f"_n{number} " in out for number in range(6))
+
+
+def test_half_of_a_runs_settings_is_never_trained(tmp_path, capsys):
+    run = Run.create(tmp_path, "x", dump_settings(make_settings({"train": {"steps": 12}})))
+    path = run.folder / "settings.toml"
+    path.write_text(path.read_text()[: len(path.read_text()) // 2].rpartition("\n")[0])
+    for command in ("train --resume", "train --run", "export"):
+        status, out, err = told(capsys, *command.split(), str(run.folder))
+        assert status == 1 and out == "" and "The settings of" in err and "are not whole" in err

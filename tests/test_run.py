@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdlora.config import dump_settings, make_settings
 from sdlora.errors import UserError
 from sdlora.events import Finished, Sampled, Started, StepDone, from_line, to_line
 from sdlora.run import Run, list_runs, safe_name
@@ -92,3 +93,56 @@ def test_old_checkpoints_go(run):
     assert [s for s, _ in run.checkpoints()] == [5, 20, 100]
     run.drop_old_checkpoints(2)
     assert [s for s, _ in run.checkpoints()] == [20, 100]
+
+
+WHOLE = dump_settings(make_settings({"train": {"steps": 12}}))
+
+
+@pytest.fixture
+def whole(tmp_path):
+    return Run.create(tmp_path / "runs", "whole", WHOLE)
+
+
+def test_a_run_knows_its_own_settings(whole):
+    path = whole.folder / "settings.toml"
+    assert whole.settings().train.steps == 12
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # an editor on Windows saved it
+    assert whole.settings() == make_settings({"train": {"steps": 12}})
+
+
+def test_settings_that_were_cut_at_any_line_are_named(whole):
+    path = whole.folder / "settings.toml"
+    lines = path.read_text().splitlines(keepends=True)
+    end = next(n for n, line in enumerate(lines) if line.startswith("folder") and n > len(lines) - 6)
+    for kept in range(end + 1):
+        path.write_text("".join(lines[:kept]))
+        with pytest.raises(UserError, match="whole are not whole: the end of settings.toml is missing"):
+            whole.settings()
+
+
+@pytest.mark.parametrize("change", [("steps = 12", "steps = 10"), ("lr = 0.0001\n", ""), ("seed = 0", "seed = 1")])
+def test_settings_that_were_edited_are_named_and_can_be_taken(whole, change):
+    path = whole.folder / "settings.toml"
+    text = path.read_text().replace(*change, 1)
+    assert text != path.read_text()
+    path.write_text(text)
+    with pytest.raises(UserError, match="edited or damaged. If you edited it on purpose, delete its last line"):
+        whole.settings()
+    path.write_text("".join(text.splitlines(keepends=True)[:-1]))  # as the sentence says
+    assert whole.settings().train.steps in (10, 12)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "猫" * 200, "a\0b", "", "."])
+def test_what_is_no_run_is_told_in_a_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is not a run folder") as told:
+        Run.open(name)
+    assert len(str(told.value)) < 300
+
+
+def test_odd_files_in_a_run_stop_nobody(whole):
+    for name in ("lock", "events.jsonl"):
+        (whole.folder / name).mkdir()
+    (whole.folder / "checkpoints" / "²").mkdir()
+    (whole.folder / "checkpoints" / "000004").mkdir()
+    assert (whole.state(), list(whole.events()), [step for step, _ in whole.checkpoints()]) == ("new", [], [4])

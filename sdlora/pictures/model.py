@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import nn
 
 from sdlora.checkpoints import WEIGHTS
-from sdlora.config import Model, Settings, dump_settings, load_settings, make_settings, parse_toml
+from sdlora.config import Model, Settings, dump_settings, make_settings, parse_toml
 from sdlora.errors import UserError
 from sdlora.lora.adapter import Adapter
 from sdlora.lora.metadata import without_paths
@@ -19,7 +19,7 @@ from sdlora.models import device
 from sdlora.models.families import BaseInfo
 from sdlora.models.load import load_text_encoders, load_unet
 from sdlora.preflight import stack_of
-from sdlora.run import safe_name
+from sdlora.run import Run, is_folder, safe_name
 from sdlora.train.checkpoint import load_weights
 from sdlora.train.setup import attach_adapter, base_of
 
@@ -71,14 +71,14 @@ class Loaded:
 def source_of(path: Path) -> Source:
     """The LoRA at ``path`` (a file, a run folder or a checkpoint of one) and the settings it was trained with, where
     they are known. UserError for a folder that is neither."""
-    if (path / WEIGHTS).is_file():
-        return Source(path, load_settings(path.parent.parent / "settings.toml"), checkpoint=True)
+    if is_folder(path) and (path / WEIGHTS).is_file():
+        return Source(path, Run(path.parent.parent).settings(), checkpoint=True)
     return Source(*lora_of(path))
 
 
 def lora_of(path: Path) -> tuple[Path, Settings | None]:
     """The LoRA file and, where known, the settings it was trained with."""
-    if not path.is_dir():
+    if not is_folder(path):
         told = _settings_in(path)
         return path, _of_its_run(path, told) or told
     if not (path / "settings.toml").is_file():
@@ -86,7 +86,7 @@ def lora_of(path: Path) -> tuple[Path, Settings | None]:
     files = sorted(path.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
     if not files:
         raise UserError(f"{path.name} has no LoRA file yet.", fix=f"Write one with: sdlora export {path}")
-    return files[-1], load_settings(path / "settings.toml")
+    return files[-1], Run(path).settings()
 
 
 def _settings_in(path: Path) -> Settings | None:
@@ -104,7 +104,7 @@ def _settings_in(path: Path) -> Settings | None:
 def _of_its_run(path: Path, told: Settings | None) -> Settings | None:
     """The settings of the run folder that a LoRA file lies in, if it is that run's: the file's own have no folders."""
     try:
-        own = load_settings(path.parent / "settings.toml")
+        own = Run(path.parent).settings()
     except UserError:
         return None
     if told is None:  # a file that tells the minimum

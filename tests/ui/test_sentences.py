@@ -17,7 +17,7 @@ ROOMS = ("data", "models", "train", "lora", "pictures", "foreign")
 ALONE = ("effects", "errors", "config", "filekinds", "preflight", "run", "size", "checkpoints", "origin")
 FUNCTIONS = {
     "terminal": ("_follow",),
-    "cli": ("_existing", "train_command"),
+    "cli": ("train_command",),
     "commands": ("export_run", "download_base"),
 }
 # Strings in them that no page shows: keys and values of files, names of things, what the terminal alone says.

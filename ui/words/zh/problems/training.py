@@ -16,6 +16,17 @@ SENTENCES = {
     "Use a shorter run name.": "请用更短的训练名称。",
     "The system refused{place}: {reason}.": "系统拒绝{place}：{reason}。",
     "Check the path and try again.": "请检查路径后重试。",
+    # ---- a run's settings
+    "The settings of {name} are not those it began with: settings.toml was edited or damaged.": (
+        "{name} 的设置与开始时不同：settings.toml 被修改过或已损坏。"
+    ),
+    "If you edited it on purpose, delete its last line; else put back a copy, or begin a new run.": (
+        "如果是您有意修改的，请删除它的最后一行；否则请恢复副本，或开始新的训练。"
+    ),
+    "The settings of {name} are not whole: the end of settings.toml is missing.": (
+        "{name} 的设置不完整：settings.toml 的末尾缺失。"
+    ),
+    "Put back a copy, or begin a new run.": "请恢复副本，或开始新的训练。",
     # ---- training
     "The cached latents of {captions} were damaged and are made again.": (
         "{captions} 的潜变量缓存已损坏，正在重新生成。"
