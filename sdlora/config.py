@@ -127,7 +127,9 @@ class Train(Section):
     )
     warmup: int = setting(0, "Steps over which the learning rate rises from zero.", ge=0, le=1_000_000)
     weight_decay: float = setting(0.01, "AdamW's weight decay.", "expert", ge=0, le=1)
-    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 for never.", "expert", ge=0)
+    max_grad_norm: float = setting(
+        1.0, "Gradients are scaled down to this norm; 0 for never.", "expert", ge=0, le=1_000_000
+    )
     precision: Literal["auto", "fp32", "fp16", "bf16"] = setting(
         "auto", "Precision of the arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU."
     )
@@ -155,7 +157,7 @@ class Train(Section):
 class Sample(Section):
     prompts: list[str] = setting(list, "Prompts of the test pictures, one picture each.", "basic")
     negative: str = setting("", "Negative prompt of the test pictures.", max_length=10_000)
-    every: int = setting(250, "Steps between test pictures; 0 for only at the start and the end.", ge=0)
+    every: int = setting(250, "Steps between test pictures; 0 for only at the start and the end.", ge=0, le=10_000_000)
     size: int = setting(0, "Side of the test pictures in pixels; 0 for the training resolution.", ge=0, le=4096)
     steps: int = setting(20, "Denoising steps of a test picture.", ge=1, le=1000)
     guidance: float = setting(7.5, "Guidance scale: how strictly the prompt is followed.", ge=1, le=100)
@@ -167,7 +169,10 @@ class Sample(Section):
 
 class ValidationLoss(Section):
     every: int = setting(
-        100, "Steps between measurements of the validation loss: same images, same noise each time; 0 for never.", ge=0
+        100,
+        "Steps between measurements of the validation loss: same images, same noise each time; 0 for never.",
+        ge=0,
+        le=10_000_000,
     )
     held_out: int = setting(
         0, "Images kept out of training to measure on; 0 measures on four of the training images.", ge=0, le=10_000
@@ -175,8 +180,8 @@ class ValidationLoss(Section):
 
 
 class Save(Section):
-    every: int = setting(250, "Steps between checkpoints; 0 for only at the end.", ge=0)
-    keep: int = setting(3, "How many of the newest checkpoints stay; 0 for all.", ge=0)
+    every: int = setting(250, "Steps between checkpoints; 0 for only at the end.", ge=0, le=10_000_000)
+    keep: int = setting(3, "How many of the newest checkpoints stay; 0 for all.", ge=0, le=1_000_000)
     container: Literal["kohya", "diffusers"] = setting(
         "kohya", "Layout of the LoRA file: kohya loads in every tool, diffusers only in diffusers."
     )

@@ -48,6 +48,13 @@ def growths(info: BaseInfo, rank_pattern: Mapping[str, int]) -> dict[tuple[str, 
     return _growths(info, tuple(rank_pattern.items()))
 
 
+def layers_of(info: BaseInfo, targets: str, text_encoder: bool) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the weight under every layer that learns, as ``inject`` names them ("unet.mid_block. …")."""
+    unet = {f"unet.{path}": shape for path, shape in _unet_layers(info).items()}
+    text = {f"{root}.{path}": s for root in info.text_encoders for path, s in _text_layers(info, root).items()}
+    return _chosen(unet, UNET_SETS[targets]) | (_chosen(text, TEXT_ENCODER) if text_encoder else {})
+
+
 @lru_cache(maxsize=16)
 def _growths(info: BaseInfo, patterns: tuple[tuple[str, int], ...]) -> dict[tuple[str, bool], Growth]:
     unet = {f"unet.{path}": shape for path, shape in _unet_layers(info).items()}

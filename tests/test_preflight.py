@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from base_models import write_single_file
 from PIL import Image
 from safetensors.numpy import save_file
 
 from sdlora.config import Settings, dump_settings, make_settings, merge
-from sdlora.errors import Problem
+from sdlora.errors import Problem, UserError
 from sdlora.models.families import inspect_base
 from sdlora.preflight import cache_folder, check, resolve, scan_for
 
@@ -293,6 +294,41 @@ def test_the_dataset_of_the_settings(settings: Settings, base: Path, tmp_path: P
     items = scan_for(settings, info).items
     assert {(i.placement.bucket, i.repeats) for i in items} == {((64, 64), 3)}
     assert cache_folder(settings) == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("rate", [1, 0.02, 0.01, 1e-3])
+@pytest.mark.parametrize("key", ["train.lr", "train.text_encoder_lr"])
+def test_a_rate_that_adamw_can_not_bear_is_noted(settings: Settings, key: str, rate: float) -> None:
+    setattr(settings.train, key.partition(".")[2], rate)
+    notes = [problem for problem in check(settings) if problem.where == key and "AdamW" in problem.what]
+    assert [note.fatal for note in notes] == ([False] if rate > 0.01 else [])
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("single", [False, True])
+def test_patterns_that_fit_nothing_are_told_before_anything_is_loaded(
+    settings: Settings, bases, tmp_path: Path, family: str, single: bool
+) -> None:
+    path = bases(family)
+    path = write_single_file(path, family, tmp_path / "base.safetensors") if single else path
+    settings.model.base, settings.adapter.text_encoder = str(path), False
+    settings.adapter.rank_pattern = {"*.mid_block.*": 2, "*.nothing.*": 3, "*text_encoder*": 4}
+    settings.adapter.alpha_pattern = {"unet.*": 2.0, "mid_block": 1.0}
+    told = [(p.what, p.where, p.fatal) for p in check(settings) if p.where.endswith("_pattern")]
+    assert told == [
+        ("The rank_pattern '*.nothing.*' fits none of the layers that learn.", "adapter.rank_pattern", True),
+        ("The rank_pattern '*text_encoder*' fits none of the layers that learn.", "adapter.rank_pattern", True),
+        ("The alpha_pattern 'mid_block' fits none of the layers that learn.", "adapter.alpha_pattern", True),
+    ]
+    settings.adapter.text_encoder = True
+    assert sum("text_encoder" in problem.what for problem in check(settings) if problem.fatal) == 0
+
+
+@pytest.mark.parametrize("key", ["sample.every", "validation.every", "save.every", "save.keep", "train.max_grad_norm"])
+def test_numbers_of_hundreds_of_digits_are_refused(key: str) -> None:
+    section, name = key.split(".")
+    with pytest.raises(UserError, match=f"{key} is .* at most"):
+        make_settings({section: {name: 10**300}})
 
 
 def test_no_torch_is_loaded() -> None:

@@ -60,7 +60,8 @@ class Health:
         patience: int = PACE,
     ):
         self.adapter, self.optimizer, self.folder, self.patience = adapter, optimizer, folder, patience
-        self.names = list(adapter.layers)
+        self.layers = {name: layer for name, layer in adapter.layers.items() if layer.up.weight.requires_grad}
+        self.names = list(self.layers)  # those that are to learn
         self.roots = list(dict.fromkeys(name.split(".")[0] for name in self.names))
         self.groups = {root: _groups_of(optimizer, adapter.parameters_of(root)) for root in self.roots}
         self.sizes = self._sizes()  # at the last look, (layers, 2)
@@ -167,12 +168,12 @@ class Health:
         """About ||dW|| / ||W|| of every layer, (layers,): as if B and A were unrelated; magnitudes left out."""
         if self.weights is None:
             self.weights = _norms([self.adapter.base_weight(name) for name in self.names])
-        strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in self.adapter.layers.values()])
+        strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in self.layers.values()])
         return strength * sizes.prod(1) / self.weights.clamp_min(1e-12)
 
     def _sizes(self) -> Tensor:
         """Frobenius norms of B and A of every layer, float32 (layers, 2) on the CPU: one wait for the device."""
-        return _norms([p.weight for x in self.adapter.layers.values() for p in (x.up, x.down)]).view(-1, 2)
+        return _norms([p.weight for x in self.layers.values() for p in (x.up, x.down)]).view(-1, 2)
 
     # ---- after a measurement, test pictures, the file
 

@@ -268,6 +268,17 @@ def test_a_rate_that_fades_at_the_end_is_no_standstill(small):
         assert list(look.signs(StepDone(step, 0.1, 0.1, 0.1))) == []
 
 
+def test_layers_that_are_not_to_learn_may_stand_still(small):
+    adapter, optimizer = small
+    for layer in adapter.layers.values():
+        layer.up.weight.requires_grad_(layer is adapter.layers["unet.a"])
+    look = Health(adapter, optimizer, Path())
+    for step in range(1, 40):
+        with torch.no_grad():
+            adapter.layers["unet.a"].up.weight.add_(1e-4)
+        assert list(look.signs(StepDone(step, 0.1, 0.1, 0.1))) == []
+
+
 def test_pictures_are_compared_by_what_they_show(small, tmp_path):
     (tmp_path / "samples").mkdir()
     for name, colour in {"000000_00": 1, "000000_01": 2, "000020_00": 1, "000020_01": 2, "000030_00": 1}.items():

@@ -106,8 +106,14 @@ SENTENCES = {
     "Choose a run.folder outside of it.": "请选择它外面的 run.folder。",
     "{which_folder} {path} can't be written ({reason}).": "{which_folder} {path} 无法写入（{reason}）。",
     "Choose another {key}.": "请换一个 {key}。",
-    "The disk of {path} is too full: the run needs {needs}, {free} are free.": (
-        "{path} 所在的磁盘空间不足：训练需要{needs}，剩余 {free}。"
+    "{key} is {given}, and AdamW moves every number of the LoRA by up to that much in each step.": (
+        "{key} 为 {given}，而 AdamW 每一步都会让 LoRA 的每个数字变化最多这么多。"
+    ),
+    "Above {most} that ruins a LoRA within a few steps; 0.0001 to 0.001 are usual.": (
+        "超过 {most} 时，几步之内就会毁掉 LoRA；通常为 0.0001 到 0.001。"
+    ),
+    "The disk of {path} is too full: the run needs {needs}, and {spare} to spare; {free} are free.": (
+        "{path} 所在的磁盘空间不足：训练需要{needs}，并需留出 {spare}；剩余 {free}。"
     ),
     "Free some space, or set save.keep lower.": "请腾出一些空间，或把 save.keep 改小。",
 }
