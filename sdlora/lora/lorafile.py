@@ -209,9 +209,13 @@ def look(path: Path | str | TensorSource) -> Survey:
         parts = _parts(file, keys)
         if why := what_is_wrong(name, parts):
             wrong.append(Problem(f"{file.path.name} {why}.", _fix(why), str(file.path)))
-        else:
+            continue
+        try:
             scale = None if {"alpha", "scale"} & set(parts) else _told_scale(file, name, kind_of(set(parts)), parts)
-            changes[name] = make_change(parts, scale)
+        except UserError as error:  # peft's configuration: the same sentence for every layer
+            wrong += [problem for problem in error.problems if problem not in wrong]
+            continue
+        changes[name] = make_change(parts, scale)
     extras, odd = changes_beside(layout.beside, file.tensor, changes)
     wrong += [Problem(f"{file.path.name} {why}.", _fix(why), str(file.path)) for why in odd]
     _sort_out(found, file, layout, len(changes))

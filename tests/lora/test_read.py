@@ -349,6 +349,41 @@ def test_a_whole_model_is_not_a_lora(tmp_path):
         read_lora(saved(tmp_path, original))
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n", "is a Git LFS pointer"),
+        (b"<!doctype html><html>", "is a web page"),
+        (b"PK\x03\x04\0\0\x08\x08" + b"\0" * 90, "is a pickled file"),
+    ],
+)
+def test_another_kind_of_file_is_told_wherever_a_safetensors_file_is_read(tmp_path, content, words):
+    """Going on from it, stacking it, as another VAE, as a base model, in a toolbox command."""
+    from sdlora.models.families import inspect_base
+    from sdlora.toolbox.bake import merge_into_base
+
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    for read in (
+        lambda: load_lora({"unet": make_unet()}, path),
+        lambda: load_into(inject(make_unet(), ["*to_q"], rank=2, alpha=1.0), path),
+        lambda: merge_into_modules({"unet": make_unet()}, path),
+        lambda: inspect_base("tiny", vae=str(path)),
+        lambda: inspect_base(str(path)),
+        lambda: merge_into_base(path, [(path, 1.0)], tmp_path / "o.safetensors"),
+    ):
+        with pytest.raises(UserError, match=f"x.safetensors {words}") as caught:
+            read()
+        assert len(caught.value.problems) == 1
+
+
+def test_a_peft_configuration_without_sense_is_one_sentence(tmp_path):
+    tensors = {f"unet.{TO_Q}{A[0]}": DOWN, f"unet.{TO_Q}{A[1]}": UP, f"unet.{TO_OUT}{A[0]}": DOWN}
+    path = saved(tmp_path, tensors | {f"unet.{TO_OUT}{A[1]}": UP}, {"lora_adapter_metadata": "[1"})
+    lora, problems = survey(path)
+    assert lora is None and len(problems) == 1 and "no JSON object" in str(problems[0])
+
+
 def test_many_faults_are_five_sentences_and_a_number(tmp_path):
     path = a_lora(tmp_path, "sd1", {"unet": make_unet()})
     tensors = load_file(path)

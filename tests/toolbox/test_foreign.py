@@ -245,6 +245,20 @@ def test_the_tools_are_told_apart_by_what_they_read(tmp_path):
     assert set(lost({f"{TO_Q}.scalar": torch.tensor(0.5)})) == set(tool_table(good, "sd1", small_configs("sd1")))
 
 
+def test_a_base_takes_what_it_can_and_the_rest_is_left_out_on_demand(tmp_path):
+    norm = numbers(unet_of("sd1").mid_block.resnets[0].norm1.weight.numel())
+    more = {"bundle_emb.cat.string_to_param.*": numbers(1, 768), "lora_unet_mid_block_resnets_0_norm1.w_norm": norm}
+    path, _ = with_more(tmp_path, more)
+    base = make_single(tmp_path / "base.safetensors", "sd1", torch.float32)
+    with pytest.raises(UserError, match="an embedding bundled"):
+        merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors")
+    result = merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors", leave_out=True)
+    assert str(result).endswith("left out: an embedding bundled with the LoRA (1))")
+    place = Checkpoint(base).beside["unet.mid_block.resnets.0.norm1.weight"][0]
+    before, after = load_file(base)[place.key], load_file(tmp_path / "m.safetensors")[place.key]
+    torch.testing.assert_close(after, before + norm)
+
+
 # ---- integer alpha, files of another kind
 
 

@@ -4,7 +4,9 @@ import argparse
 import json
 
 import pytest
+import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from toolbox_files import deltas, make_lora, make_single, relative
 
 from sdlora.errors import UserError
@@ -57,6 +59,24 @@ def test_weights_and_metadata_arrive(tmp_path):
     run("rename", a, "--trigger", "mew", "--out", tmp_path / "r.safetensors")
     with safe_open(tmp_path / "r.safetensors", "pt") as file:
         assert file.metadata()["modelspec.trigger_phrase"] == "mew"
+
+
+def test_old_pickles_and_foreign_keys_from_the_command_line(tmp_path, capsys):
+    a = make_lora(tmp_path / "a.safetensors", words=BLOCK)
+    torch.save(load_file(a), tmp_path / "old.bin")
+    assert run("convert", tmp_path / "old.bin", "--out", tmp_path / "new.safetensors") == 0
+    assert relative(deltas(tmp_path / "new.safetensors"), deltas(a)) == 0
+    save_file(load_file(a) | {"bundle_emb.x.clip_l": torch.zeros(1, 768)}, tmp_path / "e.safetensors")
+    for verb in (["merge"], ["resize", "--rank", "2"], ["convert"], ["quantize"]):
+        with pytest.raises(UserError, match="bundle_emb.x.clip_l"):
+            run(verb[0], tmp_path / "e.safetensors", *verb[1:], "--out", tmp_path / "o.safetensors")
+        assert (
+            run(verb[0], tmp_path / "e.safetensors", *verb[1:], "--leave-out", "--out", tmp_path / "o.safetensors") == 0
+        )
+        assert "left out: an embedding bundled with the LoRA (1)" in capsys.readouterr().out
+    with pytest.raises(UserError, match="bundle_emb.x.clip_l"):
+        run("inspect", a, "--against", tmp_path / "e.safetensors")
+    run("inspect", a, "--against", tmp_path / "e.safetensors", "--leave-out")
 
 
 @pytest.mark.parametrize(
