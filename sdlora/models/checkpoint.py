@@ -39,6 +39,7 @@ OTHERS = (
     (r"joint_blocks\.", "a Stable Diffusion 3 model", CHOOSE),
     (r"double_(stream_)?blocks\.|single_transformer_blocks\.", "a Flux model or one of its kind", CHOOSE),
     (r"^control_model\.|controlnet_|^input_hint_block", "a ControlNet", CHOOSE),
+    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter", CHOOSE),
     (r"motion_modules\.", "an AnimateDiff motion module", CHOOSE),
     (r"^(down_blocks|up_blocks|mid_block)\.", "a UNet in the diffusers layout, by itself",
      "Choose the whole diffusers folder."),

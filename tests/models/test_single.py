@@ -335,6 +335,7 @@ def test_vaes_that_do_not_fit_are_told(base_folder, tmp_path, kind):
         (["model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"], "a Stable Diffusion 3 model"),
         (["model.diffusion_model.double_blocks.0.img_attn.qkv.weight"], "a Flux model"),
         (["double_blocks.0.img_attn.qkv.weight"], "a Flux model"),
+        (["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"], "an IP-Adapter"),
         (["control_model.input_blocks.0.0.weight"], "a ControlNet"),
         (["controlnet_cond_embedding.conv_in.weight"], "a ControlNet"),
         (["down_blocks.0.motion_modules.0.norm.weight"], "an AnimateDiff motion module"),

@@ -195,6 +195,7 @@ PARTS = {
         "a Stable Diffusion 3 model": " Stable Diffusion 3 模型",
         "a Flux model or one of its kind": " Flux 或同类模型",
         "a ControlNet": " ControlNet",
+        "an IP-Adapter": " IP-Adapter",
         "an AnimateDiff motion module": " AnimateDiff 运动模块",
         "a UNet in the diffusers layout, by itself": "单独的 diffusers 布局的 UNet",
         "a textual inversion embedding": " textual inversion 嵌入",
