@@ -9,6 +9,7 @@ from sdlora.data.listing import Listing, name_key
 from sdlora.errors import Problem
 
 LETTERS = 40  # of a caption in a sentence
+ABOUT = frozenset({"readme", "license", "licence", "copying", "notice"})  # of the folder itself, for people
 NAMED = 3  # files of a kind that a sentence names
 SHOWN = 20  # problems of one kind that get a sentence each
 
@@ -60,7 +61,11 @@ def about_files(listing: Listing, used: Iterable[Path]) -> list[Problem]:
         for name in names:
             path = folder / name
             ending = path.suffix.lower()
-            if path not in used and not (ending in SIDECARS and name_key(str(path.with_suffix(""))) in masked):
+            if (
+                path.stem.casefold() not in ABOUT
+                and path not in used
+                and not (ending in SIDECARS and name_key(str(path.with_suffix(""))) in masked)
+            ):
                 kinds[KIND_OF.get(ending, "others")].append(listing.name(path))
     kinds["masks"] = [listing.name(mask) for mask in listing.masks]
     problems = [

@@ -36,7 +36,16 @@ def test_no_file_is_passed_over_in_silence(tmp_path: Path) -> None:
     make(tmp_path, "good.jpg")
     (tmp_path / "good.txt").write_text("x")
     others = ["h.jxl", "x.psd", "live.mov", "old.zip", "orphan.txt", "notes.caption", "data.parquet", "a.npz", "b.toml"]
-    for name in [*others, "empty", ".hidden.png", ".sdlora_cache/index.json", "Thumbs.db", "desktop.ini"]:
+    for name in [
+        *others,
+        "empty",
+        ".hidden.png",
+        ".sdlora_cache/index.json",
+        "Thumbs.db",
+        "desktop.ini",
+        "LICENSE",
+        "Readme.md",
+    ]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"what it may be")
     found = look(tmp_path)
@@ -44,7 +53,9 @@ def test_no_file_is_passed_over_in_silence(tmp_path: Path) -> None:
     told = sentences(found)
     for name in [*others, "empty"]:
         assert sum(name in sentence for sentence in told) == 1, name
-    assert not any(name in " ".join(told) for name in ("Thumbs", "desktop", "hidden", "index", "good"))
+    assert not any(
+        name in " ".join(told) for name in ("LICENSE", "Readme", "Thumbs", "desktop", "hidden", "index", "good")
+    )
     ways = {problem.what: problem.fix for problem in found.problems}
     assert ways["2 files are of a kind that can't be read: h.jxl, x.psd."] == "Save them as PNG or JPEG."
     assert ways["1 file is left out as films: live.mov."] == "Save single frames as PNG or JPEG."
