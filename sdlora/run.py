@@ -141,8 +141,10 @@ class Run:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     def write(self, event: Event) -> None:
-        """Append the event; a torn last line (power loss) is closed off first."""
+        """Append the event; a torn last line (power loss) is closed off first. UserError if the folder is gone."""
         path = self.folder / "events.jsonl"
+        if not self.folder.is_dir():
+            raise UserError(f"The run folder {self.folder} is gone: deleted or renamed while it trained.")
         with open(path, "a+b") as file:
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)

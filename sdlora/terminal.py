@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from sdlora import events as ev
 from sdlora.config import Settings
-from sdlora.errors import Unstable, explain
+from sdlora.errors import Unstable, UserError, explain
 from sdlora.run import Run
 
 WORK = {"latents": "Encoding images", "text": "Encoding captions", "model": "Loading the model"}  # with a line or bar
@@ -68,7 +68,8 @@ def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None,
                 told += f" The checkpoint of step {last[0][0]} is kept; go on with: sdlora train --resume {run.folder}"
             print(details, file=log) if log else print(details, file=sys.stderr)
             if main:
-                run.write(ev.Finished(step, "stopped" if stopped else "failed", told))
+                with suppress(UserError):  # the folder is gone, and told so already
+                    run.write(ev.Finished(step, "stopped" if stopped else "failed", told))
             screen.say(told)
             return 130 if stopped else 1
         if main and screen.file:

@@ -1,6 +1,5 @@
 """Caption changes that can be taken back: each is kept on disk before it is made, in the dataset's cache folder."""
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +12,7 @@ from sdlora.data.captions import write_caption
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.tags import clean_lines
 from sdlora.errors import UserError
-from sdlora.intact import write_atomically
+from sdlora.intact import read_json, write_atomically, write_json
 from ui import text, translate
 
 KEPT = 100  # changes
@@ -60,7 +59,7 @@ class History:
             target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(target, json.dumps({"kind": kind, "words": words, "files": files}))
+                write_json(target, {"kind": kind, "words": words, "files": files})
             except OSError as error:
                 raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
             for old in self._files()[:-KEPT]:
@@ -80,7 +79,7 @@ class History:
                 return False
             content["files"][name][1] = clean_lines(new)
             try:
-                write_atomically(path, json.dumps(content))
+                write_json(path, content)
             except OSError as error:
                 raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
             write_caption(image, new)
@@ -138,7 +137,7 @@ class History:
     def _read(self, path: Path) -> dict | None:
         """The change, or None where the file is damaged or names anything but images of this folder."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, digest=False)  # 0.1.0 wrote none
             names = content["files"]
             sound = all(
                 not os.path.isabs(name) and ".." not in name.split("/") and len(pair) == 2

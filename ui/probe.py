@@ -13,7 +13,7 @@ from typing import Any
 
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import Problem
-from sdlora.intact import write_atomically
+from sdlora.intact import read_json, write_json
 from ui import presets, text, translate
 from ui.drafts import FOLDER
 from ui.process import child_environment
@@ -89,7 +89,7 @@ class Probes:
             answer = self._ask(settings)
             kept = {k: v for k, v in self._read().items() if k != key}
             kept[key] = answer
-            write_atomically(self.path, json.dumps(dict(list(kept.items())[-KEPT:]), indent=1))
+            write_json(self.path, dict(list(kept.items())[-KEPT:]))
         except OSError as error:
             print(error, file=sys.stderr)  # a full disk: the measurement is lost, the page goes on
         finally:
@@ -115,7 +115,7 @@ class Probes:
 
     def _read(self) -> dict[str, dict]:
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
+            kept = read_json(self.path, digest=False)  # 0.1.0 wrote none
         except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(kept, dict):

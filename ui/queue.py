@@ -8,7 +8,6 @@ A server may die at any line. Before a process is started, "current" names it wi
 with the new process. Whoever reads it next can tell whether that lives, and puts back what never began.
 """
 
-import json
 import os
 import shutil
 import threading
@@ -24,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from sdlora.config import Settings, dump_settings
 from sdlora.errors import UserError
-from sdlora.intact import write_atomically
+from sdlora.intact import read_json, write_json
 from sdlora.run import Run, list_runs, safe_name
 from ui import text
 from ui.process import Trainers
@@ -247,7 +246,7 @@ class Queue:
 
     def _parse(self) -> tuple[list[Entry], Current | None]:
         try:
-            told = json.loads(self._file.read_text(encoding="utf-8"))
+            told = read_json(self._file, digest=False)  # 0.1.0 wrote none
             entries = [Entry(**entry) for entry in told["entries"]]
             now = told["current"]
             current = now and Current(Entry(**now["entry"]), Process(**now["server"]), Process(**now["process"]))
@@ -266,7 +265,7 @@ class Queue:
 
     def _write(self, entries: list[Entry], current: Current | None) -> None:
         told = {"entries": [asdict(entry) for entry in entries], "current": current and asdict(current)}
-        write_atomically(self._file, json.dumps(told, ensure_ascii=False, indent=1))
+        write_json(self._file, told)
         self._known = (None, ([], None))
 
 

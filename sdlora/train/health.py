@@ -5,7 +5,8 @@ the factors, which costs one small kernel a factor and one wait for the device.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,12 @@ NO_GRADIENT = "Usually its gradients are lost; set train.precision to fp32 and t
 Sign = tuple[object, Problem]  # (its kind, what to say)
 
 
-def watched(events: Iterable[Event], health: "Health") -> Iterator[Event]:
-    """The events as they come, and a Warned after each that shows something wrong."""
-    for event in events:
-        yield event
-        yield from (Warned(str(problem)) for problem in health.signs(event))
+def watched(events: Generator[Event, None, None], health: "Health") -> Iterator[Event]:
+    """The events as they come, and a Warned after each that shows something wrong. Closed, it closes ``events``."""
+    with closing(events):
+        for event in events:
+            yield event
+            yield from (Warned(str(problem)) for problem in health.signs(event))
 
 
 class Health:

@@ -344,6 +344,8 @@ class Job:
             return
         look = Look.of(self.settings)
         files = []
+        if self.run.folder.is_dir():
+            (self.run.folder / "samples").mkdir(exist_ok=True)  # somebody may have tidied up
         yield Progress("samples", 0, len(look.prompts))
         with self.accelerator.autocast():
             trainee = self.trainee

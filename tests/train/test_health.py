@@ -295,6 +295,21 @@ def test_pictures_are_compared_by_what_they_show(small, tmp_path):
     assert str(told).startswith("The test pictures of step 20 are those of step 0 to the last bit")
 
 
+def test_a_loop_that_is_closed_is_closed_at_once(small):
+    """It saves its last step then; what goes wrong there must not vanish in the collector of garbage."""
+
+    def steps():
+        try:
+            yield StepDone(1, 0.1, 0.1, 0.1)
+        finally:
+            raise OSError("full")
+
+    seen = watched(steps(), Health(*small, Path()))
+    next(seen)
+    with pytest.raises(OSError, match="full"):
+        seen.close()
+
+
 def test_a_single_layer_that_bursts_is_named(small):
     adapter, optimizer = small
     look = Health(adapter, optimizer, Path(), patience=1)
@@ -307,7 +322,7 @@ def test_a_single_layer_that_bursts_is_named(small):
 def test_watching_changes_no_event_and_no_number(small):
     events = [StepDone(n, 0.1, 0.1, 0.1) for n in range(1, 12)]
     before = {k: v.clone() for k, v in small[0].state_dict().items()}
-    seen = list(watched(events, Health(*small, Path())))
+    seen = list(watched((event for event in events), Health(*small, Path())))
     assert [event for event in seen if not isinstance(event, Warned)] == events and len(seen) == len(events) + 1
     assert all(torch.equal(v, before[k]) for k, v in small[0].state_dict().items())
 

@@ -16,6 +16,9 @@ SENTENCES = {
     "Use a shorter run name.": "请用更短的训练名称。",
     "The system refused{place}: {reason}.": "系统拒绝{place}：{reason}。",
     "Check the path and try again.": "请检查路径后重试。",
+    "The run folder {path} is gone: deleted or renamed while it trained.": (
+        "训练文件夹 {path} 不见了：在训练期间被删除或重命名。"
+    ),
     # ---- a run's settings
     "The settings of {name} are not those it began with: settings.toml was edited or damaged.": (
         "{name} 的设置与开始时不同：settings.toml 被修改过或已损坏。"
