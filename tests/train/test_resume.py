@@ -195,19 +195,19 @@ def test_it_is_saved_if_those_who_listen_fail_or_leave(quick, monkeypatch):
 
 
 def test_a_state_between_two_steps_is_never_saved(quick, monkeypatch):
-    """An update that was broken off has moved a part of the weights."""
-    run, settings = quick(**{"save.every": 1})
-    original = torch.optim.AdamW.step
+    """An update that was broken off has moved a part of the weights: they are of no step."""
+    run, settings = quick()
+    original, steps = torch.optim.AdamW.step, iter(range(1, 9))
 
     def step(optimizer, closure=None):
         original(optimizer, closure)
-        if (run.folder / "checkpoints/000001").is_dir():
+        if next(steps) == 2:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     with pytest.raises(KeyboardInterrupt):
         drive(run, settings)
-    assert [step for step, _ in run.checkpoints()] == [1]
+    assert run.checkpoints() == []
 
 
 def test_a_full_disk_does_not_hide_why_the_run_ended(quick, failing, monkeypatch):
