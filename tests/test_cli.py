@@ -160,3 +160,11 @@ def test_half_of_a_runs_settings_is_never_trained(tmp_path, capsys):
     for command in ("train --resume", "train --run", "export"):
         status, out, err = told(capsys, *command.split(), str(run.folder))
         assert status == 1 and out == "" and "The settings of" in err and "are not whole" in err
+
+
+def test_check_says_what_the_base_predicts_and_how_that_is_known(capsys, base_folder, images):
+    flags = ["--data.folder", str(images), "--model.base", str(base_folder)]
+    status, out, _ = told(capsys, "check", *flags)
+    assert status == 0 and "epsilon" in out and "prediction read from scheduler_config.json; min-SNR gamma 5." in out
+    status, out, _ = told(capsys, "check", *flags, "--train.min_snr_gamma", "0", "--model.base", "nowhere")
+    assert status == 1 and "Base model:" not in out

@@ -25,7 +25,7 @@ def drive(run, settings):
 @pytest.fixture
 def odd_run(make_run, base_folder, tmp_path):
     """A run whose model differs from its base in every way that settings can say."""
-    first, settings = make_run(**{"train.lr": 0.3, "sample.prompts": [], "run.name": "first"})
+    first, settings = make_run(**{"train.lr": 0.05, "sample.prompts": [], "run.name": "first"})
     drive(first, settings)
     vae = AutoencoderKL.from_pretrained(base_folder / "vae")
     with torch.no_grad():
@@ -37,7 +37,7 @@ def odd_run(make_run, base_folder, tmp_path):
             "model.vae": str(tmp_path / "vae"),
             "model.prediction": "v_prediction",
             "model.zero_snr": "on",
-            "train.lr": 0.1,
+            "train.lr": 0.03,
             "sample.negative": "grey",
             "sample.sampler": "euler",
             "sample.seed": 5,
@@ -71,6 +71,10 @@ def test_the_same_picture_from_all_three(odd_run, tmp_path, capsys):
     for change in ({"vae": str(load_settings(odd_run.folder / "settings.toml").model.base)}, {"negative": ""}):
         changed = drawn_by_page(odd_run.folder, tmp_path / str(len(list(tmp_path.iterdir()))), **change)
         assert np.abs(own - changed).max() > 8, change  # else the test could not see what is dropped
+    for name, change in {"stack": {"adapter.stack": []}, "snr": {"model.zero_snr": "off"}}.items():
+        bare = shutil.copytree(odd_run.folder, tmp_path / name)
+        (bare / "settings.toml").write_text(dump_settings(load_settings(bare / "settings.toml", change)))
+        assert np.abs(own - drawn_by_page(bare, tmp_path / f"{name}-drawn")).max() > 8, change
 
 
 def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):

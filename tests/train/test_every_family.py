@@ -194,6 +194,26 @@ def test_text_layers_of_a_start_stay_where_the_text_encoder_is_not_trained(make_
         assert not any(equal for name, equal in same.items() if name.startswith("lora_unet"))
 
 
+def test_a_run_with_frozen_text_layers_resumes_and_exports(make_run, bases, tmp_path):
+    base = str(bases["sd2 v"])
+    first, settings = make_run(**{"model.base": base, "run.name": "first"})
+    drive(first, settings)
+    changes = {"adapter.start_from": str(first.folder / "first.safetensors"), "adapter.text_encoder": False}
+    whole, settings = make_run(**{"model.base": base}, **changes)
+    drive(whole, settings)
+    parts, settings = make_run(**{"model.base": base}, **changes)
+    for event in train(settings, parts):
+        parts.write(event)
+        if isinstance(event, StepDone) and event.step == 1:
+            parts.request("stop")
+    drive(parts, settings)
+    one, two = weights(whole), weights(parts)
+    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+    out = tmp_path / "again.safetensors"
+    assert main(["export", str(parts.folder), "--out", str(out)]) == 0
+    assert any(key.startswith("lora_te") for key in load_file(out))
+
+
 def test_a_stacked_lora_is_part_of_the_base(make_run, bases):
     base = str(bases["sd2 v"])
     first, settings = make_run(**{"model.base": base})
