@@ -38,7 +38,7 @@ def base(tmp_path: Path) -> Path:
         "vae/config.json": {"block_out_channels": [8, 8, 8, 8]},
         "text_encoder/config.json": {"max_position_embeddings": 77},
         "scheduler/scheduler_config.json": {"prediction_type": "v_prediction"},
-        "tokenizer/vocab.json": {},
+        "tokenizer/vocab.json": {"a": 0, "b": 1},
     }
     for name, content in configs.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

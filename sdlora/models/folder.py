@@ -1,5 +1,6 @@
 """A diffusers folder: what its configuration files say, and what is wrong with it. No torch, no weights read."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from sdlora.errors import Problem, UserError
@@ -10,6 +11,7 @@ AGAIN = "Download or convert the model again."
 CONVERT = "Convert it with diffusers' save_pretrained(folder)."
 TEXT_TO_IMAGE = "Choose a text-to-image or inpainting model."
 CHANNELS = {5: "a depth-to-image model", 7: "an upscaling model", 8: "an image-editing model such as InstructPix2Pix"}
+SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")  # those of diffusers' DDIMScheduler
 OTHERS = ("transformer", "prior", "image_encoder", "controlnet", "motion_adapter", "low_res_scheduler")
 
 
@@ -73,10 +75,23 @@ def problems(folder: Path) -> list[Problem]:
         classic = (files / "vocab.json").is_file() and (files / "merges.txt").is_file()
         if not classic and not (files / "tokenizer.json").is_file():
             wrong(f"{name}/vocab.json or {name}/merges.txt is missing.")
+        elif _entries(files / ("vocab.json" if classic else "tokenizer.json")) < 2:
+            wrong(f"{name} has no words in it.")
     return found + [
         Problem(f"The base model {folder.resolve().name}: {what}", fix, where="model.base")
         for what, fix in _unfit(*(read_config(folder, part) for part in ("unet", "vae", "scheduler")))
     ]
+
+
+def _entries(path: Path) -> int:
+    """How many entries the JSON object there has; 0 where there is none."""
+    stat = path.stat()
+    return _counted(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _counted(path: Path, *_: int) -> int:
+    return len(read_json(path))  # a vocabulary is read in a hundredth of a second, and checks are many
 
 
 def part_problems(folder: Path, name: str) -> list[str]:
@@ -113,6 +128,11 @@ def _unfit(unet: dict, vae: dict, scheduler: dict) -> list[tuple[str, str]]:
             found.append((f"{part}/config.json has no block_out_channels.", "Choose another model."))
     if vae.get("latent_channels", 4) != 4:
         found.append((f"its VAE has {vae['latent_channels']} latent channels, not 4.", "Choose another model."))
+    scale, schedule = vae.get("scaling_factor", 1.0), scheduler.get("beta_schedule", "linear")
+    if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
+        found.append((f"its VAE has the scaling_factor {scale!r}, which must be more than 0.", AGAIN))
+    if schedule not in SCHEDULES:
+        found.append((f"its scheduler has the unknown beta_schedule {schedule!r}.", AGAIN))
     channels = unet.get("in_channels", 4)
     if channels not in (4, 9):
         found.append((f"its UNet takes {channels} channels ({CHANNELS.get(channels, 'unknown')}).", TEXT_TO_IMAGE))

@@ -276,3 +276,20 @@ def test_impossible_names_get_a_sentence(base):
     with pytest.raises(UserError) as raised:
         inspect_base(base)
     assert "There is no base model" in str(raised.value) and len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "file, change, said",
+    [
+        ("vae/config.json", {"scaling_factor": 0}, "scaling_factor 0, which must be more than 0"),
+        ("vae/config.json", {"scaling_factor": "x"}, "scaling_factor 'x', which must be more than 0"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "odd"}, "unknown beta_schedule 'odd'"),
+        ("tokenizer/vocab.json", None, "tokenizer has no words in it"),
+    ],
+)
+def test_numbers_and_words_that_nothing_can_be_trained_with(base_folder, tmp_path, file, change, said):
+    folder = Path(shutil.copytree(base_folder, tmp_path / "base"))
+    content = {} if change is None else json.loads((folder / file).read_text()) | change
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=said):
+        inspect_base(str(folder))

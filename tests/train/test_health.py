@@ -40,10 +40,10 @@ def rate_is_zero(patch, job):
     """A schedule that never leaves zero."""
     make = loop.make_scheduler
 
-    def zero(optimizer, *args):
+    def zero(optimizer, *args, **options):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] = 0.0
-        return make(optimizer, *args)
+        return make(optimizer, *args, **options)
 
     patch.setattr(loop, "make_scheduler", zero)
 

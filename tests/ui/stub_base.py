@@ -20,7 +20,7 @@ CONFIGS = {
     "text_encoder/config.json": {"max_position_embeddings": 77, "hidden_size": 64, "architectures": ["CLIPTextModel"]},
     "scheduler/scheduler_config.json": {"prediction_type": "epsilon", "_class_name": "DDIMScheduler"},
     "model_index.json": {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]},
-    "tokenizer/vocab.json": {},
+    "tokenizer/vocab.json": {"a": 0, "b": 1},
     "tokenizer/tokenizer_config.json": {},
 }
 

@@ -30,6 +30,11 @@ FOLDER = FILE | {
     "{part}/vocab.json or {other}/merges.txt is missing.": "缺少 {part}/vocab.json 或 {other}/merges.txt。",
     "scheduler/scheduler_config.json is missing or unreadable.": "scheduler/scheduler_config.json 缺失或无法读取。",
     "{part}/config.json has no block_out_channels.": "{part}/config.json 中没有 block_out_channels。",
+    "{part} has no words in it.": "{part} 中没有词语。",
+    "its VAE has the scaling_factor {given}, which must be more than 0.": (
+        "它的 VAE 的 scaling_factor 为 {given}，而它必须大于 0。"
+    ),
+    "its scheduler has the unknown beta_schedule {given}.": "它的调度器的 beta_schedule {given} 是未知的。",
     "its VAE has {channels} latent channels, not 4.": "它的 VAE 有 {channels} 个潜变量通道，而不是 4 个。",
     "its UNet takes {channels} channels ({kind_of_unet}).": "它的 UNet 有 {channels} 个输入通道（{kind_of_unet}）。",
     "its UNet takes a class or image embedding (an unCLIP or upscaling model).": (
