@@ -7,6 +7,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 import argparse
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from sdlora import inuse
 from sdlora.config import Settings
 from sdlora.errors import UserError
+from sdlora.run import Run
 from ui import browser, render, render_runs, text
 from ui.api import offer
 from ui.drafts import Draft
@@ -85,8 +87,8 @@ def _wire_settings(
     draft: Draft,
     watch: Watch,
 ) -> None:
-    def begin(ready: Settings) -> dict:
-        run = watch.queue.add(ready)
+    def begin(ready: Settings, make: Callable[[Settings], Run] | None) -> dict:
+        run = watch.queue.add(ready, make)
         watch.refresh(force=True)
         choices = [(text.run_label(run.name, "", "starting"), run.name)]
         shown = gr.update(choices=choices, value=run.name, visible=True)
@@ -98,7 +100,7 @@ def _wire_settings(
         return found[0].name if found else None
 
     begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
-    settings.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened)
+    settings.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
 
 
 # ---- the server

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -111,12 +111,12 @@ class Queue:
 
     # ---- changes
 
-    def add(self, settings: Settings) -> Run:
+    def add(self, settings: Settings, make: Callable[[Settings], Run] | None = None) -> Run:
         """A new run folder with these settings (resolved), last in the queue; it starts at once if nothing trains.
 
-        UserError if the folder can't be written.
+        make: makes the folder where more than the settings belongs in it. UserError if it can't be written.
         """
-        run = Run.create(self.root, settings.run.name, dump_settings(settings))
+        run = make(settings) if make else Run.create(self.root, settings.run.name, dump_settings(settings))
         self._append(Entry("train", run.name))
         return run
 

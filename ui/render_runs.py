@@ -128,6 +128,7 @@ def _failure(view: RunView, state: str) -> str:
     """What happened, why, what to do; the log's last lines are closed up for the failures that say why themselves."""
     step, kept = text.number(view.step), view.checkpoints()
     last = text.number(kept[-1]) if kept else ""
+    change = text.TRY_CHANGE.format(step=last) if kept else text.TRY_CHANGE_START
     resume = text.TRY_RESUME.format(step=last) if kept else text.TRY_RESUME_START
     happened = {
         "failed": text.FAILED_AT.format(step=step, text="").strip(),
@@ -135,7 +136,7 @@ def _failure(view: RunView, state: str) -> str:
         "new": text.NEVER_STARTED,
     }[state]
     why = {"failed": translate.said(view.finished.text) if view.finished else "", "interrupted": text.WHY_KILLED}
-    advice = {"failed": resume, "interrupted": f"{resume} {text.TRY_LESS_MEMORY}", "new": text.TRY_LOG}[state]
+    advice = {"failed": change, "interrupted": f"{resume} {text.TRY_LESS_MEMORY}", "new": text.TRY_LOG}[state]
     rows = [
         (text.WHAT_HAPPENED, happened),
         (text.WHY, why.get(state) or text.WHY_NEVER),

@@ -5,23 +5,29 @@ Handlers get all the form's values last, in the order of ``SettingsTab.inputs``,
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from sdlora.config import Settings, dump_settings, merge, salvage
+from sdlora import origin
+from sdlora.config import Settings, dump_settings, load_settings, merge, salvage
 from sdlora.errors import Problem, UserError, explain
+from sdlora.events import Finished
 from sdlora.preflight import BaseInfo, check, resolve
-from sdlora.run import safe_name
+from sdlora.run import Run, list_runs, safe_name
 from ui import downloads, drafts, estimate, form, presets, probe, render, render_settings, text, translate
 from ui.place import Place
+from ui.view import strip_time
 
 if TYPE_CHECKING:
     from ui.tabs.settings import SettingsTab
 
 KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
+ORIGIN = f"{drafts.PAGE}.origin"  # "RUN@STEP", where the run is to go on from; "" for the beginning
+
+SUMMED = {"train.steps", "train.batch_size", "train.accumulate", "data.repeats", "validation.held_out"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class SettingsDesk:
         tab: "SettingsTab",
         place: Place,
         draft: drafts.Draft,
-        begin: Callable[[Settings], dict],
+        begin: Callable[[Settings, Any], dict],
         busy: Callable[[], str | None],
     ):
         self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
@@ -154,7 +160,8 @@ class SettingsDesk:
         }
 
     def _estimated(self, look: Look, answer: dict | None, stale: bool) -> dict:
-        found = estimate.passes(look.settings, look.info)
+        open_ones = {p.where for p in look.problems if p.fatal}  # defaults stand in for them: no sums with those
+        found = None if open_ones & SUMMED else estimate.passes(look.settings, look.info)
         measured = probe.time_words(answer, stale, look.settings.train.steps) if answer else ""
         running = bool(self.probes.running)
         shown = render_settings.estimate(estimate.pass_words(found) if found else [], measured, running)
@@ -233,7 +240,9 @@ class SettingsDesk:
         known = {key: value for key, value in kept.items() if key in self.tab.fields}
         chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
         answer = render_settings.said(text.RESTORED)
-        return {**self._filled(known), **chosen, self.tab.preset_note: note, self.tab.answer: answer, **seen}
+        place = self._from(str(kept.get(ORIGIN, "")))
+        shown = {self.tab.preset_note: note, self.tab.answer: answer}
+        return {**self._filled(known), **chosen, **shown, **seen, **place}
 
     def load_file(self, path: Any, *values: Any) -> dict:
         """The settings of a settings file or of a finished LoRA."""
@@ -276,19 +285,88 @@ class SettingsDesk:
         name = f"{safe_name(settings.run.name)}.toml"
         return {self.tab.answer: "", self.tab.written: dump_settings(settings), self.tab.file_name: name}
 
+    # ---- another run's settings and checkpoint
+
+    def from_run(self, name: Any) -> dict:
+        """The form with a run's settings, to change them and go on from its last good step."""
+        run = self._run(str(name))
+        if run is None:
+            gr.Warning(text.UNKNOWN_RUN)
+            return self._nothing()
+        try:
+            step, rate = _advised(run)
+            changes = {"train.lr": rate} if rate else {}
+            settings, _ = salvage(origin.settings_for(run, changes), text.PASTED)
+            step = origin.choose(run, step)[0] if step is None or step else 0
+        except UserError:  # no checkpoint: from the beginning
+            settings, step = load_settings(run.folder / "settings.toml"), 0
+            if not run.checkpoints():
+                error = None
+            if error:
+                gr.Warning(render.plain(translate.error(error)))
+        made, where = form.values_of(settings), f"{run.name}@{step}" if step else ""
+        self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where})
+        said = render_settings.said(text.LOADED.format(name=strip_time(run.name)))
+        filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: said}
+        return {**filled, **self._from(where)}
+
+    def afresh(self) -> dict:
+        """From the beginning after all."""
+        self.draft.save({ORIGIN: ""})
+        return self._from("")
+
+    def _from(self, where: str) -> dict:
+        run, _, step = where.rpartition("@")
+        there = bool(self._run(run)) and step.isdecimal()
+        words = text.GOES_ON_FROM.format(name=strip_time(run), step=text.number(int(step))) if there else ""
+        return {
+            self.tab.origin: where if there else "",
+            self.tab.origin_said: render_settings.said(words) if words else "",
+            self.tab.afresh: gr.update(visible=there),
+        }
+
+    def _run(self, name: str) -> Run | None:
+        """The run of this page by that folder name; None for any other name."""
+        return next((run for run in list_runs(self.place.runs) if run.name == name), None)
+
+    def _at_origin(self, where: Any, look: Look) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
+        """(what makes a run that goes on from there, what stands in its way); (None, []) for the beginning."""
+        name, _, step = str(where or "").rpartition("@")
+        run = self._run(name) if step.isdecimal() and len(step) < 10 else None
+        if not where or look.ready is None:
+            return None, []
+        if run is None:
+            return None, [Problem(text.UNKNOWN_RUN)]
+        try:
+            number, checkpoint, _ = origin.choose(run, int(step))
+            wrong = origin.problems_with(run, number, checkpoint, look.ready)
+        except UserError as error:
+            return None, list(error.problems)
+        return lambda settings: origin.create_run(run, number, checkpoint, settings), wrong
+
     # ---- the start
 
-    def start(self, *values: Any) -> dict:
-        """Start or queue the run, or say why not."""
+    def start(self, where: Any, *values: Any) -> dict:
+        """Start or queue the run, or say why not. where: the checkpoint to go on from, or ""."""
         typed, kind, memory = self._values(values)
         look = look_at(self.place, typed)
+        make, wrong = self._at_origin(where, look)
+        if wrong:
+            look = replace(look, ready=None, problems=[*look.problems, *wrong])
         if look.ready is None:
             return {**self._shown(look, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
         try:
-            return {**self._shown(look, kind, memory), **self.begin(look.ready)}
+            return {**self._shown(look, kind, memory), **self.begin(look.ready, make), **self.afresh()}
         except (UserError, OSError) as error:
             problems = explain(error).problems
             return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
+
+
+def _advised(run: Run) -> tuple[int | None, float | None]:
+    """(step, learning rate) of the command that a failed run's last words name; None for what they leave open."""
+    told = next((event.text for _, event in reversed(list(run.events())) if isinstance(event, Finished)), "")
+    found = re.search(r"--from \S+@(\d{1,9})\S* --train\.lr ([0-9.e-]{1,12})", told)
+    return (int(found[1]), float(found[2])) if found else (None, None)
 
 
 def _plain(value: Any) -> str:

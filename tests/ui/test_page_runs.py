@@ -15,7 +15,8 @@ from example import HOSTILE, make_images
 from playwright.sync_api import Page, expect
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import make_settings
+from sdlora.config import dump_settings, make_settings
+from sdlora.events import Finished, Started
 from sdlora.run import Run
 from ui.queue import Queue
 
@@ -148,6 +149,25 @@ def test_loading_and_stopping_are_named_while_they_last(page, server, base, monk
         expect(card).to_contain_text(words)
         assert card.locator(".pill").inner_text() == "stopping"
     expect(card.locator(".pill")).to_have_text("stopped")
+
+
+def test_a_failed_runs_settings_are_changed_and_begun_again(page, server, base):
+    run = Run.create(server.runs, "failed", dump_settings(settings(server, base, "failed", 321)))
+    for event in (Started(0, 321, 6, 1, 1, 1, "cpu"), Finished(5, "failed", "Training became unstable at step 5.")):
+        run.write(event)
+    open_runs(page, server)
+    choose(page, "failed")
+    card = page.locator("#run-card")
+    expect(card).to_contain_text("No checkpoint was saved, so the run begins again: press Change settings")
+    assert "Press Resume" not in card.inner_text()
+    page.locator("#change-settings").click()
+    expect(page.locator("#settings-answer")).to_contain_text("Loaded the settings of failed.")
+    expect(page.locator("#field-train-steps").locator("input, textarea").first).to_have_value("321")
+    expect(page.locator("#trained")).to_contain_text(f"6 images {server.folder / 'images'}")
+    expect(page.locator("#afresh")).to_be_hidden()
+    page.locator("#start").click()
+    expect(card.locator(".pill")).to_have_text(re.compile("starting|getting ready|training"))
+    assert len([one for one in server.runs.iterdir() if one.name.endswith(("failed", "failed-2"))]) == 2
 
 
 def test_pictures_thin_out_and_come_back(page, server, base):

@@ -5,6 +5,7 @@ import struct
 import sys
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 import tomlkit
@@ -12,12 +13,17 @@ from example import HOSTILE, make_images
 from PIL import Image
 from safetensors.numpy import save_file
 
+from sdlora.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS
 from sdlora.config import Settings, dump_settings, load_settings, make_settings
 from sdlora.errors import UserError
+from sdlora.events import Finished
+from sdlora.intact import digest_of, write_json
+from sdlora.origin import origin_of
 from sdlora.run import Run
 from ui import drafts, estimate, form, presets, probe, text
 from ui.place import Place
-from ui.settings_desk import look_at
+from ui.settings_desk import SettingsDesk, look_at
+from ui.tabs import settings as settings_tab
 
 FAKE_PROBE = Path(__file__).with_name("fake_probe.py")
 NAMES = sorted(path.stem for path in presets.FOLDER.glob("*.toml"))
@@ -233,6 +239,42 @@ def test_passes_are_counted_as_the_trainer_counts_them(tmp_path, base):
     # 24 pictures in one bucket: five batches, two of them a step
     assert (found.images, found.shown, found.per_epoch, found.epochs) == (6, 24, 2.5, 400)
     assert estimate.pass_words(found) == ["6 images × 4 ÷ 10 = 2.5 steps per epoch.", "1,000 steps = 400 epochs."]
+
+
+def test_a_run_can_be_begun_at_another_ones_checkpoint_from_the_form(tmp_path, base):
+    """What the button does, without its page: the run's settings, its last good step, a run that starts there."""
+    settings = ready(tmp_path, base, **{"train.steps": 50})
+    before = Run.create(tmp_path / "runs", "before", dump_settings(settings))
+    checkpoint = before.folder / "checkpoints" / "000020"
+    checkpoint.mkdir(parents=True)
+    files = {WEIGHTS: b"weights", OPTIMIZER: b"optimizer"}
+    for name, content in files.items():
+        (checkpoint / name).write_bytes(content)
+    digests = {name: digest_of(content) for name, content in files.items()}
+    write_json(checkpoint / STATE, {"format": FORMAT, "step": 20, "files": digests})
+    advice = "Try: sdlora train --from /somewhere/before@20 --train.lr 2e-05"
+    before.write(Finished(30, "failed", f"Training became unstable at step 30. {advice}"))
+
+    begun = []
+    with text.building(), gr.Blocks():
+        tab = settings_tab.build(gr.Textbox())
+    desk = SettingsDesk(
+        tab, Place(tmp_path / "runs"), drafts.Draft(tmp_path / "runs"), lambda *a: begun.append(a) or {}, str
+    )
+    shown = desk.from_run(before.name)
+    assert (shown[tab.origin], shown[tab.fields["train.lr"]]["value"]) == (f"{before.name}@20", "0.00002")
+    assert desk.draft.load()["page.origin"] == f"{before.name}@20"
+
+    values = form.values_of(settings) | {"train.lr": "0,00001"}
+    typed = ["", "", *(values[key] for key in tab.fields)]
+    desk.start(f"{before.name}@20", *typed)
+    made = begun[0][1](begun[0][0])
+    assert origin_of(made.folder).step == 20 and made.checkpoints()[0][0] == 20
+    assert load_settings(made.folder / "settings.toml").train.lr == 1e-5
+    values["train.steps"] = "20"
+    told = desk.start(f"{before.name}@20", "", "", *(values[key] for key in tab.fields))
+    assert "nothing is left to train" in told[tab.checks] and len(begun) == 1
+    assert desk.from_run("../../etc") == desk._nothing()
 
 
 def test_the_estimate_says_why_batches_are_not_full(tmp_path, base):

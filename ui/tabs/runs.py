@@ -30,6 +30,7 @@ class RunsTab:
     save: gr.Button
     sample: gr.Button
     resume: gr.Button
+    change: gr.Button
     up: gr.Button
     down: gr.Button
     remove: gr.Button
@@ -121,6 +122,7 @@ def _buttons_made() -> dict[str, Any]:
         "save": gr.Button(text.SAVE_NOW, elem_id="save", **hidden),
         "sample": gr.Button(text.SAMPLE_NOW, elem_id="sample", **{**hidden, "min_width": 170}),
         "resume": gr.Button(text.RESUME, variant="primary", elem_id="resume", **hidden),
+        "change": gr.Button(text.CHANGE_SETTINGS, elem_id="change-settings", **{**hidden, "min_width": 170}),
         "up": gr.Button(text.MOVE_UP, elem_id="move-up", **hidden),
         "down": gr.Button(text.MOVE_DOWN, elem_id="move-down", **hidden),
         "remove": gr.Button(text.REMOVE, elem_id="remove", **{**hidden, "min_width": 190}),
@@ -235,8 +237,8 @@ def _list(titles: list[tuple[str, str, str, str]], chosen: str | None) -> dict:
 
 
 HIDDEN = (
-    "stop", "pause", "save", "sample", "resume", "up", "down", "remove", "curve", "curve_help", "smoothing", "follow",
-    "steps", "container", "dtype", "export", "show_all", "strength_box",
+    "stop", "pause", "save", "sample", "resume", "change", "up", "down", "remove", "curve", "curve_help", "smoothing",
+    "follow", "steps", "container", "dtype", "export", "show_all", "strength_box",
 )  # fmt: skip
 
 
@@ -294,6 +296,7 @@ def _buttons(watch: Watch, view: RunView, state: str, name: str) -> dict[str, Pa
         "save": ({"visible": running, "interactive": not asked["save"]}, ""),
         "sample": ({"visible": running and has_prompts, "interactive": not asked["sample"]}, ""),
         "resume": ({"visible": ended}, "RESUME_LATER" if later else "RESUME"),
+        "change": ({"visible": ended or state == "done"}, ""),
         "up": ({"visible": waits, "interactive": waits and name != queue[0]}, ""),
         "down": ({"visible": waits, "interactive": waits and name != queue[-1]}, ""),
         "remove": ({"visible": waits}, ""),

@@ -58,6 +58,9 @@ class SettingsTab:
     written: gr.Textbox
     file_name: gr.Textbox
     known: gr.State
+    origin: gr.Textbox
+    origin_said: gr.HTML
+    afresh: gr.Button
     mirrors: dict[str, gr.components.Component] = field(default_factory=dict)
 
     @property
@@ -148,6 +151,9 @@ def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, 
 
 def _side() -> dict[str, Any]:
     parts: dict[str, Any] = {}
+    parts["origin"] = gr.Textbox(visible=False)
+    parts["origin_said"] = gr.HTML("", elem_id="origin", apply_default_css=False)
+    parts["afresh"] = gr.Button(text.AFRESH, size="sm", visible=False, elem_id="afresh")
     parts["trained"] = gr.HTML("", elem_id="trained", apply_default_css=False)
     parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
     parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
@@ -186,16 +192,17 @@ def wire(
     page: gr.Blocks,
     place: Place,
     draft: Draft,
-    begin: Callable[[Settings], dict],
+    begin: Callable[[Settings, Any], dict],
     begins: list[gr.components.Component],
     busy: Callable[[], str | None],
     mirrors: dict[str, gr.components.Component],
     opened: Callable,
+    changing: tuple[gr.Button, gr.Tabs],
 ) -> None:
     """Let the tab work. begin: starts or queues the resolved settings and gives what of ``begins`` changes then.
 
     busy: the run that trains now, if any. mirrors: fields of other tabs that show a setting too, by key. opened: the
-    event of the tab being chosen.
+    event of the tab being chosen. changing: the button that brings a run's settings here, and the tabs.
     """
     tab.mirrors = mirrors
     desk, inputs, fields = SettingsDesk(tab, place, draft, begin, busy), tab.inputs, list(tab.fields.values())
@@ -217,7 +224,14 @@ def wire(
     tab.use.click(desk.load_text, [tab.pasted, *inputs], **often).then(**tell)
     saved = tab.save.click(desk.save, inputs, **often)
     saved.then(None, [tab.written, tab.file_name], js=form_js.SAVE, **PRIVATE)
+    tab.afresh.click(desk.afresh, None, **often)
+    change, shown = changing
+    to_settings = [*tab.shown(), shown]
+    change.click(
+        lambda name: {**desk.from_run(name), shown: gr.update(selected="settings")}, begins[1], to_settings,
+        show_progress="hidden", **PRIVATE,
+    ).then(**tell)  # fmt: skip
     tab.start.click(
-        desk.start, inputs, list(dict.fromkeys([*tab.shown(), *begins])),
+        desk.start, [tab.origin, *inputs], list(dict.fromkeys([*tab.shown(), *begins])),
         concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,
     )  # fmt: skip

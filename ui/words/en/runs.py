@@ -69,6 +69,7 @@ ASKED = {
 NOT_RUNNING = "This run is not training at the moment."
 UNKNOWN_CHECKPOINT = "There is no such checkpoint any more."
 UNKNOWN_RUN = "There is no such run any more."
+CHANGE_SETTINGS = "Change settings"
 FINISHED_IN = "Finished in {time}."
 STARTED_FROM = "Started from step {step} of {name}."
 STOPPED_AT = "Stopped at step {step}. The LoRA so far is kept; Resume goes on from here."

@@ -114,6 +114,8 @@ NUMBER_EMPTY_FIX = "Write a number."
 NO_PAIR = "“{line}” is not PATTERN=NUMBER."
 NO_PAIR_FIX = "Write a pattern of layer names, an equals sign and a number."
 
+GOES_ON_FROM = "Goes on from {name}, step {step}, with the settings below."
+AFRESH = "Begin from the start instead"
 TRAINED_ON = "What will be trained on"
 CHOOSE_OTHERS = "Choose other images"
 

@@ -69,6 +69,7 @@ ASKED = {
 NOT_RUNNING = "此训练目前没有在进行。"
 UNKNOWN_CHECKPOINT = "这个检查点已经不存在。"
 UNKNOWN_RUN = "这个训练已经不存在。"
+CHANGE_SETTINGS = "更改设置"
 FINISHED_IN = "已完成，用时 {time}。"
 STARTED_FROM = "从 {name} 的第 {step} 步开始。"
 STOPPED_AT = "在第 {step} 步停止。已有的 LoRA 已保留；按“恢复训练”可从这里继续。"

@@ -181,6 +181,8 @@ NUMBER_EMPTY_FIX = "请填写数字。"
 NO_PAIR = "“{line}”不是 模式=数字 的形式。"
 NO_PAIR_FIX = "请写层名的模式、等号和一个数字。"
 
+GOES_ON_FROM = "以下面的设置，从 {name} 第 {step} 步继续。"
+AFRESH = "改为从头开始"
 TRAINED_ON = "训练所用的图片"
 CHOOSE_OTHERS = "选择其他图片"
 
