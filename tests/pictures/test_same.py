@@ -70,11 +70,11 @@ def test_the_same_picture_from_all_three(odd_run, tmp_path, capsys):
         assert np.abs(own - other).max() <= 1
     for change in ({"vae": str(load_settings(odd_run.folder / "settings.toml").model.base)}, {"negative": ""}):
         changed = drawn_by_page(odd_run.folder, tmp_path / str(len(list(tmp_path.iterdir()))), **change)
-        assert np.abs(own - changed).max() > 8, change  # else the test could not see what is dropped
+        assert np.abs(own - changed).max() > 2, change  # else the test could not see what is dropped
     for name, change in {"stack": {"adapter.stack": []}, "snr": {"model.zero_snr": "off"}}.items():
         bare = shutil.copytree(odd_run.folder, tmp_path / name)
         (bare / "settings.toml").write_text(dump_settings(load_settings(bare / "settings.toml", change)))
-        assert np.abs(own - drawn_by_page(bare, tmp_path / f"{name}-drawn")).max() > 8, change
+        assert np.abs(own - drawn_by_page(bare, tmp_path / f"{name}-drawn")).max() > 2, change
 
 
 def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):
