@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import zlib
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -112,24 +113,37 @@ class Finished:
 Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Stopping | Finished
 # What ``Progress`` can be about: before the steps, between them, at the end.
 WORK = ("start", "model", "latents", "text", "validation", "samples", "save", "export")
+CHECKSUM = ', "crc32": "'
 KINDS = {cls.kind: cls for cls in Event.__args__}
 
 
+def _checksum(text: str) -> str:
+    """The end of a line: CRC-32 of the JSON object without it."""
+    return f'{zlib.crc32(text.encode("utf-8", "surrogatepass")):08x}"}}'
+
+
 def to_line(event: Event, time: float) -> str:
-    """One JSON line without the newline; numbers that are not finite become null."""
+    """One JSON line without the newline; numbers that are not finite become null. It ends with a checksum of itself."""
     record = {"kind": event.kind, "time": round(time, 3), **dataclasses.asdict(event)}
     clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-    return json.dumps(clean, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(clean, ensure_ascii=False, allow_nan=False)
+    return f"{text[:-1]}{CHECKSUM}{_checksum(text)}"
 
 
 def from_line(line: str) -> tuple[float, Event] | None:
-    """(time, event), or None for a line that is torn or of a kind this version does not know."""
+    """(time, event), or None for a line that is torn, changed or of a kind this version does not know.
+
+    Lines of version 0.1.0 have no checksum.
+    """
+    text, there, claimed = line.rstrip().rpartition(CHECKSUM)
+    if there and claimed != _checksum(text + "}"):
+        return None
     try:
         record = json.loads(line)
         cls = KINDS[record.pop("kind")]
         time = float(record.pop("time"))
         known = {f.name for f in dataclasses.fields(cls)}
         event = cls(**{k: math.nan if v is None else v for k, v in record.items() if k in known})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return time, event

@@ -1,5 +1,6 @@
 """The run folder: whole events, true states, safe names."""
 
+import json
 import math
 import os
 import subprocess
@@ -42,6 +43,19 @@ def test_numbers_in_events_are_finite_or_null():
     line = to_line(StepDone(1, math.nan, math.inf, 0.1), 5.0)
     assert "NaN" not in line and "Infinity" not in line
     assert math.isnan(from_line(line)[1].loss)
+
+
+@given(st.text(), st.integers(0, 10**6), st.integers(1, 255))
+def test_a_line_that_was_changed_is_passed_over(text, place, bits):
+    event = Sampled(7, [text, "b.png"])
+    line = to_line(event, 5.0)
+    json.loads(line)  # still one JSON object
+    assert from_line("[" * 100_000) is None
+    assert from_line(line) == (5.0, event) == from_line(line + "\n")
+    data = bytearray(line.encode())
+    data[place % len(data)] ^= bits
+    changed = from_line(data.decode("utf-8", "replace"))
+    assert changed in (None, (5.0, event))  # the same: where the name of the checksum itself was hit
 
 
 @given(st.text())
