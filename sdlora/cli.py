@@ -1,4 +1,4 @@
-"""The command line. Flags derive from sdlora.config; torch is imported only inside the commands that need it."""
+"""The command line. Flags derive from sdlora.settings; torch is imported only inside the commands that need it."""
 
 import argparse
 import contextlib
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sdlora import __version__, inuse
-from sdlora.config import SettingInfo, all_settings, make_settings, merge, read_toml, salvage
-from sdlora.demo import EXAMPLE
+from sdlora.commands.demo import EXAMPLE
 from sdlora.errors import UserError, explain
 from sdlora.foreign import import_file, tool_of
-from sdlora.numbers import plain_number
-from sdlora.run import Run, list_runs
+from sdlora.runs.run import Run, list_runs
+from sdlora.settings import SettingInfo, all_settings, make_settings, merge, read_toml, salvage
+from sdlora.settings.numbers import plain_number
 from sdlora.toolbox.cli import add_commands as add_toolbox
 
 TINY_EXAMPLE = "sdlora train settings.toml --adapter.rank 8"
@@ -207,7 +207,7 @@ def _settings_of(args: argparse.Namespace):
 
 
 def train_command(args: argparse.Namespace) -> int:
-    from sdlora.terminal import follow
+    from sdlora.commands.terminal import follow
 
     if args.run_folder or args.resume:
         run = Run.open(args.run_folder or args.resume)
@@ -232,7 +232,7 @@ def train_command(args: argparse.Namespace) -> int:
 
 def begin_at_origin(args: argparse.Namespace):
     """(run, settings) of ``--from``: another run's settings, those of the file and the flags over them."""
-    from sdlora.origin import begin_from, parse
+    from sdlora.runs.origin import begin_from, parse
 
     values = read_toml(args.settings) if args.settings else {}
     sections = {name: part if isinstance(part, dict) else {"": part} for name, part in values.items()}
@@ -246,9 +246,9 @@ def begin_at_origin(args: argparse.Namespace):
 def prepare_run(settings, problems=()):
     """Check everything, resolve the settings, make the run folder. UserError with all problems at once,
     those found before among them."""
-    from sdlora.config import dump_settings
-    from sdlora.models.families import inspect_base
-    from sdlora.preflight import check, resolve
+    from sdlora.check import check, resolve
+    from sdlora.families.base import inspect_base
+    from sdlora.settings import dump_settings
 
     problems = [*problems, *check(settings)]
     fatal = [p for p in problems if p.fatal]
@@ -267,8 +267,8 @@ def prepare_run(settings, problems=()):
 
 
 def check_command(args: argparse.Namespace) -> int:
-    from sdlora.models.families import inspect_base
-    from sdlora.preflight import as_wished, base_in_short, check, usual_gamma
+    from sdlora.check import as_wished, base_in_short, check, usual_gamma
+    from sdlora.families.base import inspect_base
 
     settings, wrong = _settings_of(args)
     problems = [*wrong, *check(settings)]
@@ -284,7 +284,7 @@ def check_command(args: argparse.Namespace) -> int:
 
 
 def probe_command(args: argparse.Namespace) -> int:
-    from sdlora.commands import measure
+    from sdlora.commands.actions import measure
 
     settings, problems = _settings_of(args)
     print(measure(settings, problems, as_json=args.json))
@@ -292,14 +292,14 @@ def probe_command(args: argparse.Namespace) -> int:
 
 
 def download_command(args: argparse.Namespace) -> int:
-    from sdlora.commands import download_base
+    from sdlora.commands.actions import download_base
 
     print(download_base(args.base, args.revision, as_json=args.json))
     return 0
 
 
 def sample_command(args: argparse.Namespace) -> int:
-    from sdlora.commands import sample_lora
+    from sdlora.commands.actions import sample_lora
 
     print(f"Wrote {sample_lora(args)}")
     return 0
@@ -313,7 +313,7 @@ def draw_command(args: argparse.Namespace) -> int:
 
 
 def export_command(args: argparse.Namespace) -> int:
-    from sdlora.commands import export_run
+    from sdlora.commands.actions import export_run
 
     path, error = export_run(Run.open(args.run_folder), args)
     print(f"Wrote {path} (read back through diffusers: relative error {error:.1e})")
@@ -322,7 +322,7 @@ def export_command(args: argparse.Namespace) -> int:
 
 def runs_command(args: argparse.Namespace) -> int:
     from sdlora.events import Finished, StepDone
-    from sdlora.origin import origin_of
+    from sdlora.runs.origin import origin_of
 
     runs = list_runs(args.folder)
     for run in runs:
@@ -352,7 +352,7 @@ def request_command(args: argparse.Namespace) -> int:
 
 
 def settings_command(args: argparse.Namespace) -> int:
-    from sdlora.commands import settings_text
+    from sdlora.commands.actions import settings_text
 
     if args.foreign:
         settings, found = import_file(args.foreign)
@@ -365,7 +365,7 @@ def settings_command(args: argparse.Namespace) -> int:
 
 
 def demo_command(args: argparse.Namespace) -> int:
-    from sdlora.demo import demo
+    from sdlora.commands.demo import demo
 
     return demo(args.folder, args.steps)
 

@@ -12,11 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from sdlora.config import dump_settings, make_settings, merge
-from sdlora.models.families import inspect_base
-from sdlora.models.locate import CLIP
-from sdlora.preflight import resolve
-from sdlora.run import Run
+from sdlora.check import resolve
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.locate import CLIP
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings, merge
 
 
 def make_base(

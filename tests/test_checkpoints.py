@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from accelerate import Accelerator
 
-from sdlora.checkpoints import checkpoints_in, newest_intact, verified
 from sdlora.events import Warned
-from sdlora.intact import Damaged
-from sdlora.run import Run
+from sdlora.files.intact import Damaged
+from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
+from sdlora.runs.run import Run
 from sdlora.train.checkpoint import save_checkpoint
 from sdlora.train.restore import restore
 

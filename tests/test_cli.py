@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sdlora.cli import build_parser, main, overrides_of
-from sdlora.config import all_settings, dump_settings, load_settings, make_settings
 from sdlora.events import StepDone
-from sdlora.run import Run, list_runs
+from sdlora.runs.run import Run, list_runs
+from sdlora.settings import all_settings, dump_settings, load_settings, make_settings
 
 
 def told(capsys, *argv):

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from sdlora.cli import main
-from sdlora.run import list_runs
+from sdlora.runs.run import list_runs
 from sdlora.train.loop import train
 
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
-from sdlora.config import all_settings, dump_settings, load_settings, make_settings, merge, read_toml, salvage
 from sdlora.errors import UserError
+from sdlora.settings import all_settings, dump_settings, load_settings, make_settings, merge, read_toml, salvage
 
 
 def test_settings_survive_the_file(tmp_path):

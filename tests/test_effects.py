@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sdlora.config import all_settings, make_settings, merge
-from sdlora.effects import TABLE, without_effect
-from ui import presets
+from sdlora.check.effects import TABLE, without_effect
+from sdlora.settings import all_settings, make_settings, merge
+from ui.tabs.settings import presets
 
 
 @dataclass(frozen=True)

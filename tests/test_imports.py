@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+TRAINING = ("families", "adapters", "lorafiles", "train", "pictures", "data.cache")
 HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors.torch")
 
 # Rooms (a module or a package with all below it) and what must not be imported there, directly.
 RULES = {
-    "sdlora.config": HEAVY,
-    "sdlora.effects": HEAVY,
+    "sdlora.settings": HEAVY,
+    "sdlora.check": HEAVY,
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
-    "sdlora.intact": (*HEAVY, "sdlora", "ui"),
-    "sdlora.paths": (*HEAVY, "sdlora", "ui"),
-    "sdlora.regular": (*HEAVY, "sdlora", "ui"),
-    "sdlora.foreign": (*HEAVY, "sdlora.models", "sdlora.train"),
-    "sdlora.run": HEAVY,
-    "sdlora.fitness": HEAVY,
-    "sdlora.preflight": HEAVY,
+    "sdlora.runs": HEAVY,
+    "sdlora.files.intact": (*HEAVY, "sdlora", "ui"),
+    "sdlora.files.paths": (*HEAVY, "sdlora", "ui"),
+    "sdlora.files.regular": (*HEAVY, "sdlora", "ui"),
+    "sdlora.files.kinds": HEAVY,
+    "sdlora.foreign": (*HEAVY, "sdlora.families", "sdlora.train"),
     "sdlora.data.images": HEAVY,
     "sdlora.data.captions": HEAVY,
     "sdlora.data.encodings": HEAVY,
@@ -32,24 +32,25 @@ RULES = {
     "sdlora.data.tags": HEAVY,
     "sdlora.data.buckets": HEAVY,
     "sdlora.data.dataset": HEAVY,
-    "sdlora.models": ("sdlora.config", "sdlora.run"),
-    "sdlora.lora": ("sdlora.config", "sdlora.run"),
-    "sdlora.train": ("sdlora.config", "sdlora.run"),
-    "sdlora.data": ("sdlora.config", "sdlora.run"),
+    "sdlora.families": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
+    "sdlora.adapters": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
+    "sdlora.lorafiles": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
+    "sdlora.train": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
+    "sdlora.data": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
     "sdlora": ("gradio", "ui", "launcher"),
-    "ui": (*HEAVY, "sdlora.models", "sdlora.lora", "sdlora.train", "sdlora.pictures", "sdlora.data.cache", "launcher"),
+    "ui": (*HEAVY, *(f"sdlora.{room}" for room in TRAINING), "launcher"),
     "launcher": ("sdlora", "ui"),
 }
 # The loop, its beginning and its end are where the rooms meet: they take the settings and the run.
 MEETING = (
     "sdlora.train.loop",
     "sdlora.train.restore",
-    "sdlora.train.setup",
+    "sdlora.train.prepare",
     "sdlora.train.finish",
     "sdlora.train.probe",
 )
 # Plain functions that know nothing of settings or runs.
-PLAIN = ("sdlora.run.write_atomically", "sdlora.run.safe_name")
+PLAIN = ("sdlora.runs.run.write_atomically", "sdlora.runs.run.safe_name")
 
 
 def modules() -> dict[str, Path]:
@@ -98,7 +99,7 @@ def broken_rules(module: str, imported: set[str]) -> list[str]:
 
 def test_every_import_keeps_the_rules():
     found = modules()
-    assert {"sdlora.config", "ui", "launcher.install"} <= set(found)
+    assert {"sdlora.settings", "ui", "launcher.install"} <= set(found)
     broken = []
     for module, path in found.items():
         names = imports(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
@@ -115,23 +116,24 @@ def test_the_launcher_needs_nothing_but_python(module):
 
 def test_the_reader_of_imports_sees_them_all():
     source = (
-        "import torch.nn as nn\nfrom . import run\nfrom ..config import Settings\ndef f():\n    from gradio import x\n"
+        "import torch.nn as nn\nfrom . import run\nfrom ..settings import Settings\n"
+        "def f():\n    from gradio import x\n"
     )
     assert imports(source, "sdlora.train.loop") == {
-        "torch.nn", "sdlora.train.run", "sdlora.config.Settings", "gradio.x",
+        "torch.nn", "sdlora.train.run", "sdlora.settings.Settings", "gradio.x",
     }  # fmt: skip
     assert imports("from .loop import train", "sdlora.train", is_package=True) == {"sdlora.train.loop.train"}
-    assert broken_rules("sdlora.lora.inject", {"torch", "sdlora.config", "gradio"}) == [
-        "sdlora.lora.inject imports sdlora.config, which sdlora.lora must not",
-        "sdlora.lora.inject imports gradio, which sdlora must not",
+    assert broken_rules("sdlora.adapters.inject", {"torch", "sdlora.settings", "gradio"}) == [
+        "sdlora.adapters.inject imports sdlora.settings, which sdlora.adapters must not",
+        "sdlora.adapters.inject imports gradio, which sdlora must not",
     ]
-    assert broken_rules("sdlora.train.loop", {"torch", "sdlora.config", "gradio"}) == [
+    assert broken_rules("sdlora.train.loop", {"torch", "sdlora.settings", "gradio"}) == [
         "sdlora.train.loop imports gradio, which sdlora must not"
     ]
-    assert broken_rules("sdlora.train.noise", {"sdlora.run.Run", "sdlora.run.safe_name"}) == [
-        "sdlora.train.noise imports sdlora.run.Run, which sdlora.train must not"
+    assert broken_rules("sdlora.train.noise", {"sdlora.runs.run.Run", "sdlora.runs.run.safe_name"}) == [
+        "sdlora.train.noise imports sdlora.runs.run.Run, which sdlora.train must not"
     ]
-    assert broken_rules("sdlora.models", {"guitar", "uisomething"}) == []
+    assert broken_rules("sdlora.families", {"guitar", "uisomething"}) == []
 
 
 def loaded_by(code: str) -> set[str]:
@@ -149,4 +151,4 @@ def test_help_loads_no_training_library():
 
 
 def test_the_page_loads_no_training_library():
-    assert not {"torch", "diffusers", "transformers", "peft", "accelerate"} & loaded_by("import ui.app")
+    assert not {"torch", "diffusers", "transformers", "peft", "accelerate"} & loaded_by("import ui.shell.app")

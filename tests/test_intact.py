@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdlora.errors import explain
-from sdlora.intact import Damaged, digest_of, read_json, write_atomically, write_json
+from sdlora.files.intact import Damaged, digest_of, read_json, write_atomically, write_json
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.cli import main
-from sdlora.config import load_settings
 from sdlora.events import Finished, StepDone, Warned
-from sdlora.lora.lorafile import read_lora
-from sdlora.run import Run, list_runs
+from sdlora.lorafiles.read import read_lora
+from sdlora.runs.run import Run, list_runs
+from sdlora.settings import load_settings
 from sdlora.train import caching
 from sdlora.train.loop import train
 

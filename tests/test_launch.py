@@ -756,7 +756,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[4])), http.server.SimpleHTTPRe
 
 @pytest.fixture
 def fake_page(tmp_path):
-    """A Python that takes ``-m ui.app --port N`` and serves something else there."""
+    """A Python that takes ``-m ui.shell.app --port N`` and serves something else there."""
     (tmp_path / "page.py").write_text(FAKE_PAGE)
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/page.py" "$@"\n')

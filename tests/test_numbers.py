@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.numbers import plain_number
+from sdlora.settings.numbers import plain_number
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from sdlora.cli import main
-from sdlora.config import load_settings, make_settings
 from sdlora.errors import UserError
 from sdlora.events import Started, StepDone, Warned
-from sdlora.intact import write_json
-from sdlora.origin import Origin, begin_from, calmer_command, choose, origin_of, parse, settings_for
-from sdlora.run import Run, list_runs
+from sdlora.files.intact import write_json
+from sdlora.runs.origin import Origin, begin_from, calmer_command, choose, origin_of, parse, settings_for
+from sdlora.runs.run import Run, list_runs
+from sdlora.settings import load_settings, make_settings
 from sdlora.train import loop
-from ui.render_runs import run_card
-from ui.view import RunView
+from ui.tabs.runs.html import run_card
+from ui.tabs.runs.view import RunView
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
 from test_loop import drive, same, weights  # noqa: E402

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sdlora.config import load_settings, make_settings, merge
-from sdlora.paths import tidy_entry, tidy_path
-from ui.place import Place
+from sdlora.files.paths import tidy_entry, tidy_path
+from sdlora.settings import load_settings, make_settings, merge
+from ui.shell.place import Place
 
 PATH_SETTINGS = ("model.base", "model.vae", "data.folder", "data.cache", "adapter.start_from", "run.folder")
 

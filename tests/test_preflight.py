@@ -15,10 +15,10 @@ from base_models import write_single_file
 from PIL import Image
 from safetensors.numpy import save_file
 
-from sdlora.config import Settings, dump_settings, make_settings, merge
+from sdlora.check import cache_folder, check, resolve, scan_for
 from sdlora.errors import Problem, UserError
-from sdlora.models.families import inspect_base
-from sdlora.preflight import cache_folder, check, resolve, scan_for
+from sdlora.families.base import inspect_base
+from sdlora.settings import Settings, dump_settings, make_settings, merge
 
 UNET = {  # name -> shape; per rank, a LoRA of all of it has 96 + 64 + 128 = 288 parameters
     "down.to_q.weight": (64, 32),
@@ -332,7 +332,7 @@ def test_numbers_of_hundreds_of_digits_are_refused(key: str) -> None:
 
 
 def test_no_torch_is_loaded() -> None:
-    code = "import sys, sdlora.preflight; sys.exit('torch' in sys.modules)"
+    code = "import sys, sdlora.check; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
@@ -356,7 +356,10 @@ def told(base: Path, folder: Path, **changes: object) -> dict[str, str]:
 def test_pictures_that_lose_more_than_a_third_are_named(base: Path, tmp_path: Path) -> None:
     """At 64 pixels with sides to 128, a strip of 20:1 keeps its height and the middle 4:1 / 20:1 of its width."""
     folder = made(tmp_path / "set", strip=(1280, 64), fine=(80, 64), wide=(400, 100), square=(64, 64))
-    assert told(base, folder)["data.fit"] == "1 image loses more than 30% to the crop: strip.png keeps 20%."
+    assert (
+        told(base, folder)["data.fit"]
+        == "1 image loses more than 30% to the crop (in brackets what is left): strip.png (20%)."
+    )
     assert "data.fit" not in told(base, folder, **{"data.fit": "pad"})
     assert told(base, folder, **{"data.fit": "crop"})["data.fit"].startswith("2 images lose more than 30% to the crop")
 

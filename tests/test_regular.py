@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdlora.regular import NotRegular, open_regular, read_regular
+from sdlora.files.regular import NotRegular, open_regular, read_regular
 
 
 def test_files_and_links_to_them_are_read(tmp_path: Path) -> None:

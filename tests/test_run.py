@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.config import dump_settings, make_settings
 from sdlora.errors import UserError
 from sdlora.events import Finished, Sampled, Started, StepDone, from_line, to_line
-from sdlora.run import Run, list_runs, safe_name
+from sdlora.runs.run import Run, list_runs, safe_name
+from sdlora.settings import dump_settings, make_settings
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_no_line_breaks_the_reader(line):
 
 def test_a_lock_tells_life_whatever_was_written(run):
     code = (
-        "import sys, time; from sdlora.run import Run; from sdlora.events import Started;"
+        "import sys, time; from sdlora.runs.run import Run; from sdlora.events import Started;"
         "r = Run(sys.argv[1]); r.open_lock(); r.write(Started(0, 1, 1, 1, 1, 1, 'cpu')); print('up', flush=True);"
         "time.sleep(600)"
     )

@@ -6,9 +6,9 @@ import sys
 import pytest
 from base_models import write_single_file
 
-from sdlora.config import make_settings
-from sdlora.models.families import inspect_base
-from sdlora.size import growth
+from sdlora.check.size import growth
+from sdlora.families.base import inspect_base
+from sdlora.settings import make_settings
 
 CHOICES = (
     {"targets": "attn-mlp", "text_encoder": True, "rank": 16},
@@ -21,9 +21,9 @@ CHOICES = (
 def the_trainers_own(info, adapter: dict, dtype: str) -> tuple[int, int]:
     import torch
 
-    from sdlora.lora.inject import inject
-    from sdlora.lora.targets import target_patterns
-    from sdlora.models.load import load_text_encoders, load_unet
+    from sdlora.adapters.inject import inject
+    from sdlora.adapters.targets import target_patterns
+    from sdlora.families.shared.load import load_text_encoders, load_unet
 
     learns = adapter["text_encoder"]
     roots = {"unet": load_unet(info, torch.float32)} | (load_text_encoders(info, torch.float32) if learns else {})
@@ -56,5 +56,5 @@ def test_folders_and_single_files(bases, tmp_path, family, adapter):
 
 
 def test_it_loads_no_torch():
-    code = "import sys, sdlora.size; assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)"
+    code = "import sys, sdlora.check.size; assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -234,7 +234,7 @@ def test_known_tokens_are_taken_over_and_new_ones_begin_as_their_parts(base, rec
     import train_unet
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    start = ROOT / "sdlora/models/tiny"
+    start = ROOT / "sdlora/families/tiny"
     modules = torch.nn.ModuleList(train_unet.build(len(recipe.tokenizer)))
     train_unet.take_over(modules, recipe.tokenizer, start)
     old = CLIPTextModel.from_pretrained(start / "text_encoder").float()
@@ -260,7 +260,7 @@ def test_training_goes_on_where_it_was_stopped_and_writes_a_base(base, world, tm
     np.savez(once / "layers.npz", **world.layers)
     listing = {"names": NAMES, "subjects": 7, "keywords": {name: ["thing"] for name in NAMES}}
     (once / "names.json").write_text(json.dumps(listing))
-    vae = ROOT / "sdlora/models/tiny/vae"
+    vae = ROOT / "sdlora/families/tiny/vae"
     run(once, "train_vae.py", "--steps", "2", "--batch", "2", "--pictures", "8", "--start", vae, "--decoder-only")
     encoders = [load_file(f / "diffusion_pytorch_model.safetensors") for f in (vae, once / "vae")]
     for key, value in encoders[0].items():  # only what comes after the latents has changed

@@ -7,6 +7,6 @@ import os
 OFFLINE_BY_PAGE = "HF_HUB_OFFLINE" not in os.environ
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from ui.quick import leave_stubs_alone  # noqa: E402
+from ui.shell.quick import leave_stubs_alone  # noqa: E402
 
 leave_stubs_alone()

@@ -6,8 +6,8 @@ be passed along. Components are made once for all visitors: in ``with building()
 puts the sentence in for, in the browser (``i18n`` gives it all sentences). Anywhere else (a terminal) it is English.
 
 What follows: in ``build`` use names as they are, without ``.format`` and one a string; no name at import time (module
-constants, default arguments). A mark may stand in ``gr.HTML``, through ``ui.render.escape`` too. Numbers, times and
-sizes are written by the functions below. What ``sdlora`` says (what is wrong with a setting or a file) is English;
+constants, default arguments). A mark may stand in ``gr.HTML``, through ``ui.shell.render.escape`` too. Numbers, times
+and sizes are written by the functions below. What ``sdlora`` says (what is wrong with a setting or a file) is English;
 ``ui.translate`` says it in the visitor's language.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import LocalContext
 
-from sdlora.config import SettingInfo, all_settings
+from sdlora.settings import SettingInfo, all_settings
 from ui.words import en, zh
 
 WORDS: dict[str, ModuleType] = {"en": en, "zh": zh}
@@ -99,7 +99,7 @@ def _help(words: ModuleType, info: SettingInfo) -> str:
 
 
 def help_of(info: SettingInfo) -> str:
-    """The help sentence of a setting; English is ``sdlora.config``'s own."""
+    """The help sentence of a setting; English is ``sdlora.settings``'s own."""
     return mark("HELP", info.key) if _building.get() else _help(WORDS[language()], info)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from sdlora.config import Settings
 from sdlora.errors import Problem, UserError, explain
+from sdlora.settings import Settings
 from ui import text
 from ui.words.zh import problems as zh
 

@@ -72,11 +72,11 @@ def train_one(number: int) -> dict:
     """The notes of one run, and how it went."""
     from accelerate.state import AcceleratorState
 
-    from sdlora.config import dump_settings, make_settings, merge
+    from sdlora.check import resolve
     from sdlora.events import Finished, StepDone, Validated, Warned
-    from sdlora.models.families import inspect_base
-    from sdlora.preflight import resolve
-    from sdlora.run import Run
+    from sdlora.families.base import inspect_base
+    from sdlora.runs.run import Run
+    from sdlora.settings import dump_settings, make_settings, merge
     from sdlora.train.loop import train
 
     chosen, began = settings_of(number), time.perf_counter()
@@ -101,7 +101,7 @@ def train_one(number: int) -> dict:
 
 
 def main() -> None:
-    from sdlora.intact import write_atomically
+    from sdlora.files.intact import write_atomically
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from benchmarks.interop.bases import Base, canonical, make_base
 from benchmarks.interop.reference import Change, kohya_name, load_changes, save_changes
-from sdlora.lora.adapter import Adapter
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.lora.metadata import build_metadata
-from sdlora.lora.targets import target_patterns
+from sdlora.adapters.adapter import Adapter
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
+from sdlora.lorafiles.metadata import build_metadata
+from sdlora.lorafiles.write import export_lora
 
 EVERY = ("a1111", "a1111_half", "forge", "comfyui", "kohya", "invokeai", "diffusers_")
 DORA = ("a1111", "forge", "comfyui", "invokeai")

@@ -135,11 +135,11 @@ def write_files(checkpoint: Path, work: Path) -> None:
     import torch
 
     from benchmarks.interop.bases import canonical
-    from sdlora.lora.export import export_lora
-    from sdlora.lora.inject import inject
-    from sdlora.lora.targets import target_patterns
-    from sdlora.models.families import inspect_base
-    from sdlora.models.load import load_text_encoders, load_unet
+    from sdlora.adapters.inject import inject
+    from sdlora.adapters.targets import target_patterns
+    from sdlora.families.base import inspect_base
+    from sdlora.families.shared.load import load_text_encoders, load_unet
+    from sdlora.lorafiles.write import export_lora
 
     base = inspect_base(str(checkpoint))
     models = {"unet": load_unet(base, torch.float16), **load_text_encoders(base, torch.float16)}

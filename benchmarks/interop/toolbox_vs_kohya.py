@@ -28,7 +28,7 @@ from torch import Tensor
 from benchmarks.interop import tool
 from benchmarks.interop.bases import Base, make_base, old_names
 from benchmarks.interop.bases import canonical as canonical_name
-from sdlora.lora.layouts import kohya_name
+from sdlora.lorafiles.keys import kohya_name
 from sdlora.toolbox.bake import merge_into_base
 from sdlora.toolbox.extract import extract_lora
 from sdlora.toolbox.merge import merge_loras

@@ -36,7 +36,7 @@ def growth(count: int) -> dict:
     from steps import status
 
     from sdlora.data.dataset import scan
-    from sdlora.models.families import inspect_base
+    from sdlora.families.base import inspect_base
     from sdlora.train.caching import cache_latents
 
     base = inspect_base("tiny")
@@ -59,7 +59,7 @@ def growth(count: int) -> dict:
 def start(count: int) -> dict:
     from sdlora.data.cache import LatentCache, vae_identity
     from sdlora.data.dataset import scan
-    from sdlora.models.families import inspect_base
+    from sdlora.families.base import inspect_base
     from sdlora.train.caching import cache_latents
 
     base = inspect_base("tiny")

@@ -27,8 +27,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import ldm_layout  # noqa: E402
 
-from sdlora.models.architectures import scheduler  # noqa: E402
-from sdlora.models.locate import CLIP  # noqa: E402
+from sdlora.families.shared.architectures import scheduler  # noqa: E402
+from sdlora.families.shared.locate import CLIP  # noqa: E402
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32, "bf16": torch.bfloat16}
 FAMILIES = {"sd15": "sd1", "sd21": "sd2", "sdxl": "sdxl"}

@@ -29,12 +29,12 @@ sys.path.insert(0, str(ROOT))
 def make_job(base: str, pixels: int, steps: int, folder: Path):
     from PIL import Image
 
-    from sdlora.config import dump_settings, make_settings
-    from sdlora.models.families import inspect_base
-    from sdlora.preflight import resolve
-    from sdlora.run import Run
+    from sdlora.check import resolve
+    from sdlora.families.base import inspect_base
+    from sdlora.runs.run import Run
+    from sdlora.settings import dump_settings, make_settings
     from sdlora.train.loop import prepare
-    from sdlora.train.setup import make_accelerator
+    from sdlora.train.prepare import make_accelerator
 
     images = folder / "images"
     images.mkdir()

@@ -32,11 +32,11 @@ from sdlora.data.buckets import apply
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash, load_image
 from sdlora.errors import UserError
-from sdlora.intact import DIGEST, Damaged, read_json, write_json
-from sdlora.models.checkpoint import names_of
-from sdlora.models.families import BaseInfo
-from sdlora.models.folder import vae_folder
-from sdlora.models.header import read_header
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared.checkpoint import names_of
+from sdlora.families.shared.folder import vae_folder
+from sdlora.families.shared.header import read_header
+from sdlora.files.intact import DIGEST, Damaged, read_json, write_json
 
 SUFFIX = ".2.safetensors"  # 2: with a digest
 VERSION = 1  # of the keys: raised when the same inputs give other pixels

@@ -13,8 +13,8 @@ from sdlora.data.listing import Listing, name_key
 from sdlora.data.tables import Finder, captions_of, parsed, read_table, tables_among, text_of
 from sdlora.data.tags import clean_lines, one_line
 from sdlora.errors import Problem, UserError
-from sdlora.intact import write_atomically
-from sdlora.regular import open_regular
+from sdlora.files.intact import write_atomically
+from sdlora.files.regular import open_regular
 
 SIDECARS = (".txt", ".caption")
 JSON = ".json"

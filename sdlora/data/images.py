@@ -16,7 +16,7 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from sdlora.errors import Problem, UserError
-from sdlora.regular import NotRegular, open_regular
+from sdlora.files.regular import NotRegular, open_regular
 
 # A .png that holds PostScript is not opened: these alone, known by their first bytes, whatever the name says …
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "JPEG2000")

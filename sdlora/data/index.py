@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sdlora.data.images import check_image, content_hash
 from sdlora.errors import Problem, UserError
-from sdlora.intact import read_json, write_json
-from sdlora.regular import open_regular
+from sdlora.files.intact import read_json, write_json
+from sdlora.files.regular import open_regular
 
 VERSION = 2  # raised when the same bytes are judged otherwise
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick

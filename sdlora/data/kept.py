@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdlora.data.dataset import Item
-from sdlora.intact import Damaged, digest_of, read_json, write_json
+from sdlora.files.intact import Damaged, digest_of, read_json, write_json
 
 FILE = "images.json"
 SHOWN = 3  # names in a sentence

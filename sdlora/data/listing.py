@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdlora.data.images import SUFFIXES, looks_like_image
-from sdlora.regular import kind_of, open_regular
+from sdlora.files.regular import kind_of, open_regular
 
 OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})  # nobody misses them
 MASK = re.compile(r"(.+)[-_. ](masklabel|condlabel|mask)", flags=re.IGNORECASE)  # OneTrainer: x-masklabel.png

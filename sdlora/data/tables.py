@@ -15,7 +15,7 @@ from typing import Any
 from sdlora.data.encodings import decode
 from sdlora.data.listing import name_key
 from sdlora.errors import Problem
-from sdlora.regular import read_regular
+from sdlora.files.regular import read_regular
 
 # By rank: where two of a folder know an image, the first one's caption is taken.
 STEMS = ("metadata", "captions", "caption", "meta_clean", "meta_cap", "meta_lat", "meta")

@@ -10,10 +10,10 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 import sdlora
-from sdlora.models.prompts import REACH, chunks
+from sdlora.families.shared.prompts import REACH, chunks
 
 CHUNK = 75  # a text encoder's window of 77 less its two marks
-VOCABULARY = Path(sdlora.__file__).parent / "models" / "clip"
+VOCABULARY = Path(sdlora.__file__).parent / "families" / "clip"
 COMMA = ",</w>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 

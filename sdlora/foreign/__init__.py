@@ -11,10 +11,10 @@ from typing import Any
 
 import tomlkit
 
-from sdlora.config import Settings, merge, salvage
 from sdlora.errors import UserError
 from sdlora.foreign import kohya, kohya_ss, onetrainer
 from sdlora.foreign.reader import Imported
+from sdlora.settings import Settings, merge, salvage
 
 __all__ = ["Imported", "import_file", "tool_of"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from sdlora.intact import write_atomically
+from sdlora.files.intact import write_atomically
 
 
 def save_png(image: Image.Image, path: Path) -> None:

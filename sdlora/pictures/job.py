@@ -22,13 +22,13 @@ from typing import Any
 
 from PIL import Image
 
-from sdlora.config import Settings
 from sdlora.errors import UserError
-from sdlora.intact import write_atomically
-from sdlora.models.families import BaseInfo
+from sdlora.families.base import BaseInfo
+from sdlora.files.intact import write_atomically
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.model import Source, models_of, source_of
 from sdlora.pictures.pipeline import Look, draw
+from sdlora.settings import Settings
 
 LIMIT = 1000  # pictures of one job
 SAMPLERS = ("ddim", "euler", "dpm++ 2m")

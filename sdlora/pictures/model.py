@@ -9,19 +9,19 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from sdlora.checkpoints import WEIGHTS
-from sdlora.config import Model, Settings, dump_settings, make_settings, parse_toml
+from sdlora.adapters.adapter import Adapter
+from sdlora.check import stack_of
 from sdlora.errors import UserError
-from sdlora.lora.adapter import Adapter
-from sdlora.lora.metadata import without_paths
-from sdlora.lora.read import load_lora, merge_into_modules
-from sdlora.models import device
-from sdlora.models.families import BaseInfo
-from sdlora.models.load import load_text_encoders, load_unet
-from sdlora.preflight import stack_of
-from sdlora.run import Run, is_folder, safe_name
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared import device
+from sdlora.families.shared.load import load_text_encoders, load_unet
+from sdlora.lorafiles.attach import load_lora, merge_into_modules
+from sdlora.lorafiles.metadata import without_paths
+from sdlora.runs.checkpoints import WEIGHTS
+from sdlora.runs.run import Run, is_folder, safe_name
+from sdlora.settings import Model, Settings, dump_settings, make_settings, parse_toml
 from sdlora.train.checkpoint import load_weights
-from sdlora.train.setup import attach_adapter, base_of
+from sdlora.train.prepare import attach_adapter, base_of
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -16,10 +16,10 @@ from PIL import Image
 from torch import nn
 
 from sdlora.errors import UserError
-from sdlora.lora.read import merge_into_modules
-from sdlora.models.families import BaseInfo
-from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
-from sdlora.models.text import TextEncoding, TextReader, on_off
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared.clip_text import TextEncoding, TextReader, on_off
+from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
+from sdlora.lorafiles.attach import merge_into_modules
 
 PIPELINES = {  # (SDXL, inpainting)
     (False, False): StableDiffusionPipeline,

@@ -1,6 +1,6 @@
 """What to do about a layer that is no plain LoRA: the command that really does it."""
 
-from sdlora.lora.lorafile import LoraFile
+from sdlora.lorafiles.read import LoraFile
 
 
 def plain_fix(file: LoraFile, name: str) -> str:

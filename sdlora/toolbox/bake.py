@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError, explain
-from sdlora.lora.lorafile import LoraFile
-from sdlora.lora.metadata import base_of
-from sdlora.lora.stream import TensorWriter, check_space, total_bytes
+from sdlora.lorafiles.metadata import base_of
+from sdlora.lorafiles.read import LoraFile
+from sdlora.lorafiles.stream import TensorWriter, check_space, total_bytes
 from sdlora.toolbox.base import Checkpoint, Place, affected
 from sdlora.toolbox.files import Result, left_out_of, output_path
 from sdlora.toolbox.merge import Pairs, files_of, layer_weights, read_all

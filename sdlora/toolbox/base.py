@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.lora.layouts import canonical_of
-from sdlora.lora.stream import Spec, TensorFile, is_safetensors
+from sdlora.lorafiles.keys import canonical_of
+from sdlora.lorafiles.stream import Spec, TensorFile, is_safetensors
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from sdlora.errors import UserError
-from sdlora.lora.layouts import original_path
+from sdlora.lorafiles.keys import original_path
 
 _IN, _OUT = [f"IN{n:02}" for n in range(12)], [f"OUT{n:02}" for n in range(12)]
 # A list's length -> the blocks it stands for: 12 and 20 are SDXL's, 17 and 26 those of SD 1 and 2.

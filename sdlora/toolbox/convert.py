@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sdlora.errors import UserError
-from sdlora.lora.lorafile import LoraFile, chosen, look
+from sdlora.lorafiles.read import LoraFile, chosen, look
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_lora
 from sdlora.toolbox.unpickle import is_pickle, read_pickle

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.lora import algebra
-from sdlora.lora.kinds import Factors
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.changes import Factors
 from sdlora.toolbox.base import PARTS, Checkpoint
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
 from sdlora.toolbox.resize import check_targets

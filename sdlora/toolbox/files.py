@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
-from sdlora.lora import algebra
-from sdlora.lora.kinds import Factors
-from sdlora.lora.layouts import kernel_of, kohya_name
-from sdlora.lora.lorafile import LoraFile
-from sdlora.lora.metadata import add_hashes, base_of
-from sdlora.lora.numbered import RANK
-from sdlora.lora.stream import Spec, TensorFile, header_bytes, write_tensors
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.changes import Factors
+from sdlora.lorafiles.keys import kernel_of, kohya_name
+from sdlora.lorafiles.metadata import add_hashes, base_of
+from sdlora.lorafiles.numbered import RANK
+from sdlora.lorafiles.read import LoraFile
+from sdlora.lorafiles.stream import Spec, TensorFile, header_bytes, write_tensors
 from sdlora.toolbox.metarules import broken_keys, with_base
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.lora import algebra
-from sdlora.lora.beside import words_for
-from sdlora.lora.kinds import by_output
-from sdlora.lora.lorafile import LoraFile, look, read_lora
-from sdlora.lora.numbered import RANK
-from sdlora.lora.stream import TensorFile, shown_bytes
-from sdlora.lora.tools import tool_table
-from sdlora.lora.topology import topology
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.beside import words_for
+from sdlora.lorafiles.changes import by_output
+from sdlora.lorafiles.numbered import RANK
+from sdlora.lorafiles.read import LoraFile, look, read_lora
+from sdlora.lorafiles.readers.tools import tool_table
+from sdlora.lorafiles.stream import TensorFile, shown_bytes
+from sdlora.lorafiles.topology import topology
 from sdlora.toolbox.files import file_hashes
 from sdlora.toolbox.metarules import metadata_faults
 
@@ -186,7 +186,7 @@ def _hashes(file: TensorFile, warnings: list[str]) -> dict[str, str]:
 def _configs(base: Path | str | None) -> dict[str, Any] | None:
     if not base:
         return None
-    from sdlora.models.families import inspect_base
+    from sdlora.families.base import inspect_base
 
     info = inspect_base(str(base))
     return {root: info.config(root) for root in ("unet", *info.text_encoders)}

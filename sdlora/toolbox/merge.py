@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
-from sdlora.lora import algebra
-from sdlora.lora.kinds import Factors
-from sdlora.lora.lorafile import LoraFile, read_lora
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.changes import Factors
+from sdlora.lorafiles.read import LoraFile, read_lora
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.blocks import check_blocks, parse_blocks, weight_of
 from sdlora.toolbox.files import (

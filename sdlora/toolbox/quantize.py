@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.lora import algebra
-from sdlora.lora.layouts import kohya_name
-from sdlora.lora.lorafile import read_lora
-from sdlora.lora.metadata import add_hashes
-from sdlora.lora.stream import Spec, TensorFile, TensorWriter, is_safetensors, library_order, write_tensors
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.keys import kohya_name
+from sdlora.lorafiles.metadata import add_hashes
+from sdlora.lorafiles.read import read_lora
+from sdlora.lorafiles.stream import Spec, TensorFile, TensorWriter, is_safetensors, library_order, write_tensors
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.files import Result, derived_metadata, left_out_of, output_path
 

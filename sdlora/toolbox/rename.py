@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdlora.errors import Problem, UserError
-from sdlora.lora.lorafile import LoraFile, look
-from sdlora.lora.metadata import base_of
-from sdlora.lora.stream import TensorFile, TensorWriter, header_bytes
+from sdlora.lorafiles.metadata import base_of
+from sdlora.lorafiles.read import LoraFile, look
+from sdlora.lorafiles.stream import TensorFile, TensorWriter, header_bytes
 from sdlora.toolbox.files import Result, model_hashes, output_path
 from sdlora.toolbox.metarules import broken_keys, seen_as, with_base
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
-from sdlora.lora import algebra
-from sdlora.lora.kinds import Factors
-from sdlora.lora.lorafile import LoraFile, read_lora
+from sdlora.lorafiles import algebra
+from sdlora.lorafiles.changes import Factors
+from sdlora.lorafiles.read import LoraFile, read_lora
 from sdlora.toolbox.base import Checkpoint
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_lora
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError, explain
-from sdlora.filekinds import PICKLE, told_by_first_bytes
-from sdlora.lora.stream import InMemory, spec_of
+from sdlora.files.kinds import PICKLE, told_by_first_bytes
+from sdlora.lorafiles.stream import InMemory, spec_of
 
 _DEEPEST = 8  # containers within containers
 _INSIDE = ("state_dict", "lora", "unet", "module", "model")  # names that some savers put around the tensors

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sdlora.data.dataset import Item, rng_for
 from sdlora.data.tags import WILDCARD, Lines, variant
-from sdlora.models.text import time_ids
+from sdlora.families.shared.clip_text import time_ids
 from sdlora.train.caching import Latents
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
 

@@ -12,10 +12,10 @@ from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash
 from sdlora.errors import UserError
 from sdlora.events import Event, Progress, Warned
-from sdlora.lora.read import merge_into_modules
-from sdlora.models.families import BaseInfo
-from sdlora.models.load import load_text_encoders, load_vae
-from sdlora.models.text import TextEncoding, TextReader, padded
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared.clip_text import TextEncoding, TextReader, padded
+from sdlora.families.shared.load import load_text_encoders, load_vae
+from sdlora.lorafiles.attach import merge_into_modules
 
 
 class Latents(LatentCache):

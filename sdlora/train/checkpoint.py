@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sdlora.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, verified
+from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Unstable, UserError
-from sdlora.intact import Damaged, digest_of, write_json
-from sdlora.lora.adapter import Adapter
+from sdlora.files.intact import Damaged, digest_of, write_json
+from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, verified
 from sdlora.train.optim_state import give_state, kind_of, named_parameters, take_state
 
 SHOWN = 3  # names of layers in a note

@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from sdlora.config import Settings, dump_settings
+from sdlora.adapters.adapter import Adapter
+from sdlora.adapters.dora.layer import merge_dora_to_lora
+from sdlora.adapters.inject import inject
 from sdlora.data.captions import KOHYA_FOLDER
 from sdlora.data.dataset import Item
-from sdlora.lora.adapter import Adapter
-from sdlora.lora.dora import merge_dora_to_lora
-from sdlora.lora.export import export_lora, verify_with_diffusers
-from sdlora.lora.inject import inject
-from sdlora.lora.metadata import build_metadata, count_tags
+from sdlora.lorafiles.metadata import build_metadata, count_tags
+from sdlora.lorafiles.write import export_lora, verify_with_diffusers
+from sdlora.settings import Settings, dump_settings
 from sdlora.train.batch import Captioning
-from sdlora.train.setup import Trainee
+from sdlora.train.prepare import Trainee
 
 
 def write_lora(

@@ -15,9 +15,9 @@ from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
+from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Problem
 from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
-from sdlora.lora.adapter import Adapter
 
 PACE = 10  # steps with a learning rate between two looks at the factors
 FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number

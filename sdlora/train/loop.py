@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from sdlora.config import Settings
+from sdlora.check import base_in_short, scan_for, stack_of
 from sdlora.data.dataset import Item, Plan, hold_out
 from sdlora.data.kept import compare_with_kept
 from sdlora.errors import Unstable, UserError, explain
@@ -27,14 +27,14 @@ from sdlora.events import (
     Validated,
     Warned,
 )
-from sdlora.lora.sidecar import write_sidecars
-from sdlora.models.device import used_memory
-from sdlora.models.families import BaseInfo
-from sdlora.origin import calmer_command, origin_of
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared.device import used_memory
+from sdlora.lorafiles.sidecar import write_sidecars
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
-from sdlora.preflight import base_in_short, scan_for, stack_of
-from sdlora.run import Run, safe_name
+from sdlora.runs.origin import calmer_command, origin_of
+from sdlora.runs.run import Run, safe_name
+from sdlora.settings import Settings
 from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import save_checkpoint
@@ -42,9 +42,17 @@ from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.loss import add_noise, target_of, weight_of
 from sdlora.train.measure import contradiction
-from sdlora.train.optim import make_optimizer, make_scheduler, put_at
+from sdlora.train.optimizers import make_optimizer, make_scheduler, put_at
+from sdlora.train.prepare import (
+    DTYPES,
+    Trainee,
+    base_of,
+    load_trainee,
+    make_accelerator,
+    needs_text_encoders,
+    reader_of,
+)
 from sdlora.train.restore import missed, restore, scaler_state
-from sdlora.train.setup import DTYPES, Trainee, base_of, load_trainee, make_accelerator, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
 
 LEAST_SCALE = 2.0**-10  # of a GradScaler; below, it is not the scale that makes gradients infinite
@@ -55,7 +63,7 @@ class _Stop(Exception):
 
 
 def train(settings: Settings, run: Run) -> Iterator[Event]:
-    """Train one adapter; say what happens as it happens. ``settings`` are resolved (see preflight.resolve).
+    """Train one adapter; say what happens as it happens. ``settings`` are resolved (see check.resolve).
 
     Goes on from the run's newest checkpoint if it has one. Ends with Finished; raises UserError for what a person
     can mend. The run's lock is the caller's business, and so is writing the events down.

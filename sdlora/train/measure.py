@@ -8,7 +8,7 @@ from sdlora.errors import Problem
 from sdlora.train.batch import Captioning, sizes_of
 from sdlora.train.caching import Latents
 from sdlora.train.loss import add_noise, target_of
-from sdlora.train.setup import Trainee
+from sdlora.train.prepare import Trainee
 
 # High enough that epsilon and v are nearly at right angles (v is mostly -x0 there), and low enough that a model which
 # predicts v still sees something. On the embedded model the right kind has errors of 0.02 to 0.16 (epsilon) or 0.2 to

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Problem, UserError
-from sdlora.lora.adapter import Adapter
 
 SETTINGS = ("params", "lr", "initial_lr", "name")  # of a group: they come from the settings and the schedule
 PLAIN = (bool, int, float, str, type(None))

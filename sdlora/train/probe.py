@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from sdlora.config import Settings, dump_settings
 from sdlora.errors import UserError
 from sdlora.events import Warned
-from sdlora.models.device import free_memory, used_memory
-from sdlora.run import Run
+from sdlora.families.shared.device import free_memory, used_memory
+from sdlora.runs.run import Run
+from sdlora.settings import Settings, dump_settings
 from sdlora.train.loop import prepare
-from sdlora.train.setup import base_of, make_accelerator
+from sdlora.train.prepare import base_of, make_accelerator
 
 SLOW = 20.0  # seconds; after a first step as slow as this, a second tells nothing more
 

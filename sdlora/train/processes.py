@@ -7,7 +7,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from sdlora.errors import UserError
-from sdlora.models.device import choose
+from sdlora.families.shared.device import choose
 
 
 def count() -> int:

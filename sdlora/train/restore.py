@@ -7,12 +7,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from sdlora.checkpoints import newest_intact, set_aside, strangers_in
-from sdlora.config import Settings
+from sdlora.adapters.adapter import Adapter
 from sdlora.events import Event, Sampled, Validated, Warned
-from sdlora.lora.adapter import Adapter
-from sdlora.origin import origin_of
-from sdlora.run import Run
+from sdlora.runs.checkpoints import newest_intact, set_aside, strangers_in
+from sdlora.runs.origin import origin_of
+from sdlora.runs.run import Run
+from sdlora.settings import Settings
 from sdlora.train.checkpoint import load_checkpoint, load_what_fits
 
 

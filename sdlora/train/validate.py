@@ -13,7 +13,7 @@ from sdlora.data.dataset import Item, seed_for
 from sdlora.train.batch import Captioning, sizes_of
 from sdlora.train.caching import Latents
 from sdlora.train.loss import add_noise, target_of
-from sdlora.train.setup import Trainee
+from sdlora.train.prepare import Trainee
 
 TIMESTEPS = (0.2, 0.4, 0.6, 0.8)  # of the schedule: 200, 400, 600, 800 as kohya's sd-scripts measures
 FROM_TRAINING = 4  # images, where none are held out

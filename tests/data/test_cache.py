@@ -25,8 +25,8 @@ from sdlora.data.cache import LatentCache, TextCache, encoder_identity, vae_iden
 from sdlora.data.dataset import Item, scan
 from sdlora.data.images import load_image
 from sdlora.errors import UserError
-from sdlora.models.families import BaseInfo, inspect_base
-from sdlora.models.header import read_header
+from sdlora.families.base import BaseInfo, inspect_base
+from sdlora.families.shared.header import read_header
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,9 @@ from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
 from sdlora.cli import main
-from sdlora.config import load_settings
 from sdlora.errors import UserError
 from sdlora.foreign import import_file, kohya, kohya_ss, onetrainer, tool_of
+from sdlora.settings import load_settings
 
 KOHYA = {  # in sections, as LyCORIS' examples and lora-scripts write it
     "Basics": {"pretrained_model_name_or_path": "/models/xl.safetensors", "train_data_dir": "/sets/cat",

@@ -5,8 +5,8 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from small_models import make_unet, randomise, unet_inputs
 
+from sdlora.adapters.inject import inject
 from sdlora.errors import UserError
-from sdlora.lora.inject import inject
 
 
 def bits(model) -> dict[str, torch.Tensor]:

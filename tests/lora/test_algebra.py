@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft.utils import merge_utils
 
-from sdlora.lora import algebra
+from sdlora.lorafiles import algebra
 
 
 def factors(seed: int, out: int = 20, columns: int = 14, rank: int = 4, scale: float = 0.5):

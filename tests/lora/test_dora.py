@@ -6,13 +6,13 @@ import torch
 from small_models import make_models, make_unet, randomise, unet_inputs
 from torch import nn
 
+from sdlora.adapters.dora.layer import merge_dora_to_lora, plain_adapter
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.dora import merge_dora_to_lora, plain_adapter
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import target_patterns
-from sdlora.lora.tools import DORA_TOOLS, tool_table
-from sdlora.lora.verify import verify_with_diffusers
+from sdlora.lorafiles.readers.tools import DORA_TOOLS, tool_table
+from sdlora.lorafiles.verify import verify_with_diffusers
+from sdlora.lorafiles.write import export_lora
 
 
 def dora_on(models, targets="full", **options):

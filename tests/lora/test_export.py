@@ -13,11 +13,11 @@ import torch
 from safetensors import safe_open
 from small_models import ONE_BLOCK, make_models, make_text_encoder, make_unet, randomise
 
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.export import export_lora, load_into, load_lora, read_lora, verify_with_diffusers
-from sdlora.lora.formats import canonical
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import target_patterns
+from sdlora.lorafiles.names import canonical
+from sdlora.lorafiles.write import export_lora, load_into, load_lora, read_lora, verify_with_diffusers
 
 ROUNDING = {"fp16": 2**-11, "bf16": 2**-8, "fp32": 2**-22}
 

@@ -7,11 +7,11 @@ from small_models import ONE_BLOCK, SD2, SDXL, make_models, make_text_encoder, m
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import UNET_SETS, target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.formats import canonical, file_names, from_kohya
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import UNET_SETS, target_patterns
-from sdlora.lora.unet_paths import unet_paths
+from sdlora.lorafiles.names import canonical, file_names, from_kohya
+from sdlora.lorafiles.unet_paths import unet_paths
 
 DROPPED_BY_KOHYA = ("conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2")
 SHAPES = {

@@ -5,9 +5,9 @@ import torch
 from small_models import make_text_encoder, make_unet, randomise, unet_inputs
 from torch import nn
 
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import TEXT_ENCODER, UNET_SETS, target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import TEXT_ENCODER, UNET_SETS, target_patterns
 
 
 def mlp() -> nn.Sequential:

@@ -7,7 +7,7 @@ from lycoris.modules.loha import LohaModule
 from lycoris.modules.lokr import LokrModule
 from torch import nn
 
-from sdlora.lora.kinds import Change, decomposed, kind_of, make_change, what_is_wrong
+from sdlora.lorafiles.changes import Change, decomposed, kind_of, make_change, what_is_wrong
 
 _OURS = {"lora_down.weight": "down", "lora_up.weight": "up", "lora_mid.weight": "mid", "dora_scale": "magnitude"}
 

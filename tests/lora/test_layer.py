@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sdlora.adapters.lora.layer import LoRALayer
 from sdlora.errors import UserError
-from sdlora.lora.layer import LoRALayer
 
 CONVOLUTIONS = [
     {"kernel_size": 1},

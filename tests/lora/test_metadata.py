@@ -12,11 +12,11 @@ import tomlkit
 import torch
 from PIL import Image
 
-from sdlora.config import dump_settings, make_settings
 from sdlora.errors import UserError
-from sdlora.lora.formats import file_names
-from sdlora.lora.metadata import add_hashes, base_of, build_metadata, complete_metadata, count_tags
-from sdlora.lora.topology import STANDARD
+from sdlora.lorafiles.metadata import add_hashes, base_of, build_metadata, complete_metadata, count_tags
+from sdlora.lorafiles.names import file_names
+from sdlora.lorafiles.topology import STANDARD
+from sdlora.settings import dump_settings, make_settings
 
 SETTINGS = dump_settings(
     make_settings(

@@ -10,11 +10,11 @@ from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 from small_models import SD2, SDXL, make_text_encoder, make_unet
 
+from sdlora.adapters.inject import inject
 from sdlora.errors import UserError
-from sdlora.lora.inject import inject
-from sdlora.lora.layouts import canonical_of, kohya_name, original_path, sort_keys
-from sdlora.lora.read import load_into, load_lora, merge_into_modules, read_lora, survey
-from sdlora.lora.unet_paths import unet_paths
+from sdlora.lorafiles.attach import load_into, load_lora, merge_into_modules, read_lora, survey
+from sdlora.lorafiles.keys import canonical_of, kohya_name, original_path, sort_keys
+from sdlora.lorafiles.unet_paths import unet_paths
 
 TO_Q = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TO_OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_out.0"
@@ -359,7 +359,7 @@ def test_a_whole_model_is_not_a_lora(tmp_path):
 )
 def test_another_kind_of_file_is_told_wherever_a_safetensors_file_is_read(tmp_path, content, words):
     """Going on from it, stacking it, as another VAE, as a base model, in a toolbox command."""
-    from sdlora.models.families import inspect_base
+    from sdlora.families.base import inspect_base
     from sdlora.toolbox.bake import merge_into_base
 
     path = tmp_path / "x.safetensors"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sdlora.errors import UserError
-from sdlora.lora.sidecar import write_sidecars
+from sdlora.lorafiles.sidecar import write_sidecars
 
 
 def picture(color="red", size=(64, 48)) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 
 from sdlora.errors import UserError
-from sdlora.lora.stream import DTYPES, Spec, TensorFile, TensorWriter, library_order, spec_of, write_tensors
+from sdlora.lorafiles.stream import DTYPES, Spec, TensorFile, TensorWriter, library_order, spec_of, write_tensors
 
 
 def some_tensors() -> dict[str, torch.Tensor]:
@@ -156,7 +156,7 @@ def test_no_file_and_a_folder_are_said(tmp_path):
     ],
 )
 def test_whole_files_of_another_kind_are_told_by_their_first_bytes(tmp_path, content, words):
-    from sdlora.lora.tools import tool_table
+    from sdlora.lorafiles.readers.tools import tool_table
 
     (tmp_path / "x.safetensors").write_bytes(content)
     for read in (TensorFile, lambda path: tool_table(path, "sd1")):
@@ -175,6 +175,6 @@ def test_a_torn_file_is_not_taken_for_a_pickle_by_its_length(tmp_path):
     raw = (tmp_path / "y.safetensors").read_bytes()
     padded = raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]].ljust(640)
     (tmp_path / "y.safetensors").write_bytes(struct.pack("<Q", 640) + padded + bytes(4))
-    from sdlora.models.header import read_header
+    from sdlora.families.shared.header import read_header
 
     assert read_header(tmp_path / "y.safetensors").tensors

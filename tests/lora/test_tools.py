@@ -7,12 +7,12 @@ import safetensors.torch
 import torch
 from small_models import make_models, randomise
 
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import target_patterns
-from sdlora.lora.tools import TOOLS, check_tools, tool_table
-from sdlora.lora.topology import STANDARD, topology
+from sdlora.lorafiles.readers.tools import TOOLS, check_tools, tool_table
+from sdlora.lorafiles.topology import STANDARD, topology
+from sdlora.lorafiles.write import export_lora
 
 ALL = set(TOOLS)
 FAMILIES = ("sd1", "sd2", "sdxl")

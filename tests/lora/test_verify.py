@@ -5,11 +5,11 @@ import safetensors.torch
 import torch
 from small_models import ONE_BLOCK, make_text_encoder, make_unet, randomise
 
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import target_patterns
-from sdlora.lora.verify import verify_with_diffusers
+from sdlora.lorafiles.verify import verify_with_diffusers
+from sdlora.lorafiles.write import export_lora
 
 
 @pytest.fixture

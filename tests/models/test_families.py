@@ -13,9 +13,9 @@ from base_models import make_base
 from safetensors.torch import load_file, save_file
 
 from sdlora.errors import UserError
-from sdlora.models.families import contradiction, inspect_base
-from sdlora.models.hub import MOVED, wanted
-from sdlora.models.load import load_unet
+from sdlora.families.base import contradiction, inspect_base
+from sdlora.families.shared.hub import MOVED, wanted
+from sdlora.families.shared.load import load_unet
 
 ROOT = Path(__file__).parents[2]
 
@@ -215,7 +215,7 @@ def test_a_hub_id_without_a_hub_is_told(monkeypatch, tmp_path):
 
 def test_a_hub_out_of_reach_is_told(tmp_path):
     """A refused connection, in a process of its own: the hub's library reads its address at import."""
-    code = "from sdlora.models.families import inspect_base; inspect_base('nobody/nothing')"
+    code = "from sdlora.families.base import inspect_base; inspect_base('nobody/nothing')"
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True)
     assert "UserError: The base model nobody/nothing could not be downloaded" in done.stderr

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 COMPARE = """
 import sys, threading, time
 import torch
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_text_encoders, load_tokenizers, load_unet, load_vae
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_text_encoders, load_tokenizers, load_unet, load_vae
 
 def private():  # bytes of this process that are no mapped file
     return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])

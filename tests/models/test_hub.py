@@ -10,13 +10,13 @@ import pytest
 from hub import COMMIT, serve
 
 from sdlora.errors import UserError
-from sdlora.models.hub import _room_for
+from sdlora.families.shared.hub import _room_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import json, sys
 from sdlora.errors import UserError
-from sdlora.models.families import inspect_base
+from sdlora.families.base import inspect_base
 try:
     info = inspect_base(sys.argv[1], sys.argv[2])
     print(json.dumps({"family": info.family, "source": str(info.source)}))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.models.prompts import chunks, escape, weighted_parts
+from sdlora.families.shared.prompts import chunks, escape, weighted_parts
 
 # Worked out by hand from the rules of AUTOMATIC1111's wiki page on emphasis.
 EXAMPLES = {

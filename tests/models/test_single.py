@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from sdlora.errors import UserError
-from sdlora.models import checkpoint
-from sdlora.models.families import contradiction, inspect_base
-from sdlora.models.header import read_header
-from sdlora.models.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet, load_vae
+from sdlora.families.base import contradiction, inspect_base
+from sdlora.families.shared import checkpoint
+from sdlora.families.shared.header import read_header
+from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet, load_vae
 
 ROOT = Path(__file__).parents[2]
 MARKERS = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}

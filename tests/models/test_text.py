@@ -7,9 +7,9 @@ import torch
 from base_models import make_base
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_text_encoders, load_tokenizers
-from sdlora.models.text import TextEncoding, TextReader, on_off, padded, time_ids
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.clip_text import TextEncoding, TextReader, on_off, padded, time_ids
+from sdlora.families.shared.load import load_text_encoders, load_tokenizers
 
 PIPELINES = {"sd1": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 

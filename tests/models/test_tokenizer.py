@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import CLIPTokenizer
 
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_tokenizers
-from sdlora.models.locate import CLIP
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_tokenizers
+from sdlora.families.shared.locate import CLIP
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,18 +8,18 @@ import torch
 from base_models import make_base
 from PIL import Image
 
+from sdlora.adapters.inject import inject
 from sdlora.cli import main
-from sdlora.config import dump_settings, make_settings
 from sdlora.errors import UserError
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_text_encoders, load_unet
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_text_encoders, load_unet
+from sdlora.lorafiles.write import export_lora
 from sdlora.pictures.job import draw_job, read_job
 from sdlora.pictures.pipeline import Look, draw
-from sdlora.run import Run
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings
 from sdlora.train.checkpoint import save_checkpoint
-from sdlora.train.setup import attach_adapter
+from sdlora.train.prepare import attach_adapter
 
 LOOK = {"steps": 2, "guidance": 3.0, "seed": 5, "size": 32}
 

@@ -8,10 +8,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from sdlora.lora.inject import inject
-from sdlora.lora.targets import target_patterns
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_text_encoders, load_unet
+from sdlora.adapters.inject import inject
+from sdlora.adapters.targets import target_patterns
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_text_encoders, load_unet
 from sdlora.pictures.grid import grid, save_png
 from sdlora.pictures.pipeline import Look, draw, make_sampler
 

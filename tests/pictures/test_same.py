@@ -10,9 +10,9 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from sdlora.cli import main
-from sdlora.config import dump_settings, load_settings
-from sdlora.models import device
+from sdlora.families.shared import device
 from sdlora.pictures.model import load_model, lora_of
+from sdlora.settings import dump_settings, load_settings
 from sdlora.train.loop import train
 
 
@@ -87,7 +87,7 @@ def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):
         asked.append(revision)
         return inspect(base, revision, vae)
 
-    monkeypatch.setattr("sdlora.train.setup.inspect_base", spy)
+    monkeypatch.setattr("sdlora.train.prepare.inspect_base", spy)
     monkeypatch.setattr(device, "choose", lambda wanted: "meta")  # stands in for a GPU
     model = load_model(settings)
     assert asked == ["abc"]

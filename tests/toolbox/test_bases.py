@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from toolbox_files import CONFIGS, deltas, make_folder, make_lora, make_single, relative, unet_of
 
 from sdlora.errors import UserError
-from sdlora.lora.layouts import kohya_name
-from sdlora.lora.read import load_lora, read_lora
+from sdlora.lorafiles.attach import load_lora, read_lora
+from sdlora.lorafiles.keys import kohya_name
 from sdlora.toolbox.bake import merge_into_base
 from sdlora.toolbox.base import Checkpoint
 from sdlora.toolbox.extract import extract_lora
@@ -284,7 +284,7 @@ from sdlora.toolbox.bake import merge_into_base
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(l.split()[1]) * 1024 for l in lines if l.startswith("RssAnon"))
-import torch, sdlora.lora.read
+import torch, sdlora.lorafiles.attach
 start, peak, on = anonymous(), 0, True
 def watch():
     global peak

@@ -5,7 +5,7 @@ import torch
 from toolbox_files import deltas, make_lora
 
 from sdlora.errors import UserError
-from sdlora.lora.lorafile import read_lora
+from sdlora.lorafiles.read import read_lora
 from sdlora.toolbox.blocks import block_of, parse_blocks
 from sdlora.toolbox.merge import merge_loras
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from toolbox_files import CONFIGS, deltas, make_folder, make_lora, make_single, relative, text_weights, unet_of
 
 from sdlora.errors import UserError
-from sdlora.lora.layouts import kohya_name
-from sdlora.lora.read import load_lora, merge_into_modules, read_lora, survey
-from sdlora.lora.tools import tool_table
+from sdlora.lorafiles.attach import load_lora, merge_into_modules, read_lora, survey
+from sdlora.lorafiles.keys import kohya_name
+from sdlora.lorafiles.readers.tools import tool_table
 from sdlora.toolbox.bake import merge_into_base
 from sdlora.toolbox.base import Checkpoint
 from sdlora.toolbox.convert import convert_lora

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from toolbox_files import deltas, make_lora
 
 from sdlora.errors import UserError
-from sdlora.lora.layouts import kohya_name
-from sdlora.lora.topology import topology
+from sdlora.lorafiles.keys import kohya_name
+from sdlora.lorafiles.topology import topology
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.inspect import inspect_lora, report_text
 from sdlora.toolbox.rename import rename_lora

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from toolbox_files import deltas, make_lora, relative, small_configs
 
 from sdlora.errors import UserError
-from sdlora.lora.metadata import add_hashes
-from sdlora.lora.read import read_lora
-from sdlora.lora.tools import check_tools
+from sdlora.lorafiles.attach import read_lora
+from sdlora.lorafiles.metadata import add_hashes
+from sdlora.lorafiles.readers.tools import check_tools
 from sdlora.toolbox.blocks import LISTS, NAMES, block_of, parse_blocks
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.merge import merge_loras

@@ -10,8 +10,8 @@ from test_inspect import published
 from toolbox_files import make_lora, make_single
 
 from sdlora.errors import UserError
-from sdlora.lora.read import read_lora
-from sdlora.lora.stream import TensorFile
+from sdlora.lorafiles.attach import read_lora
+from sdlora.lorafiles.stream import TensorFile
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.extract import extract_lora
 from sdlora.toolbox.inspect import inspect_lora

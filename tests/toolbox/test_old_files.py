@@ -12,7 +12,7 @@ from toolbox_files import deltas, make_lora, relative
 from torch import nn
 
 from sdlora.errors import UserError
-from sdlora.lora.read import merge_into_modules, read_lora
+from sdlora.lorafiles.attach import merge_into_modules, read_lora
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.inspect import inspect_lora, report_text
 

@@ -7,7 +7,7 @@ import torch
 from lora.small_models import SD2, SDXL, make_text_encoder, make_unet
 from safetensors.torch import save_file
 
-from sdlora.lora.layouts import kohya_name, original_path
+from sdlora.lorafiles.keys import kohya_name, original_path
 
 SDXL = SDXL | {"transformer_layers_per_block": (1, 2, 3)}  # ten blocks would add names and no case
 SD1 = {key: value for key, value in SD2.items() if key != "use_linear_projection"}

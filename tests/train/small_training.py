@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from sdlora.lora.inject import inject
-from sdlora.train.optim import make_optimizer
+from sdlora.adapters.inject import inject
+from sdlora.train.optimizers import make_optimizer
 
 
 class Net(nn.Module):

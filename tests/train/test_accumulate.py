@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from sdlora.config import dump_settings, make_settings
-from sdlora.models.families import inspect_base
-from sdlora.preflight import resolve
-from sdlora.run import Run
+from sdlora.check import resolve
+from sdlora.families.base import inspect_base
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings
 from sdlora.train import loop
 from sdlora.train.optim_state import named_parameters
-from sdlora.train.setup import base_of, make_accelerator
+from sdlora.train.prepare import base_of, make_accelerator
 
 
 def gradients(base, tmp_path, batch, accumulate, dtype, size):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdlora.config import make_settings
 from sdlora.data.dataset import scan
-from sdlora.lora.metadata import build_metadata
+from sdlora.lorafiles.metadata import build_metadata
+from sdlora.settings import make_settings
 from sdlora.train.batch import Captioning
 from sdlora.train.finish import facts_of
 

@@ -10,13 +10,13 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
+from sdlora.check import check
 from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.events import Finished, StepDone
-from sdlora.models.families import inspect_base
-from sdlora.preflight import check
+from sdlora.families.base import inspect_base
 from sdlora.train.loop import train
-from sdlora.train.setup import base_of, load_trainee
+from sdlora.train.prepare import base_of, load_trainee
 
 KINDS = {
     "sd2 v": {"family": "sd2", "prediction": "v_prediction"},

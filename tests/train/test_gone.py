@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
+from sdlora.commands.terminal import follow
 from sdlora.events import Finished, StepDone
-from sdlora.run import Run
-from sdlora.terminal import follow
+from sdlora.runs.run import Run
 from sdlora.train import loop
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,12 @@ import psutil
 import pytest
 import torch
 
-from sdlora.config import make_settings
 from sdlora.errors import UserError
-from sdlora.lora import verify
-from sdlora.models import device
-from sdlora.train import loop, probe, setup
+from sdlora.families.shared import device
+from sdlora.lorafiles import verify
+from sdlora.settings import make_settings
+from sdlora.train import loop, probe
+from sdlora.train import prepare as setup
 from sdlora.train.processes import trains_on_cpu
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from sdlora.adapters.inject import inject
 from sdlora.errors import UserError
 from sdlora.events import Sampled, Saved, StepDone, Validated, Warned
-from sdlora.lora.inject import inject
 from sdlora.train import finish, health, loop
 from sdlora.train.health import PACE, WINDOW, Health, watched
 from sdlora.train.loop import train

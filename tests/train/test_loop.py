@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from sdlora.errors import UserError
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, Warned
-from sdlora.run import Run
+from sdlora.runs.run import Run
 from sdlora.train.loop import train
 
 

@@ -9,10 +9,10 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import compute_snr
 from torch import nn
 
-from sdlora.lora.inject import inject
+from sdlora.adapters.inject import inject
 from sdlora.train.loss import snr_of, target_of, weight_of
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
-from sdlora.train.optim import make_optimizer, make_scheduler
+from sdlora.train.optimizers import make_optimizer, make_scheduler
 
 
 @pytest.fixture

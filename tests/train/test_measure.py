@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 
 from sdlora.events import Started, Warned
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_scheduler
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_scheduler
 from sdlora.train.loop import prepare, train
 from sdlora.train.loss import target_of
 from sdlora.train.measure import KINDS, SHARE, contradiction, errors_of, looks_like
-from sdlora.train.setup import base_of, make_accelerator
+from sdlora.train.prepare import base_of, make_accelerator
 
 
 @pytest.fixture(scope="module")

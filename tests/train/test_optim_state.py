@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_training import OPTIMIZERS, Net, made, same, steps
 
+from sdlora.adapters.inject import inject
 from sdlora.errors import Unstable, UserError
-from sdlora.lora.inject import inject
 from sdlora.train.checkpoint import load_checkpoint, load_what_fits, save_checkpoint
 from sdlora.train.optim_state import give_state, take_state
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.events import Finished, StepDone
-from sdlora.run import list_runs
+from sdlora.runs.run import list_runs
 from sdlora.train.loop import train
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
+from sdlora.commands.terminal import _follow, follow
 from sdlora.errors import Unstable, UserError
 from sdlora.events import Sampled, Saved, Started, StepDone, Validated, Warned
-from sdlora.terminal import _follow, follow
 from sdlora.train import loop
 from sdlora.train.loop import train
 from sdlora.train.restore import _give_scaler

@@ -16,19 +16,19 @@ from base_models import make_base
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from sdlora.config import all_settings, dump_settings, make_settings, merge
+from sdlora.adapters.inject import inject
+from sdlora.check import resolve
 from sdlora.data.tags import split_tags
-from sdlora.lora.export import export_lora
-from sdlora.lora.inject import inject
-from sdlora.models.families import inspect_base
-from sdlora.models.load import load_unet
-from sdlora.preflight import resolve
-from sdlora.run import Run
+from sdlora.families.base import inspect_base
+from sdlora.families.shared.load import load_unet
+from sdlora.lorafiles.write import export_lora
+from sdlora.runs.run import Run
+from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
 from sdlora.train.batch import make_batch
 from sdlora.train.loss import snr_of
-from sdlora.train.optim import make_scheduler
-from sdlora.train.setup import base_of, make_accelerator
+from sdlora.train.optimizers import make_scheduler
+from sdlora.train.prepare import base_of, make_accelerator
 
 PLAIN = {
     "train.steps": 2, "train.lr": 1e-3, "train.scheduler": "constant", "train.device": "cpu", "train.precision": "fp32",

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from sdlora.events import Finished, Progress
-from sdlora.run import Run
-from ui.view import RunView
+from sdlora.runs.run import Run
+from ui.tabs.runs.view import RunView
 
 pytestmark = pytest.mark.slow
 COUNT, SIDE = 400, 128

@@ -6,11 +6,11 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from sdlora.check import check
 from sdlora.data.dataset import hold_out, seed_for
 from sdlora.events import Finished, Started, StepDone, Validated
-from sdlora.preflight import check
 from sdlora.train.loop import prepare, train
-from sdlora.train.setup import base_of, make_accelerator
+from sdlora.train.prepare import base_of, make_accelerator
 from sdlora.train.validate import TIMESTEPS
 
 

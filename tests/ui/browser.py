@@ -13,8 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from sdlora.run import list_runs
-from ui.queue import Queue
+from sdlora.runs.run import list_runs
+from ui.shell.queue import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -56,7 +56,7 @@ class Server:
     def __init__(self, folder: Path, fake: bool = True, step_seconds: float = 0.1, options: tuple[str, ...] = ()):
         self.folder, self.port = folder, free_port()
         self.runs = folder / "runs"
-        module = [str(Path(__file__).with_name("serve_fake.py"))] if fake else ["-m", "ui.app"]
+        module = [str(Path(__file__).with_name("serve_fake.py"))] if fake else ["-m", "ui.shell.app"]
         self.command = [sys.executable, *module, "--port", str(self.port), "--runs", str(self.runs), *options]
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "FAKE_SECONDS": str(step_seconds)}
         self.process: subprocess.Popen | None = None

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from sdlora.config import load_settings
+from sdlora.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings(sys.argv[1])

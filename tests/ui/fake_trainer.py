@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from sdlora.config import load_settings
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated
-from sdlora.intact import write_atomically
-from sdlora.run import Run, safe_name
+from sdlora.files.intact import write_atomically
+from sdlora.runs.run import Run, safe_name
+from sdlora.settings import load_settings
 
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.1"))
 

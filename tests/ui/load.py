@@ -13,10 +13,10 @@ from browser import Server, open_browser, open_tab
 from example import make_images
 from stub_base import make_stub_base
 
-from sdlora.config import dump_settings, make_settings
 from sdlora.events import Started, StepDone, to_line
-from sdlora.run import Run
-from ui.view import RunView
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings
+from ui.tabs.runs.view import RunView
 
 
 def share(server: Server, seconds: float) -> float:

@@ -1,7 +1,7 @@
 """Screenshots of every tab, wide and narrow, light and dark: ``PYTHONPATH=. python tests/ui/screenshots.py OUT [URL]``.
 
-URL: a page that is being served (``python -m ui.app``); what it has is what is shown. Without one, a page with the fake
-trainer is served and filled: a run that is finished, one that trains, one that waits, a comparison.
+URL: a page that is being served (``python -m ui.shell.app``); what it has is what is shown. Without one, a page with
+the fake trainer is served and filled: a run that is finished, one that trains, one that waits, a comparison.
 """
 
 import os
@@ -16,10 +16,10 @@ from example import make_images
 from serve_fake import trainers
 from stub_base import make_stub_base
 
-from sdlora.config import make_settings
-from ui.drawings import Drawings, checkpoints_of
-from ui.queue import Queue
-from ui.view import RunView
+from sdlora.settings import make_settings
+from ui.shell.queue import Queue
+from ui.tabs.compare.drawings import Drawings, checkpoints_of
+from ui.tabs.runs.view import RunView
 
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 TABS = ("Images", "Settings", "Runs", "Compare")

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from ui import probe
-from ui.app import main
-from ui.process import Trainers
+from ui.shell.app import main
+from ui.shell.process import Trainers
+from ui.tabs.settings import probe
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 

@@ -10,8 +10,8 @@ from sdlora.data.captions import write_caption
 from sdlora.data.edit import Edit
 from sdlora.data.listing import find_images
 from sdlora.errors import UserError
-from ui.album import Album, Albums, Changed, Filter, Limits
-from ui.place import Place
+from ui.shell.place import Place
+from ui.tabs.images.album import Album, Albums, Changed, Filter, Limits
 
 SIZE = Limits(64, 75)
 
@@ -110,7 +110,7 @@ def test_what_is_typed_in_one_go_is_one_change(tmp_path):
 
 
 def test_the_limit_is_that_of_the_trainer_trigger_word_and_commas_included(tmp_path):
-    """sdlora.models.text cuts: the same chunks, with the real tokenizer's words."""
+    """sdlora.families.shared.clip_text cuts: the same chunks, with the real tokenizer's words."""
     folder = make_images(tmp_path / "discs", 3, "word " * 149)
     write_caption(folder / "disc0002.png", "word " * 146)
     write_caption(folder / "disc0003.png", ("word " * 60 + ", ") * 2 + "word " * 60)  # a chunk ends at its last comma

@@ -10,12 +10,12 @@ from browser import Server
 from example import make_images
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import dump_settings, make_settings
-from sdlora.run import list_runs
-from ui.api import Calls
-from ui.place import Place
-from ui.queue import Queue
-from ui.watch import Watch
+from sdlora.runs.run import list_runs
+from sdlora.settings import dump_settings, make_settings
+from ui.shell.api import Calls
+from ui.shell.place import Place
+from ui.shell.queue import Queue
+from ui.shell.watch import Watch
 
 
 def settings(base, images, **run) -> str:

@@ -16,18 +16,18 @@ from browser import ARGUMENTS, Server, chromium_path
 from example import make_images
 from playwright.sync_api import sync_playwright
 
-from sdlora.config import all_settings, dump_settings, make_settings, merge
-from sdlora.run import list_runs
-from ui import form
-from ui.api import Calls
-from ui.app import main
-from ui.guard import BODY, Guard
-from ui.guesses import AT_ONCE, FREE, LONGEST, Guesses
-from ui.place import Place
-from ui.queue import Queue
-from ui.room import Room
-from ui.settings_desk import look_at
-from ui.watch import Watch
+from sdlora.runs.run import list_runs
+from sdlora.settings import all_settings, dump_settings, make_settings, merge
+from ui.shell.api import Calls
+from ui.shell.app import main
+from ui.shell.guard import BODY, Guard
+from ui.shell.guesses import AT_ONCE, FREE, LONGEST, Guesses
+from ui.shell.place import Place
+from ui.shell.queue import Queue
+from ui.shell.room import Room
+from ui.shell.watch import Watch
+from ui.tabs.settings import form
+from ui.tabs.settings.handlers import look_at
 
 FORM = "multipart/form-data; boundary=b"
 FILE = b'--b\r\nContent-Disposition: form-data; name="files"; filename="x.txt"\r\n\r\nEVIL\r\n--b--\r\n'
@@ -332,7 +332,7 @@ def test_listen_holds_without_being_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDLORA_PASSWORD", "correct horse")
     places = []
-    monkeypatch.setattr("ui.app.serve", lambda place, *_, **__: places.append(place))
+    monkeypatch.setattr("ui.shell.app.serve", lambda place, *_, **__: places.append(place))
     assert main(["--listen", "--port", "1"]) == main(["--port", "1"]) == 0
     assert places[0].data_root == tmp_path / "datasets" and places[0].models == tmp_path / "models"
     assert not places[0].allows("model.vae", "/etc/shadow") and places[1].allows("model.vae", "/etc/shadow")

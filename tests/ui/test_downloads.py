@@ -9,8 +9,9 @@ from hub import serve
 from playwright.sync_api import expect
 
 from sdlora.errors import Problem
-from ui import downloads, text
-from ui.downloads import Downloads, missing, told
+from ui import text
+from ui.shell import downloads
+from ui.shell.downloads import Downloads, missing, told
 
 NOT_HERE = Problem("The base model org/model could not be downloaded (OSError).", "…", "model.base")
 
@@ -23,7 +24,7 @@ def hub(base_folder):
 
 @pytest.fixture
 def network(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr("ui.process.OFFLINE_BY_PAGE", True)
+    monkeypatch.setattr("ui.shell.process.OFFLINE_BY_PAGE", True)
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     return hub

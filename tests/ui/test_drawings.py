@@ -6,15 +6,15 @@ import time
 import pytest
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import make_settings
 from sdlora.events import Started
-from sdlora.run import Run
-from ui.compare_desk import CompareDesk, parse_strengths
-from ui.drawings import Drawings, checkpoint_title, variant_title
-from ui.place import Place
-from ui.queue import Queue
-from ui.runs_desk import redraw
-from ui.watch import Watch
+from sdlora.runs.run import Run
+from sdlora.settings import make_settings
+from ui.shell.place import Place
+from ui.shell.queue import Queue
+from ui.shell.watch import Watch
+from ui.tabs.compare.drawings import Drawings, checkpoint_title, variant_title
+from ui.tabs.compare.handlers import CompareDesk, parse_strengths
+from ui.tabs.runs.handlers import redraw
 
 
 @pytest.fixture

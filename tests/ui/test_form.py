@@ -5,12 +5,13 @@ from example import HOSTILE, make_images
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlora.config import Settings, all_settings, make_settings, merge
 from sdlora.errors import UserError
-from ui import form, form_js, text
-from ui.place import Place
-from ui.settings_desk import look_at
-from ui.tabs import settings as tab
+from sdlora.settings import Settings, all_settings, make_settings, merge
+from ui import text
+from ui.shell.place import Place
+from ui.tabs.settings import form, form_js
+from ui.tabs.settings import layout as tab
+from ui.tabs.settings.handlers import look_at
 
 
 def typed(**changes):

@@ -10,8 +10,8 @@ from example import make_images
 from sdlora.data.captions import read_caption
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.errors import UserError
-from ui import history
-from ui.history import Change, History
+from ui.tabs.images import history
+from ui.tabs.images.history import Change, History
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from browser import Server, open_tab, sideways_scroll
 from example import HOSTILE, make_images
 from playwright.sync_api import Page, expect
 
-from sdlora.run import Run, list_runs
+from sdlora.runs.run import Run, list_runs
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from test_settings_parts import SETTINGS, in_the_file, lora_file
 
 from sdlora.data.captions import read_caption
-from ui import form
+from ui.tabs.settings import form
 
 pytestmark = pytest.mark.slow
 HOSTILE_NAME = "<img src=x onerror=alert(1)> ${document.title='pwned'} {{7*7}} '\""

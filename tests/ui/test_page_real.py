@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from safetensors.torch import load_file
 
 from sdlora.data.captions import read_caption
-from sdlora.run import list_runs
+from sdlora.runs.run import list_runs
 
 pytestmark = pytest.mark.slow
 TRAINING = 900_000  # milliseconds: loading, four steps and four test pictures on a very busy machine

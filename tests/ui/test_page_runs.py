@@ -15,10 +15,10 @@ from example import HOSTILE, make_images
 from playwright.sync_api import Page, expect
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import dump_settings, make_settings
 from sdlora.events import Finished, Started
-from sdlora.run import Run
-from ui.queue import Queue
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings
+from ui.shell.queue import Queue
 
 pytestmark = pytest.mark.slow
 

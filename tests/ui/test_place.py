@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from sdlora.errors import UserError
-from ui.place import Place
+from ui.shell.place import Place
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import time
 import pytest
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import make_settings
 from sdlora.events import Started
-from sdlora.run import Run
-from ui.process import Trainers, draw_command, export_command, resume_command, train_command
-from ui.queue import Queue
-from ui.watch import Watch
+from sdlora.runs.run import Run
+from sdlora.settings import make_settings
+from ui.shell.process import Trainers, draw_command, export_command, resume_command, train_command
+from ui.shell.queue import Queue
+from ui.shell.watch import Watch
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 from browser import ROOT
 from serve_fake import trainers as fake_trainers
 
-from sdlora.config import make_settings
 from sdlora.errors import UserError
 from sdlora.events import Started
-from sdlora.run import Run, list_runs
-from ui.process import Trainers
-from ui.queue import Entry, Queue, is_name, new_name
+from sdlora.runs.run import Run, list_runs
+from sdlora.settings import make_settings
+from ui.shell.process import Trainers
+from ui.shell.queue import Entry, Queue, is_name, new_name
 
 SLEEPS = [sys.executable, "-c", "import sys, time; time.sleep(60)"]
 
@@ -116,8 +116,8 @@ def test_a_trainer_from_a_terminal_is_waited_for(root):
 SERVER = """
 import sys
 from pathlib import Path
-from ui.process import Trainers
-from ui.queue import Queue
+from ui.shell.process import Trainers
+from ui.shell.queue import Queue
 sleep = lambda folder: [sys.executable, "-c", "import time; time.sleep(60)", str(folder)]
 if sys.argv[2] == "dies":
     import os

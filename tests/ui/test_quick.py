@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ui.quick
+import ui.shell.quick
 
 TRY = """
 import sys
@@ -23,6 +23,6 @@ def test_gradio_is_imported_without_its_stubs():
 
 
 def test_everybody_else_is_told_where_things_are():
-    ui.quick.leave_stubs_alone()
+    ui.shell.quick.leave_stubs_alone()
     assert Path(inspect.getfile(Path)).suffix == ".py"
     assert "def test_everybody" in inspect.getsource(test_everybody_else_is_told_where_things_are)

@@ -8,15 +8,17 @@ import pytest
 from example import HOSTILE
 from PIL import Image
 
-from sdlora.config import dump_settings, make_settings
 from sdlora.errors import Problem
 from sdlora.events import Finished, Sampled, Saved, Started, StepDone, Warned
-from sdlora.run import Run
-from ui import render, render_runs, text
-from ui.drawings import Drawings
-from ui.place import Place
-from ui.queue import Queue
-from ui.view import RunView
+from sdlora.runs.run import Run
+from sdlora.settings import dump_settings, make_settings
+from ui import text
+from ui.shell import render
+from ui.shell.place import Place
+from ui.shell.queue import Queue
+from ui.tabs.compare.drawings import Drawings
+from ui.tabs.runs import html as render_runs
+from ui.tabs.runs.view import RunView
 
 ALLOWED = {
     "section", "h1", "h2", "h3", "div", "span", "i", "b", "p", "pre", "ul", "li", "small", "a", "table", "thead",

@@ -14,11 +14,12 @@ from sdlora.data.captions import write_caption
 from sdlora.data.edit import Edit
 from sdlora.data.images import load_image
 from sdlora.data.tags import variant
-from ui import render_images, sight
-from ui.album import Album, Filter, Limits
-from ui.place import Place
-from ui.sight import Training
-from ui.uploads import Added
+from ui.shell.place import Place
+from ui.tabs.images import html as render_images
+from ui.tabs.images import sight
+from ui.tabs.images.album import Album, Filter, Limits
+from ui.tabs.images.sight import Training
+from ui.tabs.images.uploads import Added
 
 MORE = {"q", "ins", "del", "figure", "figcaption"}
 

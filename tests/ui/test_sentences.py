@@ -13,12 +13,14 @@ from ui import translate
 from ui.words.zh import problems as zh
 
 # Modules whose sentences the page can show, whole or some of their functions; the toolbox is not among them.
-ROOMS = ("data", "models", "train", "lora", "pictures", "foreign")
-ALONE = ("effects", "errors", "config", "filekinds", "preflight", "run", "size", "checkpoints", "origin")
+ROOMS = (
+    "settings", "check", "runs", "files", "data", "families", "adapters", "lorafiles", "train", "pictures", "foreign",
+)  # fmt: skip
+ALONE = ("errors",)
 FUNCTIONS = {
-    "terminal": ("_follow",),
+    "commands/terminal": ("_follow",),
     "cli": ("train_command",),
-    "commands": ("export_run", "download_base"),
+    "commands/actions": ("export_run", "download_base"),
 }
 # Strings in them that no page shows: keys and values of files, names of things, what the terminal alone says.
 NOT_SAID = {
@@ -26,7 +28,7 @@ NOT_SAID = {
     "Put {} into the prompt.", "For inpainting models.", "The image", "no reason", "diffusion model", "the layer",
     "{}: {}, ready to train on.", ", pooled", "rank={}, alpha={}", "dpm++ 2m", "epsilon (assumed)", "an unknown key",
     "min-SNR gamma {}", "no min-SNR weighting", "{}; prediction {}; {}", "read from {}", "assumed from {}",
-    "assumed, since the model does not say",
+    "assumed, since the model does not say", "# sha256 ", "no digest", "it is {}, not a file",
     "sdlora train --from {} --train.lr {}",
 }  # fmt: skip
 # What stood in another trainer's settings file, as it stood there; and the list that the command line writes.
@@ -91,10 +93,10 @@ def reads(found: str) -> bool:
 
 
 def trees() -> Iterator[tuple[Path, ast.AST]]:
-    rooms = [path for room in ROOMS for path in sorted((ROOT / "sdlora" / room).glob("*.py"))]
+    rooms = [path for room in ROOMS for path in sorted((ROOT / "sdlora" / room).rglob("*.py"))]
     for path in [*rooms, *(ROOT / "sdlora" / f"{name}.py" for name in (*ALONE, *FUNCTIONS))]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        chosen = FUNCTIONS.get(path.stem if path.parent.name == "sdlora" else "")
+        chosen = FUNCTIONS.get(path.relative_to(ROOT / "sdlora").with_suffix("").as_posix())
         parts = [node for node in ast.walk(tree) if getattr(node, "name", "") in chosen] if chosen else [tree]
         assert parts, path
         yield from ((path, part) for part in parts)

@@ -12,12 +12,12 @@ from urllib.parse import quote
 import pytest
 from browser import ROOT, Server
 
-from ui.app import main
+from ui.shell.app import main
 
 
 def test_the_page_never_imports_torch():
     script = (
-        "import ui.app, sys;"
+        "import ui.shell.app, sys;"
         "heavy = {'torch', 'diffusers', 'transformers', 'accelerate', 'peft'} & set(sys.modules);"
         "print(sorted(heavy))"
     )

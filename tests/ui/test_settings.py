@@ -9,9 +9,10 @@ from example import HOSTILE, make_images
 from playwright.sync_api import Page, expect
 from test_settings_parts import SETTINGS, in_the_file, lora_file
 
-from sdlora.config import Settings, dump_settings, load_settings
-from sdlora.run import list_runs
-from ui import form, presets, text
+from sdlora.runs.run import list_runs
+from sdlora.settings import Settings, dump_settings, load_settings
+from ui import text
+from ui.tabs.settings import form, presets
 
 pytestmark = pytest.mark.slow
 BASIC = 12  # fields at first, the two of the preset and the folder on the Images tab among them
@@ -179,7 +180,7 @@ def test_settings_from_text_file_and_lora(page, own, tmp_path):
     page.get_by_label("Embedded base").check()
     expect(field(page, "train.seed")).to_have_value("0")
     own.runs.mkdir(exist_ok=True)
-    from sdlora.run import Run
+    from sdlora.runs.run import Run
 
     Run.create(own.runs, "cats", dump_settings(SETTINGS))
     page.locator("#load-box input[type=file]").set_input_files(

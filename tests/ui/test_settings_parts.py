@@ -13,17 +13,18 @@ from example import HOSTILE, make_images
 from PIL import Image
 from safetensors.numpy import save_file
 
-from sdlora.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS
-from sdlora.config import Settings, dump_settings, load_settings, make_settings
 from sdlora.errors import UserError
 from sdlora.events import Finished
-from sdlora.intact import digest_of, write_json
-from sdlora.origin import origin_of
-from sdlora.run import Run
-from ui import drafts, estimate, form, presets, probe, text
-from ui.place import Place
-from ui.settings_desk import SettingsDesk, look_at
-from ui.tabs import settings as settings_tab
+from sdlora.files.intact import digest_of, write_json
+from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS
+from sdlora.runs.origin import origin_of
+from sdlora.runs.run import Run
+from sdlora.settings import Settings, dump_settings, load_settings, make_settings
+from ui import text
+from ui.shell.place import Place
+from ui.tabs.settings import drafts, estimate, form, presets, probe
+from ui.tabs.settings import layout as settings_tab
+from ui.tabs.settings.handlers import SettingsDesk, look_at
 
 FAKE_PROBE = Path(__file__).with_name("fake_probe.py")
 NAMES = sorted(path.stem for path in presets.FOLDER.glob("*.toml"))
@@ -141,7 +142,7 @@ def lora_file(path: Path, settings: str | None) -> Path:
 
 def in_the_file(settings: Settings) -> str:
     """As the trainer writes it: by its own function, which takes the folders off."""
-    from sdlora.lora.metadata import without_paths
+    from sdlora.lorafiles.metadata import without_paths
 
     return without_paths(dump_settings(settings))
 

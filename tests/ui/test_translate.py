@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdlora import preflight
-from sdlora.config import all_settings, make_settings, salvage
+from sdlora.check import checks as preflight
 from sdlora.errors import Problem, UserError, explain
-from ui import render, render_settings, text, translate
+from sdlora.settings import all_settings, make_settings, salvage
+from ui import text, translate
+from ui.shell import render
+from ui.tabs.settings import html as render_settings
 
 NAMES = frozenset(
     re.findall(

@@ -18,8 +18,8 @@ from PIL import Image
 from sdlora.data.captions import read_caption
 from sdlora.data.listing import find_images
 from sdlora.errors import UserError
-from ui import uploads
-from ui.uploads import Limits, add, new_folder, safe_file_name
+from ui.tabs.images import uploads
+from ui.tabs.images.uploads import Limits, add, new_folder, safe_file_name
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, to_line
-from sdlora.run import Run
-from ui.view import MAX_POINTS, LossSeries, RunView, smooth, thin
+from sdlora.runs.run import Run
+from ui.tabs.runs.view import MAX_POINTS, LossSeries, RunView, smooth, thin
 
 
 @pytest.fixture

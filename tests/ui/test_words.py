@@ -10,13 +10,15 @@ from browser import ROOT
 from gradio.context import LocalContext
 from gradio.i18n import I18nData
 
-from ui import form, render, text
+from ui import text
+from ui.shell import render
+from ui.tabs.settings import form
 
 SOURCES = sorted(path for path in (ROOT / "ui").rglob("*.py") if "words" not in path.parts)
 
 
 def sentences(words) -> dict[str, str]:
-    """Every sentence by name, those of tables as NAME/key. HELP differs: English has it in sdlora.config."""
+    """Every sentence by name, those of tables as NAME/key. HELP differs: English has it in sdlora.settings."""
     found = {}
     for name, value in vars(words).items():
         if name.isupper() and name != "HELP":

@@ -1,7 +1,7 @@
 """Write CLIP's tokenizer (vocab.json, merges.txt) from the merge list that OpenAI published with CLIP.
 
     pip download --no-deps open_clip_torch
-    python tools/clip_tokenizer/build.py open_clip_torch-*.whl [sdlora/models/clip]
+    python tools/clip_tokenizer/build.py open_clip_torch-*.whl [sdlora/families/clip]
 
 The list, bpe_simple_vocab_16e6.txt.gz, is in the wheel as it is in OpenAI's repository; this writes the same files,
 byte for byte, every time. The construction is that of CLIP's simple_tokenizer.py: 256 bytes, the same 256 at the end
@@ -17,7 +17,7 @@ from pathlib import Path
 LIST = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 SIZE = 49408
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
-TARGET = Path(__file__).parents[2] / "sdlora" / "models" / "clip"
+TARGET = Path(__file__).parents[2] / "sdlora" / "families" / "clip"
 
 
 def byte_letters() -> list[str]:

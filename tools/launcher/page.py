@@ -77,7 +77,7 @@ def can_show_browser() -> bool:
 
 def serve(python: str, port: int, listen: bool, password: str, browser: bool) -> int:
     """Runs the page until it ends or Ctrl-C; returns its exit code. The page itself says where it is."""
-    command = [python, "-m", "ui.app", "--port", str(port), *(["--listen"] if listen else [])]
+    command = [python, "-m", "ui.shell.app", "--port", str(port), *(["--listen"] if listen else [])]
     with child(command, ROOT, environment(**({"SDLORA_PASSWORD": password} if password else {}))) as process:
         try:
             while process.poll() is None and not answers(port):

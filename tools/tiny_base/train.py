@@ -1,6 +1,6 @@
 """All steps in one command, on a budget of minutes: what is missing is made, what was stopped goes on.
 
-    python tools/tiny_base/train.py DATA --minutes 9 [--start sdlora/models/tiny]
+    python tools/tiny_base/train.py DATA --minutes 9 [--start sdlora/families/tiny]
 
 A quarter of the minutes goes to the autoencoder, six tenths to UNet and text encoder; the rest is for drawing,
 encoding and saving. Once UNet training has begun, the autoencoder stays as it is. Called again with more minutes, the
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--minutes", type=float, default=9, help="of work, over all calls")
-    parser.add_argument("--start", type=Path, help="a base to go on from, such as sdlora/models/tiny")
+    parser.add_argument("--start", type=Path, help="a base to go on from, such as sdlora/families/tiny")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where PyTorch finds it)")
     parser.add_argument("--vae-channels", help="other than train_vae.py's own; not with --start")

@@ -1,6 +1,6 @@
 """Step 3: train the UNet and the text encoder on the latents of all styles, with captions.
 
-    python tools/tiny_base/train_unet.py DATA [--start sdlora/models/tiny] [--minutes 9]
+    python tools/tiny_base/train_unet.py DATA [--start sdlora/families/tiny] [--minutes 9]
 
 Needs DATA/vae (step 2). Writes DATA/unet-state.pt every few minutes and goes on
 from it when started again (--start FOLDER begins with another base's weights); every
@@ -243,7 +243,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--noise-offset", type=float, default=0.1)
     parser.add_argument("--channels", default="64,128,256", help="of the UNet's three levels")
     parser.add_argument("--layers", type=int, default=1, help="of each of the UNet's blocks")
-    parser.add_argument("--start", type=Path, help="a diffusers folder to go on from, such as sdlora/models/tiny")
+    parser.add_argument("--start", type=Path, help="a diffusers folder to go on from, such as sdlora/families/tiny")
     parser.add_argument("--save-seconds", type=float, default=400)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--compile", action="store_true", help="torch.compile the UNet: worth it on a GPU alone")

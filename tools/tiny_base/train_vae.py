@@ -1,6 +1,6 @@
 """Step 2: train the autoencoder (128 px, factor 8, 4 latent channels) on pictures in all taught styles.
 
-    python tools/tiny_base/train_vae.py DATA [--start sdlora/models/tiny/vae] [--minutes 12]
+    python tools/tiny_base/train_vae.py DATA [--start sdlora/families/tiny/vae] [--minutes 12]
 
 Writes DATA/vae-state.pt every few minutes and goes on from it when started
 again; ends by writing the diffusers folder DATA/vae with centred, whitened

@@ -1,6 +1,6 @@
 """The Settings tab."""
 
-# Labels of the fields, by setting; the help line under each is the setting's own, from ``sdlora.config``.
+# Labels of the fields, by setting; the help line under each is the setting's own, from ``sdlora.settings``.
 LABELS = {
     "model.base": "Base model",
     "model.revision": "Revision",
@@ -67,7 +67,7 @@ LABELS = {
     "save.metadata": "Metadata",
     "run.name": "Name",
 }
-# Only for settings whose help is not to be the one of ``sdlora.config``; other languages have them all here.
+# Only for settings whose help is not to be the one of ``sdlora.settings``; other languages have them all here.
 HELP: dict[str, str] = {"adapter.rank_pattern": "Other ranks by module name pattern."}
 HINTS = {
     "data.folder": "/home/me/pictures/cat-toy",

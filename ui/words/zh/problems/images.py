@@ -1,4 +1,4 @@
-"""Images, captions and their caches: ``sdlora.data``, and what ``sdlora.preflight`` says about images."""
+"""Images, captions and their caches: ``sdlora.data``, and what ``sdlora.check`` says about images."""
 
 SENTENCES = {
     # ---- the folder
@@ -66,7 +66,9 @@ SENTENCES = {
     "Write captions as .txt files beside the images.": "请在图片旁边用 .txt 文件写说明文字。",
     "The caption {file} can't be read ({reason}).": "说明文件 {file} 无法读取（{reason}）。",
     "The caption {file} can't be saved ({reason}).": "说明文件 {file} 无法保存（{reason}）。",
-    "{images_lose} more than {percent} to the crop: {names}.": "{images_lose}因裁剪损失超过 {percent}：{names}。",
+    "{images_lose} more than {percent} to the crop (in brackets what is left): {names}.": (
+        "{images_lose}因裁剪损失超过 {percent}（括号内为保留部分）：{names}。"
+    ),
     'Cut them yourself to what matters, or set data.fit to "pad".': (
         "请自己裁剪出重要的部分，或把 data.fit 设为“pad”。"
     ),

@@ -1,4 +1,4 @@
-"""LoRA files read, written and compared: ``sdlora.lora``."""
+"""LoRA files read, written and compared: ``sdlora.lorafiles``, ``sdlora.adapters``."""
 
 _TOOL = {  # what a tool would do with the file, after the tool's name
     "takes dora_scale per input channel and makes garbage of this one": (

@@ -1,4 +1,4 @@
-"""Base models: ``sdlora.models``."""
+"""Base models: ``sdlora.families``."""
 
 # What a model file can suffer from, wherever it lies.
 FILE = {

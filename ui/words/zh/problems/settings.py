@@ -1,4 +1,4 @@
-"""Settings by themselves and against each other: ``sdlora.config``, ``sdlora.preflight``."""
+"""Settings by themselves and against each other: ``sdlora.settings``, ``sdlora.check``."""
 
 SENTENCES = {
     # ---- a setting's value

@@ -1,0 +1,1 @@
+"""What learns: adapter kinds, where they are attached, how large they are."""

@@ -1,0 +1,169 @@
+"""All LoRA layers of a model together: one thing to train, switch, save, merge and take off again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdlora.adapters.lora.layer import LoRALayer
+from sdlora.errors import Problem, UserError
+
+BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
+_SHOWN = 5  # sentences of one kind; a file for another model would bring hundreds
+
+
+class Adapter(nn.Module):
+    """The LoRA layers that ``inject`` attached. Its parameters are the only trainable ones.
+
+    layers: module name -> LoRALayer, in the model's order.
+    scale: multiplies every layer's change; 0 leaves the model's outputs bit for bit as they are.
+    enabled: False does the same as scale 0, and keeps the scale.
+    merged: True between ``merge`` and ``unmerge``; the layers are silent meanwhile.
+    trainable, total: numbers of parameters: the LoRA's, and with the base model's.
+    """
+
+    def __init__(self, layers: dict[str, LoRALayer], bases: dict[str, nn.Module], roots: list[nn.Module]):
+        super().__init__()
+        for root in roots:
+            root.requires_grad_(False)
+        self.layers = layers
+        self.scale = 1.0
+        self.enabled = True
+        self.trainable = sum(p.numel() for layer in layers.values() for p in layer.parameters())
+        self.total = self.trainable + sum(p.numel() for p in {p for root in roots for p in root.parameters()})
+        self._registered = nn.ModuleList(layers.values())  # where parameters(), to() and DDP find them
+        self._bases = bases  # a plain dict: the base model is no part of the adapter
+        self._originals: dict[str, Tensor] = {}
+        # Hooks and not replaced modules: names and state dict of the base stay canonical, and other loaders still fit.
+        self._hooks = [
+            base.register_forward_hook(self._hook(layers[name]), with_kwargs=True) for name, base in bases.items()
+        ]
+
+    def _hook(self, layer: LoRALayer) -> Callable[..., Tensor | None]:
+        def add_change(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
+            if not self.enabled or self.scale == 0 or self._originals:
+                return None  # torch then hands on the base's own output
+            x = args[0] if args else kwargs["input"]
+            return output + layer(x, self.scale, module).to(output.dtype)
+
+        return add_change
+
+    def forward(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """function(*args, **kwargs): so DistributedDataParallel can wrap the adapter: ``ddp(unet, x, t, text)``."""
+        return function(*args, **kwargs)
+
+    def remove(self) -> None:
+        """Take the hooks off the model: it is as before, or keeps the merged weights if merged."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    # ---- merging
+
+    @property
+    def merged(self) -> bool:
+        return bool(self._originals)
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Add scale · delta to the base's weights: in float32, then cast to their dtype. The originals are kept."""
+        self.unmerge()
+        try:
+            for name, layer in self.layers.items():
+                weight = self._bases[name].weight
+                precise = torch.promote_types(weight.dtype, torch.float32)
+                delta = layer.delta_weight(weight).to(weight.device, precise)
+                merged = weight.data.to(precise).add(delta, alpha=self.scale).to(weight.dtype)
+                self._originals[name], weight.data = weight.data, merged
+        except BaseException:  # such as no memory left halfway
+            self.unmerge()
+            raise
+
+    def unmerge(self) -> None:
+        """Put the original weights back, bit for bit; nothing happens if not merged."""
+        for name, original in self._originals.items():
+            self._bases[name].weight.data = original
+        self._originals = {}
+
+    # ---- parameters and state
+
+    @property
+    def dora(self) -> bool:
+        """Do its layers learn magnitudes too?"""
+        return any(layer.magnitude is not None for layer in self.layers.values())
+
+    @torch.no_grad()
+    def delta_weight(self, name: str) -> Tensor:
+        """The change of one base weight at scale 1, merged or not: float32, in its shape."""
+        return self.layers[name].delta_weight(self.base_weight(name))
+
+    def base_weight(self, name: str) -> Tensor:
+        """The base's own weight under a layer, also while merged."""
+        return self._originals.get(name, self._bases[name].weight).detach()
+
+    def parameters_of(self, root: str) -> list[nn.Parameter]:
+        """The parameters under one root name, such as "unet" or "text_encoder"; empty if none learn there."""
+        return [p for name, layer in self.layers.items() if name.split(".")[0] == root for p in layer.parameters()]
+
+    def file_bytes(self, dtype: str = "fp16") -> int:
+        """About how large the LoRA file will be, in bytes, without its metadata."""
+        alphas = 4 * len(self.layers)
+        header = sum(3 * len(name) + 280 for name in self.layers)  # three tensors each, described in JSON
+        return self.trainable * BYTES[dtype] + alphas + header
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """ "<module name>.down", ".up", and ".magnitude" of DoRA -> float32, sharing memory with the adapter.
+
+        Names are the model's, not numbers; torch's own arguments (destination, prefix) are not used.
+        """
+        state = {}
+        for name, layer in self.layers.items():
+            state |= {f"{name}.down": layer.down.weight.detach(), f"{name}.up": layer.up.weight.detach()}
+            if layer.magnitude is not None:
+                state[f"{name}.magnitude"] = layer.magnitude.detach()
+        return state
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> None:
+        """Copy the factors in; UserError, and nothing changed, for missing or unknown keys, other ranks or shapes."""
+        own = self.state_dict()
+        problems = [
+            *_listed([k for k in own if k not in state], "is missing in the saved LoRA"),
+            *_listed([k for k in state if k not in own], "is in the saved LoRA but does not learn here"),
+            *_of_other_shape(own, state),
+        ]
+        if problems:
+            raise UserError(*problems)
+        for key, tensor in own.items():
+            tensor.copy_(state[key])
+
+
+def _listed(keys: list[str], what: str) -> list[Problem]:
+    fix = "Use the same base model, adapter.targets and adapter.text_encoder."
+    problems = [Problem(f"{key} {what}.", fix) for key in keys[:_SHOWN]]
+    if len(keys) > _SHOWN:
+        problems.append(Problem(f"So it is with {len(keys) - _SHOWN} more."))
+    return problems
+
+
+def _of_other_shape(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Problem]:
+    wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
+    problems = []
+    for key in wrong[:_SHOWN]:
+        side = 0 if key.endswith(".down") else 1
+        here, there = own[key].shape, state[key].shape
+        if len(there) == len(here) and here[side] != there[side] and not key.endswith(".magnitude"):
+            what, fix = (
+                f"{key} has rank {there[side]} in the saved LoRA and rank {here[side]} here.",
+                "Set the same rank.",
+            )
+        else:
+            what, fix = (
+                f"{key} has shape {list(there)} in the saved LoRA and {list(here)} here.",
+                "Use the same base model.",
+            )
+        problems.append(Problem(what, fix))
+    if len(wrong) > _SHOWN:
+        problems.append(Problem(f"So it is with {len(wrong) - _SHOWN} more."))
+    return problems

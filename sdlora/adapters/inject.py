@@ -1,0 +1,90 @@
+"""Put LoRA layers beside a model's own, by name patterns; the model's modules and state dict stay as they are."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from sdlora.adapters.adapter import Adapter
+from sdlora.adapters.dora.layer import DoRALayer
+from sdlora.adapters.lora.layer import LoRALayer, why_not
+from sdlora.adapters.targets import target_patterns
+from sdlora.errors import Problem, UserError
+
+Value = TypeVar("Value")
+
+
+def inject(
+    modules: nn.Module | Mapping[str, nn.Module],
+    targets: str | Sequence[str] = "attn-mlp",
+    rank: int = 16,
+    alpha: float = 8.0,
+    rank_pattern: Mapping[str, int] | None = None,
+    alpha_pattern: Mapping[str, float] | None = None,
+    seed: int = 0,
+    dora: bool = False,
+) -> Adapter:
+    """Freeze ``modules`` and attach a LoRA layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
+
+    modules: any module, or several under root names: {"unet": unet, "text_encoder": text_encoder} gives names such
+        as "unet.down_blocks.0.attentions.0.proj_in". Move them to their device first; the factors go to the same.
+    targets: the name of a set in ``sdlora.adapters.targets`` or patterns (fnmatch, on the full name).
+    rank, alpha: the LoRA acts with strength alpha / rank.
+    rank_pattern, alpha_pattern: other values by pattern; the first that fits counts.
+    dora: learn the size of each input channel's weights apart from their direction (``sdlora.adapters.dora.layer``).
+    seed: of the Gaussian factors; same seed, same names, same ranks: same numbers on every device.
+    Raises UserError, with all problems at once: nothing fits, unknown set, a pattern that fits nothing, rank or alpha
+    out of range, grouped convolutions.
+    """
+    roots = dict(modules) if isinstance(modules, Mapping) else {"": modules}
+    rank_pattern, alpha_pattern = dict(rank_pattern or {}), dict(alpha_pattern or {})
+    bases = _fitting(roots, _patterns(targets))
+    plan = {name: (_pick(rank_pattern, name, rank), _pick(alpha_pattern, name, alpha)) for name in bases}
+    problems = [Problem(why) for name, base in bases.items() if (why := why_not(base, *plan[name], name))]
+    for key, patterns in {"rank_pattern": rank_pattern, "alpha_pattern": alpha_pattern}.items():
+        idle = [p for p in patterns if not any(fnmatchcase(name, p) for name in bases)]
+        problems += [
+            Problem(f"The {key} {p!r} fits none of the layers that learn.", "Mend or remove it.", f"adapter.{key}")
+            for p in idle
+        ]
+    if problems:
+        raise UserError(*problems)
+
+    generator = torch.Generator().manual_seed(seed)
+    kind = DoRALayer if dora else LoRALayer
+    layers = {name: kind(base, *plan[name], generator, name) for name, base in bases.items()}
+    return Adapter(layers, bases, list(roots.values()))
+
+
+def _patterns(targets: str | Sequence[str]) -> list[str]:
+    if isinstance(targets, str):
+        return [targets] if any(sign in targets for sign in "*?[") else target_patterns(targets)
+    return list(targets)
+
+
+def _fitting(roots: Mapping[str, nn.Module], patterns: list[str]) -> dict[str, nn.Module]:
+    """Full name -> module, in the model's order. UserError if there is none."""
+    named = {".".join(filter(None, (root, path))): m for root, top in roots.items() for path, m in top.named_modules()}
+    fitting = {name: m for name, m in named.items() if any(fnmatchcase(name, p) for p in patterns)}
+    layers = {name: m for name, m in fitting.items() if _adaptable(m)}
+    if layers:
+        return layers
+    shown = ", ".join(patterns[:3]) + (", …" if len(patterns) > 3 else "")
+    if fitting:
+        kinds = ", ".join(sorted({type(m).__name__ for m in fitting.values()})[:3])
+        raise UserError(f"No nn.Linear or nn.Conv2d fits {shown}, only {kinds}.", where="adapter.targets")
+    examples = ", ".join([name for name, m in named.items() if _adaptable(m)][:3])
+    fix = f"Its layers have names such as {examples}." if examples else "It has no nn.Linear or nn.Conv2d."
+    raise UserError(f"No layer of the model fits {shown}.", fix=fix, where="adapter.targets")
+
+
+def _adaptable(module: nn.Module) -> bool:
+    # nn.MultiheadAttention reads the weight of its own kind of Linear and never calls it: a LoRA would do nothing.
+    return isinstance(module, (nn.Linear, nn.Conv2d)) and not isinstance(module, NonDynamicallyQuantizableLinear)
+
+
+def _pick(patterns: Mapping[str, Value], name: str, default: Value) -> Any:
+    return next((value for pattern, value in patterns.items() if fnmatchcase(name, pattern)), default)

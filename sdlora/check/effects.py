@@ -1,0 +1,116 @@
+"""Settings that do nothing as things stand, each with its reason. No torch.
+
+A choice that is silently without effect looks like one that was tried: every such case is said before a run.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sdlora.data.dataset import Item
+from sdlora.data.tags import WILDCARD, split_tags
+from sdlora.errors import Problem
+from sdlora.families.base import BaseInfo
+from sdlora.settings import Settings, all_settings
+
+CHUNK = 75  # tokens of text that CLIP reads at once
+HUB_ID = re.compile(r"[^./~\\][^/\\]*/[^/\\]+")
+
+
+@dataclass(frozen=True)
+class Idle:
+    """``key`` does nothing when ``when`` holds, for the reason ``because``. fix: what to do to make it act, or ""."""
+
+    key: str
+    when: Callable[[Settings], object]
+    because: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class IdleCaptions:
+    """The same where it depends on the captions, the trigger word in front of them."""
+
+    key: str
+    when: Callable[[Settings, Sequence[str]], object]
+    because: str
+    fix: str = ""
+
+
+_OWN_LAYERS = "the LoRA in adapter.start_from keeps its own layers, ranks and alphas"
+TABLE: tuple[Idle | IdleCaptions, ...] = (
+    Idle("train.warmup", lambda s: s.train.warmup and s.train.scheduler == "constant",
+         'train.scheduler is "constant"', 'Use "constant_with_warmup".'),
+    Idle("train.cycles", lambda s: _changed(s, "train.cycles") and s.train.scheduler != "cosine_with_restarts",
+         'train.scheduler is not "cosine_with_restarts"'),
+    Idle("train.scheduler", lambda s: s.train.scheduler == "cosine_with_restarts" and s.train.cycles == 1,
+         'with train.cycles 1 it is "cosine"', "Set train.cycles to 2 or more."),
+    Idle("train.text_encoder_lr", lambda s: s.train.text_encoder_lr and not s.adapter.text_encoder,
+         "adapter.text_encoder is off"),
+    Idle("adapter.text_encoder", lambda s: s.train.text_encoder_lr == 0 and s.adapter.text_encoder,
+         "train.text_encoder_lr is 0, which means: not trained", "Leave the rate empty for half of train.lr."),
+    *(Idle(f"adapter.{name}", lambda s, key=f"adapter.{name}": s.adapter.start_from and _changed(s, key), _OWN_LAYERS)
+      for name in ("rank", "alpha", "targets", "rank_pattern", "alpha_pattern")),
+    Idle("data.keep_tags",
+         lambda s: _changed(s, "data.keep_tags") and not s.data.shuffle_tags and not s.data.tag_dropout,
+         "data.shuffle_tags and data.tag_dropout are off"),
+    Idle("model.revision", lambda s: s.model.revision and not HUB_ID.fullmatch(s.model.base.strip()),
+         "model.base is no hub id"),
+    Idle("sample.negative", lambda s: s.sample.negative and s.sample.guidance == 1, "sample.guidance is 1"),
+    IdleCaptions("data.shuffle_tags", lambda s, texts: s.data.shuffle_tags and _most_loose(s, texts) < 2,
+                 "no caption has two tags to swap after the kept ones", "Separate tags with commas."),
+    IdleCaptions("data.tag_dropout", lambda s, texts: s.data.tag_dropout and _most_loose(s, texts) < 1,
+                 "no caption has a tag after the kept ones", "Separate tags with commas."),
+    IdleCaptions("data.weighted_captions",
+                 lambda s, texts: s.data.weighted_captions and not any(re.search(r"[()\[\]]|BREAK", t) for t in texts),
+                 "no caption has brackets in it"),
+    IdleCaptions("data.wildcards",
+                 lambda s, texts: s.data.wildcards and not any(WILDCARD.search(text) for text in texts),
+                 "no caption has a choice such as {red|blue} in it"),
+    IdleCaptions("data.caption_lines",
+                 lambda s, texts: _changed(s, "data.caption_lines") and not any("\n" in text for text in texts),
+                 "no caption has several lines"),
+)  # fmt: skip
+
+
+def without_effect(settings: Settings, info: BaseInfo | None, items: Sequence[Item] = ()) -> list[Problem]:
+    """A note for each setting that was chosen and does nothing, or less than its name says. None is fatal."""
+    return [*_idle(settings, items), *_less_than_said(settings, info)]
+
+
+def _idle(settings: Settings, items: Sequence[Item]) -> Iterator[Problem]:
+    captions = [f"{settings.data.trigger}, {item.caption}" for item in items]
+    for row in TABLE:
+        holds = row.when(settings) if isinstance(row, Idle) else items and row.when(settings, captions)
+        if holds:
+            yield Problem(f"{row.key} has no effect because {row.because}.", row.fix, row.key, fatal=False)
+
+
+def _less_than_said(settings: Settings, info: BaseInfo | None) -> Iterator[Problem]:
+    data, model, train = settings.data, settings.model, settings.train
+    if data.max_tokens % CHUNK:
+        read = data.max_tokens // CHUNK * CHUNK
+        what = f"data.max_tokens is {data.max_tokens}, but captions are read in chunks of 75 tokens: {read} are read."
+        yield Problem(what, f"Use {read} or {read + CHUNK}.", "data.max_tokens", fatal=False)
+    if settings.validation.held_out and not settings.validation.every:
+        what = "validation.held_out keeps images out of training, but validation.every is 0: they are never measured."
+        yield Problem(what, "Set one of them.", "validation.held_out", fatal=False)
+    if info and train.min_snr_gamma:
+        prediction = info.prediction if model.prediction == "auto" else model.prediction
+        zero_snr = info.zero_snr if model.zero_snr == "auto" else model.zero_snr == "on"
+        if prediction == "v_prediction" and zero_snr:
+            what = "With v-prediction and zero terminal SNR, train.min_snr_gamma all but drops the noisiest timesteps."
+            fix = "Brightness and composition are learnt there: leave it empty, or set it to 0."
+            yield Problem(what, fix, "train.min_snr_gamma", fatal=False)
+
+
+def _changed(settings: Settings, key: str) -> bool:
+    """Was it set to something else than its default?"""
+    section, name = key.split(".")
+    default = next(info.default for info in all_settings() if info.key == key)
+    return getattr(getattr(settings, section), name) != default
+
+
+def _most_loose(settings: Settings, captions: Sequence[str]) -> int:
+    """The most tags of a caption that may move or go."""
+    return max(len(split_tags(caption)) for caption in captions) - settings.data.keep_tags

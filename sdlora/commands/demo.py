@@ -1,0 +1,87 @@
+"""The main job without a page: teach the embedded base a style from 24 pictures, and show what changed."""
+
+import sys
+import time
+from pathlib import Path
+
+from sdlora.errors import UserError
+from sdlora.settings import make_settings
+
+EXAMPLE = Path(__file__).parents[2] / "datasets_example" / "style"
+# Subjects that are not among the 24 pictures: what is learnt is the style, not the things.
+PROMPTS = ["red apple", "cat face", "bus", "mushroom", "turtle", "soccer ball"]
+SETTINGS = {
+    "model": {"base": "tiny"},
+    "data": {"folder": str(EXAMPLE), "trigger": "glossy"},
+    "adapter": {"rank": 16, "alpha": 16.0, "targets": "attn-mlp"},
+    "train": {"steps": 240, "batch_size": 4, "lr": 3e-3, "scheduler": "cosine", "seed": 1},
+    "sample": {"prompts": [f"glossy emoji of {name}" for name in PROMPTS], "every": 0, "guidance": 4.0, "steps": 20},
+    "save": {"every": 0},
+    "run": {"name": "glossy-demo"},
+}
+
+
+def demo(folder: Path, steps: int = 0) -> int:
+    """Train, export, re-read in diffusers, and draw before and after side by side. Returns the exit status."""
+    from PIL import Image
+
+    from sdlora.cli import prepare_run
+    from sdlora.commands.terminal import follow
+    from sdlora.pictures.grid import grid, save_png
+
+    if not EXAMPLE.is_dir():
+        raise UserError(f"The example pictures are not at {EXAMPLE}.", fix="Run the demo from a clone of the project.")
+    values = {**SETTINGS, "run": {**SETTINGS["run"], "folder": str(folder)}}
+    values["train"] = {**SETTINGS["train"], **({"steps": steps} if steps else {})}
+    began = time.time()
+    run, settings = prepare_run(make_settings(values))
+    status = follow(run, settings)
+    if status:
+        return status
+
+    samples = sorted((run.folder / "samples").glob("*.png"))
+    before = [p for p in samples if p.name.startswith("000000")]
+    after = [p for p in samples if p.name[:6] == samples[-1].name[:6]]
+    rows = [(label, [Image.open(p) for p in paths]) for label, paths in (("before", before), ("after", after))]
+    target = run.folder / "before-after.png"
+    save_png(grid(rows, PROMPTS), target)
+    lora = run.folder / "glossy-demo.safetensors"
+    error = read_back(lora, [p.name for p in after], run.folder / "samples", settings)
+    print(f"The LoRA file in diffusers draws the same pictures: mean difference {error:.2f} of 255 grey levels.")
+    print(f"\nIn {time.time() - began:.0f} s:")
+    for label, path in (("LoRA file", lora), ("before/after", target), ("run folder", run.folder)):
+        print(f"  {label:13} {path}")
+    return 0
+
+
+def read_back(lora: Path, names: list[str], samples: Path, settings) -> float:
+    """Load the file with diffusers alone, draw the same prompts, and return the mean difference in grey levels."""
+    import numpy as np
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils.logging import disable_progress_bar
+    from PIL import Image
+    from transformers.utils.logging import disable_progress_bar as disable_loading_bar
+
+    from sdlora.families.base import inspect_base
+
+    base = inspect_base(settings.model.base)
+    disable_progress_bar()
+    disable_loading_bar()  # "Loading weights" of the text encoder
+    pipeline = StableDiffusionPipeline.from_pretrained(base.folder, dtype=torch.float32)
+    pipeline.load_lora_weights(lora)
+    pipeline.set_progress_bar_config(disable=True)
+    differences = []
+    for number, name in enumerate(names):
+        image = pipeline(
+            settings.sample.prompts[number],
+            negative_prompt=settings.sample.negative,
+            num_inference_steps=settings.sample.steps,
+            guidance_scale=settings.sample.guidance,
+            generator=torch.Generator().manual_seed(settings.sample.seed + number),
+        ).images[0]
+        ours = np.asarray(Image.open(samples / name), dtype=np.float32)
+        differences.append(np.abs(np.asarray(image, dtype=np.float32) - ours).mean())
+    if max(differences) > 8:
+        print("Warning: diffusers draws other pictures than the trainer did.", file=sys.stderr)
+    return float(np.mean(differences))

@@ -1,0 +1,1 @@
+"""Model families: what a base model is, and how its parts are loaded."""

@@ -1,0 +1,1 @@
+"""What the families share: headers, folders, the hub, CLIP text, prompts, loading."""

@@ -1,0 +1,157 @@
+"""Texts to what the UNet is conditioned on: tokens, hidden states and, for SDXL, the pooled embedding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sdlora.families.shared.prompts import Chunk, chunks
+
+
+class Tokens(NamedTuple):
+    """One batch of texts, per text encoder in order: ids int64 and weights float32, both (B, chunks, length)."""
+
+    ids: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]
+
+    def to(self, device: torch.device | str) -> "Tokens":
+        return Tokens(*(tuple(t.to(device) for t in part) for part in self))
+
+
+class TextEncoding(NamedTuple):
+    """hidden: (B, chunks · length, d), the encoders' states side by side. pooled: (B, d2) of SDXL, else None."""
+
+    hidden: Tensor
+    pooled: Tensor | None = None
+
+    def to(self, *args) -> "TextEncoding":
+        return TextEncoding(self.hidden.to(*args), None if self.pooled is None else self.pooled.to(*args))
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """How texts are read, by training and by test pictures alike.
+
+    tokenizers: one for each text encoder, in order; two of them mean SDXL. clip_skip: 1 takes the last layer, 2 the one
+    before (A1111's counting); SDXL always takes the second to last of both encoders, without the final norm.
+    max_chunks: longer texts are cut after so many chunks of 75 tokens. weighted: read (word:1.2) and BREAK.
+    """
+
+    tokenizers: tuple
+    clip_skip: int = 1
+    max_chunks: int = 3
+    weighted: bool = True
+
+    @property
+    def sdxl(self) -> bool:
+        return len(self.tokenizers) == 2
+
+    @property
+    def room(self) -> int:
+        """Tokens of text in one chunk: 75 of CLIP's 77."""
+        return self.tokenizers[0].model_max_length - 2
+
+    def count(self, text: str) -> int:
+        """Tokens of the text, without start and end."""
+        return sum(len(chunk.ids) for chunk in self.chunks(text))
+
+    def chunks(self, text: str, tokenizer=None) -> list[Chunk]:
+        """The text as this reader cuts it, before ``max_chunks``."""
+        tokenizer = tokenizer or self.tokenizers[0]
+
+        def ids(part: str) -> list[int]:
+            return tokenizer(part, add_special_tokens=False, truncation=False, verbose=False).input_ids
+
+        comma = tokenizer.convert_tokens_to_ids(",</w>")  # the unknown token's id where there is none
+        return chunks(text, ids, self.room, () if comma == tokenizer.unk_token_id else (comma,), self.weighted)
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """The texts on the CPU, all with as many chunks as the longest, empty chunks filling up as A1111 does."""
+        per_encoder = [[self.chunks(text, t)[: self.max_chunks] for text in texts] for t in self.tokenizers]
+        count = max((len(own) for lists in per_encoder for own in lists), default=1)
+        filled = [[own + [Chunk((), ())] * (count - len(own)) for own in lists] for lists in per_encoder]
+        made = [
+            [[_framed(c, tokenizer) for c in own] for own in lists]
+            for lists, tokenizer in zip(filled, self.tokenizers, strict=True)
+        ]
+        return Tokens(
+            tuple(torch.tensor([[c[0] for c in own] for own in lists], dtype=torch.int64) for lists in made),
+            tuple(torch.tensor([[c[1] for c in own] for own in lists], dtype=torch.float32) for lists in made),
+        )
+
+    def encode(self, encoders: Sequence[nn.Module], tokens: Tokens) -> TextEncoding:
+        """Run the encoders, which may be learning: gradients flow. ``tokens`` on the encoders' device."""
+        states, pooled = [], None
+        for encoder, ids, weights in zip(encoders, tokens.ids, tokens.weights, strict=True):
+            batch, count, length = ids.shape
+            plain = not self.sdxl and self.clip_skip == 1
+            output = encoder(ids.flatten(0, 1), output_hidden_states=not plain)
+            if self.sdxl:
+                state = output.hidden_states[-2]
+                pooled = getattr(output, "text_embeds", None)  # the second encoder's, of the first chunk
+            elif plain:
+                state = output.last_hidden_state
+            else:
+                state = _final_norm(encoder)(output.hidden_states[-self.clip_skip])
+            state = _emphasized(state, weights.flatten(0, 1))
+            states.append(state.view(batch, count * length, -1))
+        if pooled is not None:
+            pooled = pooled.view(batch, count, -1)[:, 0]
+        return TextEncoding(torch.cat(states, dim=-1), pooled)
+
+
+def padded(encodings: Sequence[TextEncoding], empty: TextEncoding | None) -> TextEncoding:
+    """One batch out of texts (B = 1 each) of different numbers of chunks; ``empty``: the empty text's, one chunk."""
+    longest = max(e.hidden.shape[1] for e in encodings)
+    rows = []
+    for encoding in encodings:
+        missing = longest - encoding.hidden.shape[1]
+        filling = [empty.hidden] * (missing // empty.hidden.shape[1]) if missing else []
+        rows.append(torch.cat([encoding.hidden, *filling], dim=1))
+    pooled = None if encodings[0].pooled is None else torch.cat([e.pooled for e in encodings])
+    return TextEncoding(torch.cat(rows), pooled)
+
+
+def on_off(first: TextEncoding, second: TextEncoding, empty: TextEncoding) -> tuple[TextEncoding, TextEncoding]:
+    """Prompt and negative prompt brought to the same length with empty chunks, as guidance needs."""
+    both = padded([first, second], empty)
+    pooled = [None, None] if both.pooled is None else both.pooled.split(1)
+    one, two = both.hidden.split(1)
+    return TextEncoding(one, pooled[0]), TextEncoding(two, pooled[1])
+
+
+def _framed(chunk: Chunk, tokenizer) -> tuple[list[int], list[float]]:
+    """With start and end, and padding to full length."""
+    start, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    length = tokenizer.model_max_length
+    spare = length - 2 - len(chunk.ids)
+    return [start, *chunk.ids, end, *[pad] * spare], [1.0, *chunk.weights, *[1.0] * (1 + spare)]
+
+
+def _emphasized(state: Tensor, weights: Tensor) -> Tensor:
+    """Each token's state times its weight, then the mean put back to what it was (A1111's "Original" emphasis).
+
+    state: (n, length, d); weights: (n, length). Returned untouched where all weights are 1.
+    """
+    changed = (weights != 1).any(dim=1)
+    if not changed.any():
+        return state
+    scaled = state * weights.unsqueeze(-1).to(state.dtype)
+    mean, new = state.float().mean((1, 2)), scaled.float().mean((1, 2))
+    factor = torch.where(changed & (new != 0), mean / new, torch.ones_like(mean))
+    return scaled * factor.view(-1, 1, 1).to(state.dtype)
+
+
+def _final_norm(encoder: nn.Module) -> nn.Module:
+    """CLIP's last layer norm; transformers 5.6 moved it up one level."""
+    return getattr(encoder, "text_model", encoder).final_layer_norm
+
+
+def time_ids(original: tuple[int, int], corner: tuple[int, int], target: tuple[int, int]) -> list[int]:
+    """SDXL's micro-conditioning (Podell et al. 2023, section 2.2): heights before widths, pixels.
+
+    original, target: (width, height); corner: (left, top) of the crop.
+    """
+    return [original[1], original[0], corner[1], corner[0], target[1], target[0]]

@@ -1,0 +1,131 @@
+"""The parts of a base model, loaded and frozen; each part by itself, so that none is held for long.
+
+Every loader takes a BaseInfo, reads only its own part, and holds the weights once: the model is laid out without
+memory, then each tensor is read from the mapped file, cast and put in its place.
+"""
+
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from safetensors import SafetensorError
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from sdlora.errors import UserError
+from sdlora.families.base import BaseInfo
+from sdlora.families.shared import single
+from sdlora.families.shared.locate import CLIP
+
+
+def load_unet(base: BaseInfo, dtype: torch.dtype = torch.float32) -> UNet2DConditionModel:
+    return _load(base, "unet", dtype)
+
+
+def load_vae(base: BaseInfo, dtype: torch.dtype = torch.float32) -> AutoencoderKL:
+    """The base's own VAE, or ``base.vae`` in its place."""
+    return _load(base, "vae", dtype)
+
+
+def load_text_encoders(base: BaseInfo, dtype: torch.dtype = torch.float32) -> dict[str, torch.nn.Module]:
+    """{"text_encoder": CLIPTextModel} and for SDXL "text_encoder_2": CLIPTextModelWithProjection, in this order."""
+    return {part: _load(base, part, dtype) for part in base.text_encoders}
+
+
+def load_tokenizers(base: BaseInfo) -> dict[str, CLIPTokenizer]:
+    """A tokenizer for each of ``base.text_encoders``, by the text encoder's name."""
+    found = {}
+    for part in base.text_encoders:
+        if base.single_file:
+            found[part] = CLIPTokenizer.from_pretrained(CLIP, model_max_length=base.tokens)
+            # CLIP's own pads with its end token; OpenCLIP's, of SD 2 and SDXL's second, with token 0, which is "!".
+            if base.family == "sd2" or part == "text_encoder_2":
+                found[part].pad_token = "!"
+        else:
+            found[part] = _tokenizer(base.source / part.replace("text_encoder", "tokenizer"))
+    return found
+
+
+def _tokenizer(folder: Path) -> CLIPTokenizer:
+    """The folder's tokenizer, its padding token kept out of texts.
+
+    A padding token given to transformers becomes a special one, so that OpenCLIP's, "!", would be cut out of words:
+    a "!" would be read as padding (0) and not as itself (256), as it was when OpenCLIP and Stable Diffusion learned.
+    """
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
+    if tokenizer.pad_token in (None, tokenizer.eos_token) or not (vocabulary.is_file() and merges.is_file()):
+        return tokenizer
+    plain = CLIPTokenizer(vocab=str(vocabulary), merges=str(merges), model_max_length=tokenizer.model_max_length)
+    plain.pad_token = tokenizer.pad_token
+    return plain
+
+
+def load_scheduler(base: BaseInfo) -> DDIMScheduler:
+    """DDIM (Song et al. 2021) with the base's own betas: its alphas serve the training, its steps the pictures.
+
+    With ``base.zero_snr`` the betas are rescaled to zero terminal SNR and the steps begin at the last one (trailing),
+    as Lin et al. 2023 have it.
+    """
+    trailing = {"timestep_spacing": "trailing"} if base.zero_snr else {}
+    return DDIMScheduler.from_config(
+        base.config("scheduler"),
+        prediction_type=base.prediction,
+        rescale_betas_zero_snr=base.zero_snr,
+        clip_sample=False,
+        **trailing,
+    )
+
+
+def _empty(part: str, config: dict) -> torch.nn.Module:
+    """The model without memory for its weights; buffers that no file holds are real."""
+    with init_empty_weights():
+        if part == "unet":
+            return UNet2DConditionModel.from_config(config)
+        if part == "vae":
+            return AutoencoderKL.from_config(config)
+        cls = CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel
+        return cls(CLIPTextConfig.from_dict(config))
+
+
+def _load(base: BaseInfo, part: str, dtype: torch.dtype) -> torch.nn.Module:
+    files = ", ".join(file.name for file in base.files(part))
+    try:
+        config = base.config(part)
+        model = _empty(part, config)
+        wanted = {name: value.shape for name, value in model.state_dict().items()}
+        weights, missing, misfits = {}, set(wanted), []
+        for name, tensor in single.tensors(base, part, config):
+            # CLIPTextModel lost its "text_model." in transformers 5.6, CLIPTextModelWithProjection kept it.
+            bare = name.removeprefix("text_model.")
+            name = next((n for n in (name, bare, f"text_model.{name}") if n in wanted), "")
+            if not name:
+                continue  # of no use to this part: position ids, the last layer of OpenCLIP-H, a logit scale
+            if tensor.shape != wanted[name]:
+                # The original VAE keeps its attention as 1x1 convolutions.
+                if tensor.numel() != wanted[name].numel():
+                    misfits.append(name)
+                    continue
+                tensor = tensor.reshape(wanted[name])
+            # A copy of our own: a view would keep the file mapped, and change with it.
+            own = {"copy": True, "memory_format": torch.contiguous_format}
+            weights[name] = tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, **own)
+            missing.discard(name)
+    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise _unloadable(part, files, reason) from error
+    if missing or misfits:
+        wrong = [f"{name} is missing" for name in sorted(missing - set(misfits))]
+        wrong += [f"{name} has another shape" for name in misfits]
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise _unloadable(part, files, f"{wrong[0]}{more}")
+    model.load_state_dict(weights, assign=True)
+    return model.requires_grad_(False).eval()
+
+
+def _unloadable(part: str, files: str, reason: str) -> UserError:
+    return UserError(
+        f"The base model's {part} can't be loaded from {files or 'its folder'}: {reason}.",
+        fix="Download or convert the model again.",
+        where="model.base",
+    )

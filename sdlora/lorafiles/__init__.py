@@ -1,0 +1,1 @@
+"""LoRA files: names, keys, changes of weights, reading, writing, verifying."""

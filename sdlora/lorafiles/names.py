@@ -1,0 +1,168 @@
+"""How LoRA files name the layers, per family of base models.
+
+Three spellings of one layer:
+    canonical, as diffusers' and peft's files say it   unet.mid_block.attentions.0.proj_in
+                                                       text_encoder.text_model.encoder.layers.0.mlp.fc1
+    kohya's, read by every tool                        lora_unet_mid_block_attentions_0_proj_in
+       SDXL: the original code's block names           lora_unet_middle_block_1_proj_in
+                                                       lora_te_text_model_encoder_layers_0_mlp_fc1
+       SDXL: two text encoders                         lora_te1_text_model_…, lora_te2_text_model_…
+    of the live model, in the adapter                  canonical, but "text_model." may be absent
+
+The tables come from the models' configurations and never from ``named_modules()``: transformers 5.6 dropped
+"text_model." from CLIPTextModel's module names, the files of every tool keep it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sdlora.errors import UserError
+from sdlora.lorafiles.unet_paths import RESNET, get, unet_paths
+
+
+@dataclass(frozen=True)
+class Family:
+    """What kohya's names of one family look like.
+
+    prefixes: by root, in the order of the file. original_blocks: the UNet's blocks are named as in the original code.
+    text_layers: the most layers of a text encoder that tools have.
+    """
+
+    prefixes: Mapping[str, str]
+    original_blocks: bool = False
+    text_layers: int = 32
+
+
+_SD = {"unet": "lora_unet_", "text_encoder": "lora_te_"}
+_SDXL = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
+FAMILIES: dict[str, Family] = {
+    "sd1": Family(_SD),
+    "sd2": Family(_SD, text_layers=23),  # the 24th of OpenCLIP-H is never run, and unknown to kohya's tools
+    "sdxl": Family(_SDXL, original_blocks=True),
+}
+
+
+def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
+    """Canonical name -> kohya name of every layer that a portable LoRA file can hold.
+
+    family: "sd1", "sd2" or "sdxl". configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of its
+    UNet2DConditionModel or CLIPTextModel, as an object or a mapping, with any number of blocks and layers.
+    Raises UserError for another family, a root that the family has not, or unknown kinds of blocks.
+    """
+    if family not in FAMILIES:
+        raise UserError(
+            f"No LoRA file names are known for the family {family!r}.", fix=f"Known: {', '.join(FAMILIES)}."
+        )
+    known = FAMILIES[family]
+    if odd := [root for root in configs if root not in known.prefixes]:
+        raise UserError(f"A LoRA of the family {family} has no {odd[0]}.", fix=f"It has {', '.join(known.prefixes)}.")
+    names = {}
+    for root, prefix in known.prefixes.items():
+        if configs.get(root) is None:
+            continue
+        pairs = unet_paths(configs[root]) if root == "unet" else _text_paths(configs[root], known.text_layers)
+        for path, original in pairs:
+            names[f"{root}.{path}"] = prefix + (original if known.original_blocks else path).replace(".", "_")
+    return names
+
+
+def canonical(name: str) -> str:
+    """The canonical name of a live model's layer: with "text_model." whatever the transformers version."""
+    root, _, path = name.partition(".")
+    if root.startswith("text_encoder") and not path.startswith("text_model."):
+        return f"{root}.text_model.{path}"
+    return name
+
+
+_TEXT_LAYER = ("self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2")
+
+
+def _text_paths(config: Any, most: int) -> Iterator[tuple[str, str]]:
+    for n in range(min(get(config, "num_hidden_layers"), most)):
+        for part in _TEXT_LAYER:
+            path = f"text_model.encoder.layers.{n}.{part}"
+            yield path, path
+
+
+# ---- the other way
+
+# prefix -> root: what files use, and which other trainers used. lora_te1_ is wrong in SD1 files, and they exist.
+_PREFIXES = {
+    "lora_unet_": "unet",
+    "lycoris_": "unet",
+    "lora_te_": "text_encoder",
+    "lora_te1_": "text_encoder",
+    "lora_te2_": "text_encoder_2",
+}
+# A kohya name is one of these words or a number, again and again. A word comes before its own beginning.
+_WORDS = (
+    r"down_blocks|up_blocks|mid_block|attentions|resnets|downsamplers|upsamplers|transformer_blocks|attn1|attn2"
+    r"|to_q|to_k|to_v|to_out|ff|net|proj_in|proj_out|proj|conv_shortcut|conv_in|conv_out|conv1|conv2|conv|time_emb_proj"
+    r"|time_embedding|add_embedding|linear_1|linear_2"
+    r"|text_model|encoder|layers|self_attn|q_proj|k_proj|v_proj|out_proj|mlp|fc1|fc2"
+)
+_WORD = re.compile(rf"_(\d+|{_WORDS})(?=_|$)", flags=re.ASCII)
+# What stands beside the layers that a LoRA has: norms, and the projection of a pooled text.
+_BESIDE = r"conv_norm_out|layer_norm1|layer_norm2|final_layer_norm|norm1|norm2|norm3|norm|text_projection"
+_WORD_BESIDE = re.compile(rf"_(\d+|{_BESIDE}|{_WORDS})(?=_|$)", flags=re.ASCII)
+_OUTSIDE = {  # original code -> diffusers, outside of the blocks
+    "input_blocks_0_0": "conv_in",
+    "out_0": "conv_norm_out",
+    "out_2": "conv_out",
+    "time_embed_0": "time_embedding_linear_1",
+    "time_embed_2": "time_embedding_linear_2",
+    "label_emb_0_0": "add_embedding_linear_1",
+    "label_emb_0_2": "add_embedding_linear_2",
+}
+_RESNET = {ldm.replace(".", "_"): name for name, ldm in RESNET.items()}
+_RESNET |= {"in_layers_0": "norm1", "out_layers_0": "norm2"}
+
+
+def from_kohya(name: str, family: str | None = None, beside: bool = False) -> str:
+    """The canonical name of a kohya name; UserError if it is none.
+
+    Takes every spelling that files use: diffusers' block names and the original code's, whatever the family;
+    ``lora_te_`` and ``lora_te1_`` for the first text encoder; ``lycoris_`` for the UNet. The original block names are
+    counted for three layers a block, as all Stable Diffusion UNets have them.
+    family: "sd1" and "sd2" have no second text encoder; None takes any name. beside: norms and the text projection too,
+    which no plain LoRA has.
+    """
+    prefix = next((p for p in _PREFIXES if name.startswith(p)), None)
+    root = _PREFIXES.get(prefix or "", "")
+    if prefix and (family is None or root in FAMILIES[family].prefixes):
+        path = name[len(prefix) :]
+        words = _words(_diffusers_blocks(path) if root == "unet" else path, _WORD_BESIDE if beside else _WORD)
+        text = words[:1] == ["text_model"] or words == ["text_projection"]
+        if words and text == (root != "unet"):
+            return ".".join([root, *words])
+    raise UserError(f"{name[:120]} is no layer name of a Stable Diffusion LoRA.")
+
+
+def _words(path: str, word: re.Pattern) -> list[str]:
+    """The parts of an underscored path; empty if it has any other."""
+    rest, words = "_" + path, []
+    while rest and (found := word.match(rest)):
+        words.append(found[1])
+        rest = rest[found.end() :]
+    return [] if rest else words
+
+
+def _diffusers_blocks(path: str) -> str:
+    """A UNet path with diffusers' block names, underscored; unchanged if it has none of the original code's."""
+    if path in _OUTSIDE:
+        return _OUTSIDE[path]
+    if found := re.fullmatch(r"middle_block_([012])_(\w+)", path, flags=re.ASCII):
+        block = {"0": "resnets_0", "1": "attentions_0", "2": "resnets_1"}[found[1]]
+        return f"mid_block_{block}_{_RESNET.get(found[2], found[2])}"
+    if not (found := re.fullmatch(r"(in|out)put_blocks_(\d+)_([012])_(\w+)", path, flags=re.ASCII)):
+        return path
+    way, index, part, rest = found[1], int(found[2]), found[3], found[4]
+    if (way, rest) == ("out", "conv"):
+        return f"up_blocks_{index // 3}_upsamplers_0_conv"
+    if (way, part, rest) == ("in", "0", "op"):
+        return f"down_blocks_{index // 3 - 1}_downsamplers_0_conv"
+    block, layer = divmod(index - (way == "in"), 3)  # conv_in is the first input block
+    kind = {"0": "resnets", "1": "attentions"}.get(part, "")
+    return f"{'down' if way == 'in' else 'up'}_blocks_{block}_{kind}_{layer}_{_RESNET.get(rest, rest)}"

@@ -1,0 +1,257 @@
+"""Read a LoRA file back through diffusers' public loader and compare what it does with what the adapter does."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sdlora.adapters.adapter import Adapter
+from sdlora.errors import UserError
+from sdlora.lorafiles.names import canonical, from_kohya
+
+_NAME = "sdlora_check"
+_ROUNDING = {torch.float16: 2**-11, torch.bfloat16: 2**-8, torch.float32: 2**-24}  # largest relative error of a cast
+
+
+@torch.no_grad()
+def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[str, nn.Module]) -> float:
+    """Check that diffusers does with the file at ``path`` what ``adapter`` does at scale 1; returns the relative error.
+
+    The same live models are used, with peft's layers put in for the moment and taken out again: no second copy.
+    Compared are (1) every layer's change of the weights, and (2) the effect, that is outputs with the LoRA minus
+    outputs without, of the UNet and of each text encoder on fixed random inputs.
+
+    models: root -> live model: "unet" (UNet2DConditionModel), "text_encoder" (CLIPTextModel), "text_encoder_2"
+        (CLIPTextModelWithProjection); at least those that learn. With SDXL's models its own loader is used.
+    Afterwards models and adapter are as before, also if this raises. The adapter must not be merged.
+    Of a DoRA diffusers reads no magnitudes: there the weights are compared that A1111 and its kind make of the file.
+    Raises UserError if diffusers can't load the file or the difference is more than rounding.
+    """
+    path = Path(path)
+    if adapter.merged:
+        raise ValueError("unmerge() the adapter before verifying its file")
+    if adapter.dora:
+        return _verify_dora(path, adapter)
+    loader = _loader(models)
+    models = {root: model for root, model in models.items() if model is not None and adapter.parameters_of(root)}
+    with _undisturbed(adapter, models, loader):
+        without = {root: _output(root, model) for root, model in models.items()}
+        adapter.enabled = True
+        ours = {root: _output(root, model) - without[root] for root, model in models.items()}
+        adapter.enabled = False
+        try:
+            file_dtype = _load(path, models, loader)
+        except Exception as error:  # the loader raises KeyError, IndexError, ValueError, RuntimeError and others
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"diffusers can't load {path.name}: {type(error).__name__}: {reason}", where=str(path)
+            ) from error
+        _compare_weights(path, adapter, models, file_dtype)
+        theirs = {root: _output(root, model) - without[root] for root, model in models.items()}
+    errors = [
+        _compare_effect(path, root, model, ours[root], theirs[root], without[root], file_dtype)
+        for root, model in models.items()
+    ]
+    return max(errors, default=0.0)
+
+
+# ---- the moment in which peft's layers are in
+
+
+@contextmanager
+def _undisturbed(adapter: Adapter, models: dict[str, nn.Module], loader: type) -> Iterator[None]:
+    """Adapter off and at scale 1, models in eval mode; afterwards all is as before and peft's layers are gone."""
+    scale, enabled = adapter.scale, adapter.enabled
+    modes = [(m, m.training) for model in models.values() for m in model.modules()]
+    gradients = [(p, p.requires_grad) for model in models.values() for p in model.parameters()]
+    attributes = [(vars(model), dict(vars(model))) for model in models.values()]  # transformers leaves some behind
+    adapter.scale, adapter.enabled = 1.0, False
+    for model in models.values():
+        model.eval()
+    try:
+        yield
+    finally:
+        _unload(models, loader)
+        adapter.scale, adapter.enabled = scale, enabled
+        for module, mode in modes:
+            module.training = mode
+        for parameter, needed in gradients:
+            parameter.requires_grad_(needed)
+        for own, before in attributes:
+            own.clear()
+            own.update(before)
+
+
+def _loader(models: Mapping[str, nn.Module]) -> type:
+    """The loader of the pipeline that has such models: SDXL's or Stable Diffusion's."""
+    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+
+    unet = models.get("unet")
+    sdxl = "text_encoder_2" in models or getattr(unet, "config", {}).get("addition_embed_type") == "text_time"
+    return StableDiffusionXLLoraLoaderMixin if sdxl else StableDiffusionLoraLoaderMixin
+
+
+def _load(path: Path, models: dict[str, nn.Module], loader: type) -> torch.dtype:
+    """Put the file into the models as any user of diffusers would; returns the dtype of its factors."""
+    # diffusers counts the original code's blocks with the UNet's configuration
+    config = {"unet_config": models["unet"].config} if "unet" in models else {}
+    state, alphas = loader.lora_state_dict(str(path), use_safetensors=True, **config)
+    if foreign := sorted({key.split(".")[0] for key in state} - set(models)):
+        raise ValueError(f"it has layers for {', '.join(foreign)}, which the adapter has not")
+    for root, model in models.items():
+        if root == "unet":
+            loader.load_lora_into_unet(state, network_alphas=alphas, unet=model, adapter_name=_NAME)
+            continue
+        with _quiet():
+            loader.load_lora_into_text_encoder(
+                state, network_alphas=alphas, text_encoder=model, prefix=root, adapter_name=_NAME
+            )
+    return next(iter(state.values())).dtype
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bar of transformers between the lines of our own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _unload(models: dict[str, nn.Module], loader: type) -> None:
+    """The loader asks a pipeline for its models; a class with them is one."""
+    own = {root: models.get(root) for root in ("unet", "text_encoder", "text_encoder_2")}
+    type("Pipeline", (loader,), own)().unload_lora_weights()
+
+
+def _output(root: str, model: nn.Module) -> Tensor:
+    """The model's output on fixed random inputs, float32 on the CPU. The same numbers on every device."""
+    draw = torch.Generator().manual_seed(0)
+    device = next(model.parameters()).device
+    dtype = next(model.parameters()).dtype
+    with torch.autocast(device.type, enabled=False):
+        if root != "unet":
+            length = min(16, model.config.max_position_embeddings)
+            ids = torch.randint(0, model.config.vocab_size, (1, length), generator=draw)
+            return model(ids.to(device)).last_hidden_state.float().cpu()
+        config = model.config
+        side = 2 ** len(config.block_out_channels)  # two pixels remain in the middle: self-attention has a choice
+        latents = torch.randn(1, config.in_channels, side, side, generator=draw)
+        text = torch.randn(1, 8, config.cross_attention_dim, generator=draw)
+        time = torch.tensor([500], device=device)
+        sdxl = config.get("addition_embed_type") == "text_time"
+        more = _size_conditions(config, draw, device, dtype) if sdxl else None
+        output = model(latents.to(device, dtype), time, text.to(device, dtype), added_cond_kwargs=more).sample
+        return output.float().cpu()
+
+
+def _size_conditions(config: Mapping, draw: torch.Generator, device: torch.device, dtype: torch.dtype) -> dict:
+    """SDXL's: the second encoder's pooled output (1, d), and sizes and crop (1, 6) in pixels."""
+    width = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
+    pooled = torch.randn(1, width, generator=draw).to(device, dtype)
+    sizes = torch.tensor([[1024, 1024, 0, 0, 1024, 1024]], device=device, dtype=dtype)
+    return {"text_embeds": pooled, "time_ids": sizes}
+
+
+# ---- comparison
+
+
+def _compare_weights(path: Path, adapter: Adapter, models: dict[str, nn.Module], file_dtype: torch.dtype) -> None:
+    """Every layer's change as diffusers has it against the adapter's own; UserError for the first that differs.
+
+    Rounding each entry of B and A by at most u changes s·B·A by at most (2u + u²)·s·|B|·|A| (Frobenius norms); 4u
+    leaves room for the products' own rounding. A wrong strength, a swapped or missing factor are far above it. fp16
+    also loses what is below 2^-25; that matters only to layers which change next to nothing beside the strongest.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    loaded = {
+        canonical(f"{root}.{name}"): module
+        for root, model in models.items()
+        for name, module in model.named_modules()
+        if isinstance(module, BaseTunerLayer)
+    }
+    own = {canonical(name): layer for name, layer in adapter.layers.items()}
+    if odd := sorted(set(loaded) ^ set(own)):
+        raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in own else 'unknown'} ({len(odd)} such layers)")
+    rounding = max(_ROUNDING[file_dtype], *(_unit(model) for model in models.values()))
+    sizes = {
+        name: layer.scale * float(layer.up.weight.norm() * layer.down.weight.norm()) for name, layer in own.items()
+    }
+    floor = 1e-4 * max(sizes.values())
+    for name, layer in own.items():
+        theirs = loaded[name].get_delta_weight(_NAME).float()
+        error = float((theirs - layer.low_rank()).norm())
+        if not error <= 4 * rounding * (sizes[name] + floor):
+            raise _mismatch(path, f"{name} differs by {error / (sizes[name] or 1):.2g} of its strength")
+
+
+def _compare_effect(
+    path: Path, root: str, model: nn.Module, ours: Tensor, theirs: Tensor, without: Tensor, file_dtype: torch.dtype
+) -> float:
+    """Relative error of the effect; UserError if it is more than rounding.
+
+    Two sources. The file's rounding u moves the weights' change by about u, and the network's depth amplifies that: up
+    to 256u of the effect are allowed. And both effects are differences of two outputs, each with its arithmetic's own
+    noise: up to 256 roundings of the output, which is what remains to compare with in the first steps. Both are at most
+    a quarter: a doubled or halved strength gives a half at least. Zero on both sides is a match.
+    """
+    if not (ours.isfinite().all() and without.isfinite().all()):
+        return 0.0  # the base overflows on random inputs in half precision; the weights have been compared
+    noise = min(256 * _unit(model), 0.25) * float(without.norm())
+    allowed = min(256 * max(_ROUNDING[file_dtype], _unit(model)), 0.25)
+    error, effect = float((theirs - ours).norm()), float(ours.norm())
+    if not error <= allowed * effect + noise:
+        raise _mismatch(path, f"the {root}'s outputs differ by {error / (effect or 1):.2g} of the LoRA's effect")
+    return error / max(effect, noise) if error else 0.0
+
+
+def _unit(model: nn.Module) -> float:
+    """The rounding of the model's arithmetic. On a GPU float32 convolutions run in TF32, which rounds as fp16 does."""
+    parameter = next(model.parameters())
+    rounding = _ROUNDING.get(parameter.dtype, 2**-24)
+    return max(rounding, 2**-11) if parameter.device.type == "cuda" else rounding
+
+
+def _mismatch(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{path.name}, read back by diffusers, is not what was trained: {what}.",
+        fix="Don't use this file; please report it.",
+        where=str(path),
+    )
+
+
+# ---- DoRA
+
+
+def _verify_dora(path: Path, adapter: Adapter) -> float:
+    """The same check by the formula of the tools that read dora_scale: m · (W + dW) / ||W + dW|| in float64."""
+    tensors = load_file(path)
+    live = {canonical(name): name for name in adapter.layers}
+    stems = {from_kohya(key.partition(".")[0]): key.partition(".")[0] for key in tensors}
+    if odd := sorted(set(stems) ^ set(live)):
+        raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in live else 'unknown'} ({len(odd)} such layers)")
+    lost = whole = 0.0
+    for name, stem in stems.items():
+        layer, weight = adapter.layers[live[name]], adapter.base_weight(live[name]).double().cpu()
+        down, up = (tensors[f"{stem}.lora_{part}.weight"] for part in ("down", "up"))
+        low_rank = tensors[f"{stem}.alpha"].item() / down.shape[0] * up.double().flatten(1) @ down.double().flatten(1)
+        changed = weight + low_rank.view(weight.shape)
+        norm = changed.transpose(0, 1).flatten(1).norm(dim=1).view(tensors[f"{stem}.dora_scale"].shape)
+        theirs = changed * (tensors[f"{stem}.dora_scale"].double() / norm.clamp_min(1e-12)) - weight
+        ours = adapter.delta_weight(live[name]).double().cpu()
+        size = layer.scale * float(layer.up.weight.norm() * layer.down.weight.norm())
+        error = float((theirs - ours).norm())
+        # twice the plain LoRA's: the change enters the norm too; and float32's rounding of the whole weight
+        if not error <= 8 * _ROUNDING[down.dtype] * size + 16 * 2**-24 * float(changed.norm()):
+            raise _mismatch(path, f"{name} differs by {error / (float(ours.norm()) or 1):.2g} of its strength")
+        lost, whole = lost + error**2, whole + float(ours.norm()) ** 2
+    return (lost / whole) ** 0.5 if whole else 0.0

@@ -1,1 +1,0 @@
-"""Base models: which family a folder is, and its parts loaded."""

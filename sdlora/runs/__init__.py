@@ -1,0 +1,1 @@
+"""Run folders: what is in one, its checkpoints, where it came from. No torch."""

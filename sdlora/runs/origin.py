@@ -1,0 +1,194 @@
+"""A run that starts from another run's checkpoint, with any setting changed. No torch.
+
+<run>/origin.json         which run and step it starts from, and where that was
+<run>/checkpoints/000500  the checkpoint, copied: the new run needs the old one no more
+"""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
+from sdlora.settings import Settings, dump_settings, merge, salvage
+from sdlora.errors import Problem, UserError, explain
+from sdlora.files.intact import Damaged, read_json, write_json
+from sdlora.runs.run import Run, is_folder
+
+FILE = "origin.json"
+CALM = 1e-4  # the highest learning rate to advise after a training that blew up
+STRENGTHS = ("adapter.alpha", "adapter.rank", "adapter.alpha_pattern", "adapter.rank_pattern")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run starts from. run: the folder's name; step: of the checkpoint, 0 for none; folder: its full path."""
+
+    run: str
+    step: int
+    folder: str
+
+    def __str__(self) -> str:
+        return f"{self.run}@{self.step}"
+
+
+def origin_of(run_folder: Path | str) -> Origin | None:
+    """Where the run starts from; None if it starts at its own beginning, or if the file can't be read."""
+    try:
+        told = read_json(Path(run_folder) / FILE)
+        return Origin(**{field.name: field.type(told[field.name]) for field in fields(Origin)})
+    except (OSError, Damaged, KeyError, TypeError, ValueError):
+        return None
+
+
+def parse(text: str) -> tuple[Run, int | None]:
+    """(run, step) of "RUN" or "RUN@STEP"; step is None for the newest. UserError if there is no such run."""
+    head, sign, step = text.rpartition("@")
+    if sign and re.fullmatch(r"[0-9]{1,18}", step) and not is_folder(text):
+        return Run.open(Path(head)), int(step)
+    return Run.open(Path(text)), None
+
+
+def settings_for(run: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's settings as nested values with ``changes`` ({"train.lr": 1e-5}) put in.
+
+    What ``check.resolve`` had derived from a setting that changes is left open again: the text encoder's rate with
+    train.lr, the test pictures' size with data.resolution, the cache with data.folder, prediction and noise schedule
+    with model.base.
+    """
+    settings = run.settings()
+    values, unset = settings.model_dump(mode="python"), Settings().model_dump(mode="python")
+    train, data, sample = settings.train, settings.data, settings.sample
+    derived = {
+        ("train", "text_encoder_lr"): ("train.lr", train.text_encoder_lr == train.lr / 2),
+        ("sample", "size"): ("data.resolution", sample.size == data.resolution),
+        ("data", "cache"): ("data.folder", Path(data.cache).parent == Path(data.folder)),
+        ("model", "prediction"): ("model.base", True),
+        ("model", "zero_snr"): ("model.base", True),
+    }
+    for (section, name), (source, was_derived) in derived.items():
+        if source in changes and was_derived:
+            values[section][name] = unset[section][name]
+    return merge(values, dict(changes))
+
+
+def choose(run: Run, step: int | None) -> tuple[int, Path | None, list[str]]:
+    """(step, checkpoint's folder or None for step 0, notes): the newest whole checkpoint, or the one of that step.
+
+    UserError if there is none, or if the one that was named is damaged.
+    """
+    if step == 0:
+        return 0, None, []
+    there = dict(checkpoints_in(run.folder / "checkpoints"))
+    if step is None:
+        chosen, damaged = newest_intact(run.folder / "checkpoints")
+        if chosen is None:
+            fix = f"To begin it again with other settings: sdlora train --from {shlex.quote(f'{run.folder}@0')}"
+            raise UserError(f"{run.name} has no checkpoint to start from.", fix=fix)
+        return *chosen, [f"The checkpoint {path.name} is damaged ({why}) and is passed over." for path, why in damaged]
+    if step not in there:
+        steps = ", ".join(map(str, there)) or "none"
+        raise UserError(f"{run.name} has no checkpoint of step {step}.", fix=f"There are: {steps}.")
+    try:
+        verified(there[step])
+    except Damaged as error:
+        fix = "Delete that folder, or use another checkpoint."
+        raise UserError(f"The checkpoint {there[step].name} is damaged ({error}).", fix=fix) from None
+    return step, there[step], []
+
+
+def problems_with(run: Run, step: int, checkpoint: Path | None, settings: Settings) -> list[Problem]:
+    """Why a run with these settings can't start there."""
+    if checkpoint is None:
+        return []
+    problems = []
+    if step >= settings.train.steps:
+        what = f"The checkpoint is of step {step}, and train.steps is {settings.train.steps}: nothing is left to train."
+        problems.append(
+            Problem(what, "train.steps counts from the first run's beginning: set it higher.", "train.steps")
+        )
+    before = run.settings()
+    changed = [key for key in STRENGTHS if _value(before, key) != _value(settings, key)]
+    if changed and "format" not in verified(checkpoint):
+        what = f"{changed[0]} can't change: an older version saved this checkpoint and did not note its alpha."
+        problems.append(Problem(what, "Keep it, or use adapter.start_from with the LoRA file.", changed[0]))
+    return problems
+
+
+def begin_from(
+    run: Run, step: int | None, changes: Mapping[str, Any], source: str = "the settings"
+) -> tuple[Run, Settings, list[Problem]]:
+    """(new run folder, its settings, notes): what ``sdlora train --from RUN@STEP`` makes, ready to be trained.
+
+    step: of the checkpoint; None for the newest whole one, 0 to begin again. changes: {"train.lr": 1e-5}. source: where
+    they come from, for the sentences. UserError with every problem at once; nothing is made then.
+    """
+    from sdlora.families.base import inspect_base
+    from sdlora.check import check, resolve
+
+    step, checkpoint, passed_over = choose(run, step)
+    settings, problems = salvage(settings_for(run, changes), source)
+    problems = [*problems, *problems_with(run, step, checkpoint, settings), *check(settings)]
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise UserError(*fatal)
+    settings = resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+    notes = [*(Problem(words, fatal=False) for words in passed_over), *problems]
+    return create_run(run, step, checkpoint, settings), settings, notes
+
+
+def create_run(origin: Run, step: int, checkpoint: Path | None, settings: Settings) -> Run:
+    """A new run folder with these settings (checked and resolved) that starts from the origin's checkpoint.
+
+    Whoever trains it next, ``sdlora train --run`` or ``--resume``, starts there. UserError if it can't be written, or
+    if the checkpoint went meanwhile; nothing is left then.
+    """
+    run = Run.create(settings.run.folder, settings.run.name, dump_settings(settings))
+    try:
+        if checkpoint:
+            target = run.folder / "checkpoints" / checkpoint.name
+            shutil.copytree(checkpoint, target.with_name(f".{target.name}.tmp"))
+            os.replace(target.with_name(f".{target.name}.tmp"), target)
+            verified(target)
+        write_json(run.folder / FILE, asdict(Origin(origin.name, step, str(origin.folder.resolve()))))
+    except (OSError, shutil.Error, Damaged) as error:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, shutil.Error):
+            raise explain(error) from error
+        raise UserError(f"The checkpoint {checkpoint.name} of {origin.name} could not be copied: {error}.") from error
+    return run
+
+
+def calmer(settings: Settings) -> float:
+    """A learning rate for another try after these settings' training blew up: a tenth, and no more than 1e-4."""
+    return float(f"{min(settings.train.lr / 10, CALM):.1e}")
+
+
+def calmer_command(run: Run, settings: Settings, step: int) -> str:
+    """The command that starts again from the newest checkpoint that can be trusted, with a lower rate.
+
+    step: where the training blew up; the weights shortly before are mostly ruined already. The checkpoint is one from
+    at least a tenth of those steps earlier; without any, the run begins again.
+    """
+    whole = [s for s, path in checkpoints_in(run.folder / "checkpoints") if s <= step * 0.9 and _is_whole(path)]
+    where = shlex.quote(f"{run.folder}@{max(whole, default=0)}")
+    rate = calmer(settings)
+    own = settings.train.text_encoder_lr != settings.train.lr / 2  # else it follows train.lr
+    text = f" --train.text_encoder_lr {rate / 2:g}" if own and settings.train.text_encoder_lr > rate / 2 else ""
+    return f"sdlora train --from {where} --train.lr {rate:g}{text}"
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return bool(verified(path))
+    except Damaged:
+        return False
+
+
+def _value(settings: Settings, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(settings, section), name)

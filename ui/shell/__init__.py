@@ -1,0 +1,1 @@
+"""The page around the tabs: server, timer, queue, processes, looks."""

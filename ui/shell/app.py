@@ -1,0 +1,187 @@
+"""The page's server: ``python -m ui.shell.app [--port 7860] [--listen] [--runs runs] [--data FOLDER]``."""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+
+import argparse
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ui.shell.process import ROOT, Trainers  # isort: skip  (before gradio: it takes the page off the model hub)
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from sdlora import inuse
+from sdlora.errors import UserError
+from sdlora.runs.run import Run
+from sdlora.settings import Settings
+from ui import text
+from ui.shell import browser, render
+from ui.shell.api import offer
+from ui.shell.guard import around
+from ui.shell.guesses import Guesses
+from ui.shell.live import Live
+from ui.shell.place import Place
+from ui.shell.queue import Queue
+from ui.shell.room import Room
+from ui.shell.theme import CSS, theme
+from ui.shell.watch import Watch
+from ui.tabs.compare import layout as compare
+from ui.tabs.images import layout as images
+from ui.tabs.runs import html as render_runs
+from ui.tabs.runs import layout as runs
+from ui.tabs.settings import layout as settings
+from ui.tabs.settings.drafts import Draft
+
+EXAMPLE = ROOT / "datasets_example" / "style"
+PRIVATE = {"api_visibility": "private"}
+BETWEEN_CLICKS = 0.1  # seconds between Gradio's looks into its queue; at its own 0.001 s it takes 7 % of a core
+
+
+def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
+    """The whole page. Every event reads or writes run folders; nothing of a run lives here.
+
+    api: offer the calls of ``ui.shell.api`` to scripts.
+    """
+    watch, draft = Watch(place.runs, queue), Draft(place.runs)
+    first_folder = str(EXAMPLE) if EXAMPLE.is_dir() and place.data_root is None else ""
+    frame = gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
+    with text.building(), frame as page:
+        if api:
+            offer(watch, place)  # first, so that no other event takes the names
+        with gr.Row(elem_id="top"):
+            gr.HTML(render.header(), elem_id="title", apply_default_css=False)
+            strip = gr.HTML(render_runs.strip(None, ""), elem_id="strip", apply_default_css=False)
+            gr.HTML(browser.keys_button(), elem_id="keys-place", apply_default_css=False)
+        announce = gr.HTML("", elem_id="announce", apply_default_css=False)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab(text.TAB_IMAGES, id="images"):
+                images_tab = images.build(first_folder)
+            with gr.Tab(text.TAB_SETTINGS, id="settings") as second:
+                settings_tab = settings.build(images_tab.folder)
+            with gr.Tab(text.TAB_RUNS, id="runs"):
+                runs_tab = runs.build()
+            with gr.Tab(text.TAB_COMPARE, id="compare"):
+                compare_tab = compare.build()
+        dialogs = gr.HTML("", elem_id="dialogs", apply_default_css=False)
+        _wire_settings(page, settings_tab, second.select, tabs, runs_tab, images_tab.trigger, place, draft, watch)
+        everywhere = {
+            "strip": strip, "announce": announce, "start": settings_tab.start, "reason": settings_tab.reason
+        }  # fmt: skip
+        Live(watch, place, runs_tab, compare_tab, everywhere).wire(page)
+        images.wire(images_tab, page, place, draft, settings_tab.fields)
+        page.load(browser.dialogs, None, dialogs, queue=False, show_progress="hidden", **PRIVATE)
+        page.load(None, js=browser.SCRIPT, **PRIVATE)
+    return page
+
+
+def _wire_settings(
+    page: gr.Blocks,
+    tab: settings.SettingsTab,
+    opened: Any,
+    tabs: gr.Tabs,
+    runs_tab: runs.RunsTab,
+    trigger: gr.Textbox,
+    place: Place,
+    draft: Draft,
+    watch: Watch,
+) -> None:
+    def begin(ready: Settings, make: Callable[[Settings], Run] | None) -> dict:
+        run = watch.queue.add(ready, make)
+        watch.refresh(force=True)
+        choices = [(text.run_label(run.name, "", "starting"), run.name)]
+        shown = gr.update(choices=choices, value=run.name, visible=True)
+        return {tabs: gr.update(selected="runs"), runs_tab.runs: shown, runs_tab.seen: None}
+
+    def busy() -> str | None:
+        watch.refresh(force=True)
+        found = watch.get(watch.live())
+        return found[0].name if found else None
+
+    begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
+    settings.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
+
+
+# ---- the server
+
+
+def serve(
+    place: Place, trainers: Trainers, port: int, listen: bool, password: str, wait: bool = True, api: bool = False
+) -> str:  # fmt: skip
+    """Serve the page; its address. Only ``place.shown`` can be fetched from this computer's disk."""
+    queue = Queue(place.runs, trainers)
+    page = build(place, queue, api)
+    gr.set_static_paths([place.shown])
+    page.queue(default_concurrency_limit=4, api_open=False)
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = BETWEEN_CLICKS
+    # Another site must not reach the page by giving its own name this computer's address.
+    known = [] if listen else [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
+    _, url, _ = page.launch(
+        server_name="0.0.0.0" if listen else "127.0.0.1",
+        server_port=port,
+        auth=("sdlora", password) if listen else None,
+        share=False,
+        strict_cors=True,
+        show_error=False,
+        max_file_size="4gb",
+        allowed_paths=[str(place.shown)],
+        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room())},
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+        quiet=True,
+        theme=theme(),
+        css=CSS,
+        i18n=text.i18n(),
+        prevent_thread_lock=True,
+    )
+    print(text.SERVING.format(url=url), flush=True)
+    queue.keep_going()
+    if wait:
+        page.block_thread()
+    return url
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(text.PORT_TAKEN.format(port=port, other=port + 1))
+
+
+def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -> int:
+    """The exit code: 0, or 2 with a sentence when the page can't be served as asked."""
+    parser = argparse.ArgumentParser(prog="python -m ui.shell.app", description=text.SUBTITLE)
+    parser.add_argument("--port", type=int, default=7860, help="port of the page (default: 7860)")
+    parser.add_argument("--listen", action="store_true", help="open the page to the network; needs SDLORA_PASSWORD")
+    parser.add_argument("--runs", default="runs", help="folder that the runs are written to (default: runs)")
+    parser.add_argument("--data", help="the page reads inside this folder only (with --listen: datasets)")
+    parser.add_argument("--models", help="with --data or --listen: base models may lie here too (default: models)")
+    parser.add_argument("--api", action="store_true", help="let scripts use the page (docs/api.md)")
+    options = parser.parse_args(arguments)
+    inuse.hold()
+    password = os.environ.get("SDLORA_PASSWORD", "")
+    try:
+        if options.listen and len(password) < 8:
+            raise UserError(text.LISTEN_NEEDS_PASSWORD)
+        _check_port(options.port)
+        data = options.data or ("datasets" if options.listen else None)
+        place = Place(Path(options.runs), Path(data) if data else None, Path(options.models or "models"))
+        serve(place, trainers or Trainers(), options.port, options.listen, password, api=options.api)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

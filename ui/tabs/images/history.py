@@ -1,0 +1,170 @@
+"""Caption changes that can be taken back: each is kept on disk before it is made, in the dataset's cache folder."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdlora.data.captions import write_caption
+from sdlora.data.images import CACHE_FOLDER
+from sdlora.data.tags import clean_lines
+from sdlora.errors import UserError
+from sdlora.files.intact import read_json, write_atomically, write_json
+from ui import text, translate
+
+KEPT = 100  # changes
+WRITERS = 8  # files at a time: a disk takes milliseconds to confirm each, whatever the processor does
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: the edit's kind (a key of ``text.CHANGES``), its words, and how many captions it wrote."""
+
+    number: int
+    kind: str
+    words: str
+    count: int
+
+
+class History:
+    """The changes of one dataset folder.
+
+    A change is a file ``.sdlora_cache/undo/000001.json``: for each image the caption file's bytes before (null: there
+    was none) and the text after. It is written first, so a crash between the two leaves nothing that can't be undone.
+    """
+
+    def __init__(self, folder: Path):
+        self.root, self.folder = folder, folder / CACHE_FOLDER / "undo"
+
+    def last(self) -> Change | None:
+        """The change that ``undo`` would take back."""
+        for path in reversed(self._files()):
+            content = self._read(path)
+            if content:
+                return Change(int(path.stem), str(content["kind"]), str(content["words"]), len(content["files"]))
+        return None
+
+    def write(self, captions: Mapping[Path, str], kind: str, words: str) -> list[Path]:
+        """Write the captions (image -> text); the images whose caption was written. UserError if nothing could be.
+
+        One that fails stops those that were not begun; what was written by then can be undone as a whole.
+        """
+        with _one_at_a_time:
+            files = {self._name(image): [_bytes_of(image), clean_lines(new)] for image, new in captions.items()}
+            numbers = [int(path.stem) for path in self._files()]
+            target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_json(target, {"kind": kind, "words": words, "files": files})
+            except OSError as error:
+                raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
+            for old in self._files()[:-KEPT]:
+                old.unlink(missing_ok=True)
+            _all_of(lambda pair: write_caption(*pair), captions.items())
+            return list(captions)
+
+    def add_to(self, number: int, image: Path, new: str) -> bool:
+        """Write the caption as part of that change of this image alone; False if it is not the last one, or the caption
+        is not what it has written. UserError as ``write``."""
+        with _one_at_a_time:
+            path = (self._files() or [Path("0")])[-1]
+            content, name = self._read(path), self._name(image)
+            if int(path.stem) != number or not content or list(content["files"]) != [name]:
+                return False
+            if _bytes_of(image) != content["files"][name][1]:
+                return False
+            content["files"][name][1] = clean_lines(new)
+            try:
+                write_json(path, content)
+            except OSError as error:
+                raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
+            write_caption(image, new)
+            return True
+
+    def undo(self) -> tuple[list[Path], int]:
+        """Take the last change back: (images whose caption is as it was, captions left since they changed again)."""
+        with _one_at_a_time:
+            for path in reversed(self._files()):
+                content = self._read(path)
+                if content:
+                    done = self._restore(content["files"])
+                    path.unlink(missing_ok=True)
+                    return done
+                path.unlink(missing_ok=True)
+        return [], 0
+
+    def _restore(self, files: dict[str, list]) -> tuple[list[Path], int]:
+        try:
+            done = _all_of(lambda item: self._restore_one(item[0], *item[1]), files.items())
+        except _NotSaved as failed:
+            reason = translate.reason(failed.why)
+            raise UserError(text.NOT_SAVED.format(name=failed.name, reason=reason)) from failed.why
+        restored = [self.root / name for name, what in zip(files, done, strict=True) if what == "restored"]
+        return restored, done.count("changed")
+
+    def _restore_one(self, name: str, before: str | None, after: str) -> str:
+        """ "restored"; "changed", where it changed again since and stays; "" where there is nothing to do."""
+        image = self.root / name
+        now = _bytes_of(image)
+        if now == before or not image.exists():
+            return ""
+        if now != after:
+            return "changed"
+        caption = image.with_suffix(".txt")
+        try:
+            if before is None:
+                caption.unlink(missing_ok=True)
+            else:
+                write_atomically(caption, before.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise _NotSaved(caption.name, error) from error
+        return "restored"
+
+    def _name(self, image: Path) -> str:
+        return image.relative_to(self.root).as_posix()
+
+    def _files(self) -> list[Path]:
+        try:
+            names = sorted(name for name in os.listdir(self.folder) if name.endswith(".json") and name[:-5].isdigit())
+        except OSError:
+            return []
+        return [self.folder / name for name in names]
+
+    def _read(self, path: Path) -> dict | None:
+        """The change, or None where the file is damaged or names anything but images of this folder."""
+        try:
+            content = read_json(path, digest=False)  # 0.1.0 wrote none
+            names = content["files"]
+            sound = all(
+                not os.path.isabs(name) and ".." not in name.split("/") and len(pair) == 2
+                for name, pair in names.items()
+            )
+            return content if sound and content["kind"] in text.CHANGES and "words" in content else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+class _NotSaved(Exception):
+    """Made into a sentence by the thread that answers: it alone knows the visitor's language."""
+
+    def __init__(self, name: str, why: OSError):
+        super().__init__(name)
+        self.name, self.why = name, why
+
+
+def _all_of(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """``do`` of each, several at a time; the first failure is raised when those that were begun have ended."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(do, items))
+
+
+def _bytes_of(image: Path) -> str | None:
+    """The caption file's bytes as JSON can hold them; None if there is no such file."""
+    try:
+        return image.with_suffix(".txt").read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None

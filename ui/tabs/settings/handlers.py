@@ -1,0 +1,405 @@
+"""What the Settings tab answers: checks, presets, measuring, files, the start.
+
+Handlers get all the form's values last, in the order of ``SettingsTab.inputs``, and return {component: value}.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from sdlora.check import BaseInfo, check, resolve
+from sdlora.errors import Problem, UserError, explain
+from sdlora.events import Finished
+from sdlora.runs import origin
+from sdlora.runs.run import Run, list_runs, safe_name
+from sdlora.settings import Settings, dump_settings, load_settings, merge, salvage
+from ui import text, translate
+from ui.shell import downloads, render
+from ui.shell.place import Place
+from ui.tabs.runs.view import strip_time
+from ui.tabs.settings import drafts, estimate, form, presets, probe
+from ui.tabs.settings import html as render_settings
+
+if TYPE_CHECKING:
+    from ui.tabs.settings.layout import SettingsTab
+
+KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
+ORIGIN = f"{drafts.PAGE}.origin"  # "RUN@STEP", where the run is to go on from; "" for the beginning
+
+SUMMED = {"train.steps", "train.batch_size", "train.accumulate", "data.repeats", "validation.held_out"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """The form as it stands. settings: what is wrong replaced by its default. ready: nothing left open, to train with;
+    None while there is a fatal problem. info: the base model, if it is one. fetch: the hub id that has to be downloaded
+    first, or ""."""
+
+    settings: Settings
+    ready: Settings | None
+    problems: list[Problem]
+    info: BaseInfo | None
+    fetch: str = ""
+
+
+def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
+    """Everything that can be told before a start; never raises for what was typed.
+
+    quick: without reading all captions for test prompts, where there are none; not to be trained with.
+    """
+    found, problems = form.overrides(values)
+    problems += _without_odd_paths(found) + place.held(found)
+    folder: list[Problem] = []
+    try:
+        found[form.FOLDER] = str(place.folder(values.get(form.FOLDER) or ""))
+    except UserError as error:
+        folder, found[form.FOLDER] = list(error.problems), ""
+    made, wrong = salvage(merge({}, found | {"run.folder": str(place.runs)}), "the form")
+    on_disk = [p for p in check(made) if not (folder and p.where == form.FOLDER)]
+    problems = [*problems, *wrong, *folder, *on_disk]
+    fetch, problems = downloads.missing(made.model.base, problems), downloads.told(made.model.base, problems)
+    info = estimate.base_of(made)
+    if info is None or any(p.fatal for p in problems):
+        return Look(made, None, problems, info, fetch)
+    open_ones = made.model_copy(deep=True)
+    if quick and not made.sample.prompts:
+        open_ones.sample.prompts = ["-"]
+    return Look(made, resolve(open_ones, info), problems, info, fetch)
+
+
+def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
+    """Takes out of ``found`` what no disk has a name for, and says so."""
+    problems = []
+    for key in drafts.NAMES_ONLY:
+        value = found.get(key)
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, str) and _is_odd(path):
+                problems.append(Problem(text.ODD_PATH.format(key=key), text.ODD_PATH_FIX, key))
+                found.pop(key, None)
+                break
+    return problems
+
+
+def _is_odd(path: str) -> bool:
+    long = len(path) > 2000 or any(len(part.encode("utf-8", "replace")) > 255 for part in re.split(r"[\\/]", path))
+    return long or any(ord(c) < 32 for c in path)
+
+
+class SettingsDesk:
+    """The handlers of one page. begin: starts or queues a run and says what changes; busy: names what trains now."""
+
+    def __init__(
+        self,
+        tab: "SettingsTab",
+        place: Place,
+        draft: drafts.Draft,
+        begin: Callable[[Settings, Any], dict],
+        busy: Callable[[], str | None],
+    ):
+        self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
+        self.draft, self.probes = draft, probe.Probes(place.runs)
+        self.downloads = downloads.Downloads()
+
+    def _values(self, values: tuple) -> tuple[dict[str, Any], str, str]:
+        """(the fields by key, the preset's kind, its size)."""
+        kind, memory, *fields = values
+        kind = kind if kind in presets.KINDS else ""
+        return dict(zip(self.tab.fields, fields, strict=True)), kind, memory if memory in presets.MEMORY else ""
+
+    def _filled(self, values: dict[str, Any]) -> dict:
+        """Updates that put these values into their fields, and into those of other tabs that show the same."""
+        fields = {self.tab.fields[key]: gr.update(value=value) for key, value in values.items()}
+        mirrors = {mirror: gr.update(value=values[key]) for key, mirror in self.tab.mirrors.items() if key in values}
+        return fields | mirrors
+
+    def _nothing(self) -> dict:
+        """No change; Gradio takes no empty answer."""
+        return {self.tab.answer: gr.skip()}
+
+    # ---- the form as it stands
+
+    def check(self, *values: Any) -> dict:
+        """What is wrong and what it will come to."""
+        typed, kind, memory = self._values(values)
+        return self._shown(look_at(self.place, typed, quick=True), kind, memory)
+
+    def changed(self, known: Any, *values: Any) -> dict:
+        """``check``, and what a person has changed goes into the draft.
+
+        known: what this page has last seen of the draft. Only what differs from that is written: a page that was just
+        loaded writes nothing, and two pages do not take back what the other has changed.
+        """
+        typed, kind, memory = self._values(values)
+        now = {**typed, KIND: kind, MEMORY: memory}
+        known = known if isinstance(known, dict) else self._as_left()
+        self.draft.save({key: value for key, value in now.items() if _plain(value) != _plain(known.get(key))})
+        return {**self.check(*values), self.tab.known: now}
+
+    def _as_left(self) -> dict[str, Any]:
+        """What a page shows that was just loaded."""
+        built = {key: component.value for key, component in self.tab.fields.items()}
+        return {KIND: presets.EMBEDDED, MEMORY: "", **built, **self.draft.load()}
+
+    def _shown(self, look: Look, kind: str, memory: str) -> dict:
+        tab, settings, info = self.tab, look.settings, look.info
+        answer, stale = self.probes.get(look.ready) if look.ready else (None, False)
+        problems = [*look.problems, *_other_family(kind, memory, look), *probe.problems(answer, stale)]
+        sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
+        adapter = settings.adapter
+        scale = None if adapter.start_from else adapter.alpha / adapter.rank
+        usual = form.values_of(presets.load(presets.name_of(kind, memory))) if _is_preset(kind, memory) else {}
+        facts = render_settings.facts(problems, sizes, info.family if info else "", usual)
+        return {
+            tab.checks: render.checks(problems) + facts,
+            tab.trained: render_settings.trained(self.place, settings.data.folder, estimate.images(settings, info)),
+            tab.described: render_settings.described(translate.described(info.described) if info else ""),
+            tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
+            **self._estimated(look, answer, stale),
+            **self._fetching(look.fetch),
+        }
+
+    def _estimated(self, look: Look, answer: dict | None, stale: bool) -> dict:
+        open_ones = {p.where for p in look.problems if p.fatal}  # defaults stand in for them: no sums with those
+        found = None if open_ones & SUMMED else estimate.passes(look.settings, look.info)
+        measured = probe.time_words(answer, stale, look.settings.train.steps) if answer else ""
+        running = bool(self.probes.running)
+        shown = render_settings.estimate(estimate.pass_words(found) if found else [], measured, running)
+        return {
+            self.tab.estimate: shown,
+            self.tab.measure: gr.update(interactive=look.ready is not None and not running),
+            self.tab.measuring: gr.Timer(active=running or self.downloads.running),
+        }
+
+    def _fetching(self, base: str) -> dict:
+        """The button that downloads the base model, and how far that is."""
+        latest, runs = self.downloads.latest, self.downloads.running
+        about = latest is not None and (runs or latest.base == base)  # what ended is of interest while it is missing
+        return {
+            self.tab.fetch: gr.update(visible=bool(base) and not runs),
+            self.tab.fetched: render.note(latest.words()) if about else "",
+        }
+
+    def fetch(self, *values: Any) -> dict:
+        """Begin to download the base model; ``measured`` tells the rest."""
+        typed, kind, memory = self._values(values)
+        look = look_at(self.place, typed, quick=True)
+        if look.fetch:
+            self.downloads.start(look.fetch, look.settings.model.revision)
+        return self._shown(look, kind, memory)
+
+    def measure(self, *values: Any) -> dict:
+        """Begin to measure a step; ``measured`` tells the rest."""
+        typed, kind, memory = self._values(values)
+        look, busy = look_at(self.place, typed), self.busy()
+        if busy:
+            gr.Warning(render.plain(text.MEASURE_BUSY.format(name=busy)))
+        elif look.ready:
+            self.probes.start(look.ready)
+        return self._shown(look, kind, memory)
+
+    def measured(self, *values: Any) -> dict:
+        """Has the measurement, or the download, come to its end?"""
+        if self.downloads.running:
+            return {self.tab.fetched: render.note(self.downloads.latest.words())}
+        return self._nothing() if self.probes.running else self.check(*values)
+
+    # ---- presets, drafts, files
+
+    def preset(self, *values: Any) -> dict:
+        """Fill in the chosen preset; without a size, the one that suits this computer."""
+        typed, kind, memory = self._values(values)
+        if not kind:
+            return {self.tab.preset_note: render.note(text.PRESET_CHOOSE)}
+        memory = memory or presets.suggested((presets.gpu() or ("", 0))[1]) or "8"
+        self.draft.save({KIND: kind, MEMORY: memory})
+        name = presets.name_of(kind, memory)
+        return {
+            **self._filled(presets.applied(name, self._looked_at(typed))),
+            **self._chosen(kind, memory),
+            self.tab.preset_note: render.note(text.PRESET_LOADED.format(name=name)),
+        }
+
+    def _looked_at(self, typed: dict[str, Any]) -> dict[str, Any]:
+        """The values without a base model that the page may not look at."""
+        return typed if self.place.allows("model.base", typed.get("model.base")) else {**typed, "model.base": ""}
+
+    def _chosen(self, kind: str, memory: str) -> dict:
+        shown = gr.update(value=memory or None, visible=kind != presets.EMBEDDED)
+        return {self.tab.kind: gr.update(value=kind or None), self.tab.memory: shown}
+
+    def open(self) -> dict:
+        """When the page opens: the form as it was left; on the first visit what suits this computer."""
+        kept, note = self.draft.load(), render.note(gpu_words())
+        seen = {self.tab.known: self._as_left()}
+        if not kept:
+            size = presets.suggested((presets.gpu() or ("", 0))[1])
+            seen[self.tab.known][MEMORY] = size
+            return {**self._chosen(presets.EMBEDDED, size), self.tab.preset_note: note, **seen}
+        kind, memory = str(kept.pop(KIND, presets.EMBEDDED)), str(kept.pop(MEMORY, ""))
+        known = {key: value for key, value in kept.items() if key in self.tab.fields}
+        chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
+        answer = render_settings.said(text.RESTORED)
+        place = self._from(str(kept.get(ORIGIN, "")))
+        shown = {self.tab.preset_note: note, self.tab.answer: answer}
+        return {**self._filled(known), **chosen, **shown, **seen, **place}
+
+    def load_file(self, path: Any, *values: Any) -> dict:
+        """The settings of a settings file or of a finished LoRA."""
+        if not isinstance(path, str):
+            return self._nothing()
+        return self._load(lambda: drafts.read_file(Path(path), self.place.runs), Path(path).name, values)
+
+    def load_text(self, said: Any, *values: Any) -> dict:
+        """The settings of a text that was pasted."""
+        if not str(said or "").strip():
+            return self._nothing()
+        return self._load(lambda: drafts.read_text(str(said), text.PASTED), text.PASTED, values)
+
+    def _load(self, read: Callable[[], tuple[Settings, list[Problem], dict]], name: str, values: tuple) -> dict:
+        typed, _, _ = self._values(values)
+        try:
+            settings, problems, given = read()
+        except UserError as error:
+            return {self.tab.answer: render_settings.said(translate.error(error))}
+        made, unknown = drafts.into_form(settings, given, typed, self.place.allows)
+        more = (
+            [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
+        )
+        if unknown:
+            more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
+        answer = render_settings.said(text.LOADED.format(name=name), more)
+        return {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
+
+    def save(self, *values: Any) -> dict:
+        """The form as a settings file, which the browser then keeps."""
+        typed, _, _ = self._values(values)
+        try:
+            settings = form.to_settings(typed, str(self.place.runs))
+        except UserError as error:
+            return {
+                self.tab.answer: render_settings.said(translate.error(error)),
+                self.tab.written: "",
+                self.tab.file_name: "",
+            }
+        name = f"{safe_name(settings.run.name)}.toml"
+        return {self.tab.answer: "", self.tab.written: dump_settings(settings), self.tab.file_name: name}
+
+    # ---- another run's settings and checkpoint
+
+    def from_run(self, name: Any) -> dict:
+        """The form with a run's settings, to change them and go on from its last good step."""
+        run = self._run(str(name))
+        if run is None:
+            gr.Warning(text.UNKNOWN_RUN)
+            return self._nothing()
+        try:
+            step, rate = _advised(run)
+            changes = {"train.lr": rate} if rate else {}
+            settings, _ = salvage(origin.settings_for(run, changes), text.PASTED)
+            step = origin.choose(run, step)[0] if step is None or step else 0
+        except UserError:  # no checkpoint: from the beginning
+            settings, step = load_settings(run.folder / "settings.toml"), 0
+            if not run.checkpoints():
+                error = None
+            if error:
+                gr.Warning(render.plain(translate.error(error)))
+        made, where = form.values_of(settings), f"{run.name}@{step}" if step else ""
+        self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where})
+        said = render_settings.said(text.LOADED.format(name=strip_time(run.name)))
+        filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: said}
+        return {**filled, **self._from(where)}
+
+    def afresh(self) -> dict:
+        """From the beginning after all."""
+        self.draft.save({ORIGIN: ""})
+        return self._from("")
+
+    def _from(self, where: str) -> dict:
+        run, _, step = where.rpartition("@")
+        there = bool(self._run(run)) and step.isdecimal()
+        words = text.GOES_ON_FROM.format(name=strip_time(run), step=text.number(int(step))) if there else ""
+        return {
+            self.tab.origin: where if there else "",
+            self.tab.origin_said: render_settings.said(words) if words else "",
+            self.tab.afresh: gr.update(visible=there),
+        }
+
+    def _run(self, name: str) -> Run | None:
+        """The run of this page by that folder name; None for any other name."""
+        return next((run for run in list_runs(self.place.runs) if run.name == name), None)
+
+    def _at_origin(self, where: Any, look: Look) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
+        """(what makes a run that goes on from there, what stands in its way); (None, []) for the beginning."""
+        name, _, step = str(where or "").rpartition("@")
+        run = self._run(name) if step.isdecimal() and len(step) < 10 else None
+        if not where or look.ready is None:
+            return None, []
+        if run is None:
+            return None, [Problem(text.UNKNOWN_RUN)]
+        try:
+            number, checkpoint, _ = origin.choose(run, int(step))
+            wrong = origin.problems_with(run, number, checkpoint, look.ready)
+        except UserError as error:
+            return None, list(error.problems)
+        return lambda settings: origin.create_run(run, number, checkpoint, settings), wrong
+
+    # ---- the start
+
+    def start(self, where: Any, *values: Any) -> dict:
+        """Start or queue the run, or say why not. where: the checkpoint to go on from, or ""."""
+        typed, kind, memory = self._values(values)
+        look = look_at(self.place, typed)
+        make, wrong = self._at_origin(where, look)
+        if wrong:
+            look = replace(look, ready=None, problems=[*look.problems, *wrong])
+        if look.ready is None:
+            return {**self._shown(look, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
+        try:
+            return {**self._shown(look, kind, memory), **self.begin(look.ready, make), **self.afresh()}
+        except (UserError, OSError) as error:
+            problems = explain(error).problems
+            return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
+
+
+def _advised(run: Run) -> tuple[int | None, float | None]:
+    """(step, learning rate) of the command that a failed run's last words name; None for what they leave open."""
+    told = next((event.text for _, event in reversed(list(run.events())) if isinstance(event, Finished)), "")
+    found = re.search(r"--from \S+@(\d{1,9})\S* --train\.lr ([0-9.e-]{1,12})", told)
+    return (int(found[1]), float(found[2])) if found else (None, None)
+
+
+def _plain(value: Any) -> str:
+    """A field's value as the browser gives it back: with its own line ends, nothing for what is empty."""
+    return "" if value is None else str(value).replace("\r\n", "\n")
+
+
+def _is_preset(kind: str, memory: str) -> bool:
+    return kind == presets.EMBEDDED or bool(kind and memory)
+
+
+def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
+    """A preset's numbers suit its own kind of base model."""
+    if look.info is None or not _is_preset(kind, memory):
+        return []
+    name = presets.name_of(kind, memory)
+    family = next((family for start, family in presets.FAMILIES.items() if name.startswith(start)), None)
+    if look.info.family == family if family else look.settings.model.base == "tiny":
+        return []
+    what = text.PRESET_OTHER.format(name=name, base=translate.described(look.info.described))
+    return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
+
+
+def gpu_words() -> str:
+    """What this computer's GPU suits."""
+    found = presets.gpu()
+    if found is None:
+        return text.GPU_NONE
+    size = f"{found[1]:.0f} GB"
+    memory = presets.suggested(found[1])
+    if not memory:
+        return text.GPU_SMALL.format(gpu=found[0], size=size)
+    return text.GPU_SUGGESTS.format(gpu=found[0], size=size, memory=memory)

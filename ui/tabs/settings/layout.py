@@ -1,0 +1,239 @@
+"""The Settings tab: presets, the fields in flat groups, what they come to, Start. ``handlers`` answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import gradio as gr
+
+from sdlora.settings import SettingInfo, Settings
+from ui import text
+from ui.shell import render
+from ui.shell.place import Place
+from ui.tabs.settings import form, form_js, presets
+from ui.tabs.settings.drafts import Draft
+from ui.tabs.settings.handlers import SettingsDesk
+
+# Every setting belongs to the first group that names it, else to the first that has a pattern for it.
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("GROUP_WHAT", ("run.name", "data.trigger", "model.base", "model.*", "run.*")),
+    ("GROUP_TRAINING", ("train.steps", "train.lr", "data.resolution", "train.seed", "train.*")),
+    ("GROUP_ADAPTER", ("adapter.rank", "adapter.alpha", "adapter.*")),
+    ("GROUP_TEST", ("sample.prompts", "sample.*")),
+    ("GROUP_IMAGES", ("data.*",)),
+    (
+        "GROUP_MEMORY",
+        ("train.batch_size", "train.accumulate", "train.precision", "train.gradient_checkpointing", "train.device"),
+    ),
+    ("GROUP_SAVING", ("save.*",)),
+    ("", ("*",)),
+)
+WIDE = ("model.base", "model.vae", "adapter.start_from", "sample.negative", "data.cache")
+AFTER = {"model.base": "described", "adapter.alpha": "strength"}  # lines below a field, which ``settings_desk`` fills
+PRIVATE = {"api_visibility": "private"}
+
+
+@dataclass
+class SettingsTab:
+    fields: dict[str, gr.components.Component]
+    kind: gr.Radio
+    memory: gr.Radio
+    preset_note: gr.HTML
+    described: gr.HTML
+    strength: gr.HTML
+    trained: gr.HTML
+    checks: gr.HTML
+    again: gr.Button
+    fetch: gr.Button
+    fetched: gr.HTML
+    estimate: gr.HTML
+    measure: gr.Button
+    measuring: gr.Timer
+    start: gr.Button
+    reason: gr.HTML
+    load: gr.UploadButton
+    save: gr.Button
+    pasted: gr.Textbox
+    use: gr.Button
+    answer: gr.HTML
+    written: gr.Textbox
+    file_name: gr.Textbox
+    known: gr.State
+    origin: gr.Textbox
+    origin_said: gr.HTML
+    afresh: gr.Button
+    mirrors: dict[str, gr.components.Component] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """What the desk's handlers get."""
+        return [self.kind, self.memory, *self.fields.values()]
+
+    def shown(self) -> list[gr.components.Component]:
+        """All that a handler may change."""
+        own = [v for k, v in vars(self).items() if k not in ("fields", "mirrors")]
+        return [*own, *self.fields.values(), *self.mirrors.values()]
+
+
+def build(folder: gr.Textbox) -> SettingsTab:
+    """The form; ``folder`` is the Images tab's field, which belongs to it too."""
+    fields: dict[str, gr.components.Component] = {form.FOLDER: folder}
+    first = form.values_of(presets.load(presets.name_of(presets.EMBEDDED)))
+    parts: dict[str, Any] = {}
+    with gr.Row(equal_height=False, elem_id="settings-form"):
+        with gr.Column(scale=5, min_width=320):
+            parts |= _preset()
+            _finding()
+            for title, infos in grouped():
+                parts |= _group(title, infos, fields, first)
+            gr.HTML('<p id="nothing-found" class="note" role="status"></p>', apply_default_css=False)
+        with gr.Column(scale=3, min_width=320, elem_id="settings-side"):
+            parts |= _side()
+    return SettingsTab(fields=fields, **parts)
+
+
+def grouped() -> list[tuple[str, list[SettingInfo]]]:
+    """(title, settings) of every group that has some, the basic ones first; a new setting finds its place by itself."""
+    found: dict[str, list[tuple[int, SettingInfo]]] = {title: [] for title, _ in GROUPS}
+    for key, info in form.shown().items():
+        if key != form.FOLDER:
+            title, place = _place(key)
+            found[title].append((place, info))
+    return [(title, [info for _, info in sorted(infos, key=lambda f: f[0])]) for title, infos in found.items() if infos]
+
+
+def _place(key: str) -> tuple[str, int]:
+    named = [(title, keys.index(key)) for title, keys in GROUPS if key in keys]
+    fitting = ((title, 99) for title, keys in GROUPS if any(fnmatchcase(key, k) for k in keys))
+    return named[0] if named else next(fitting)
+
+
+def _preset() -> dict[str, Any]:
+    kinds, sizes = text.PRESET_KINDS, text.MEMORY_SIZES
+    with gr.Column(elem_classes=["group", "card"], elem_id="preset"):
+        with gr.Row(equal_height=False):
+            kind = gr.Radio(
+                [(kinds[k], k) for k in presets.KINDS], value=presets.EMBEDDED, label=text.PRESET,
+                elem_id="preset-kind", scale=3, min_width=300,
+            )  # fmt: skip
+            memory = gr.Radio(
+                [(sizes[m], m) for m in presets.MEMORY], label=text.MEMORY, elem_id="preset-memory",
+                scale=2, min_width=250, visible=False,
+            )  # fmt: skip
+        note = gr.HTML(render.note(text.PRESET_CHOOSE), elem_id="preset-note", apply_default_css=False)
+    return {"kind": form.as_typed(kind), "memory": form.as_typed(memory), "preset_note": note}
+
+
+def _finding() -> None:
+    with gr.Row(equal_height=True, elem_id="find-settings"):
+        gr.Checkbox(
+            label=text.ALL_SETTINGS, value=False, elem_id="all-settings", container=False, scale=0, min_width=150
+        )  # fmt: skip
+        gr.Textbox(
+            label=text.SEARCH_SETTINGS, show_label=False, placeholder=text.SEARCH_SETTINGS_HINT, max_lines=1,
+            container=False, elem_id="settings-search", scale=1, min_width=200,
+        )  # fmt: skip
+
+
+def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, Any]) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    with gr.Column(elem_classes=["group", "card"]):
+        gr.HTML(f'<h3 class="section">{getattr(text, title) if title else ""}</h3>', apply_default_css=False)
+        with gr.Column(elem_classes=["fields"]):
+            for info in infos:
+                classes = [] if info.level == "basic" else ["more"]
+                if info.key in WIDE or info.type in (list, dict) or len(info.choices) > 3:
+                    classes.append("wide")
+                fields[info.key] = form.make_field(info, first[info.key], tuple(classes))
+                if info.key in AFTER:
+                    parts[AFTER[info.key]] = gr.HTML("", elem_id=AFTER[info.key], apply_default_css=False)
+    return parts
+
+
+def _side() -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    parts["origin"] = gr.Textbox(visible=False)
+    parts["origin_said"] = gr.HTML("", elem_id="origin", apply_default_css=False)
+    parts["afresh"] = gr.Button(text.AFRESH, size="sm", visible=False, elem_id="afresh")
+    parts["trained"] = gr.HTML("", elem_id="trained", apply_default_css=False)
+    parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
+    parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")
+    parts["fetch"] = gr.Button(text.DOWNLOAD_BASE, variant="primary", visible=False, elem_id="fetch-base")
+    parts["fetched"] = gr.HTML("", elem_id="fetched", apply_default_css=False)
+    parts["estimate"] = gr.HTML("", elem_id="estimate", apply_default_css=False)
+    parts["measure"] = gr.Button(text.MEASURE, size="sm", elem_id="measure", interactive=False)
+    with gr.Column(elem_classes="buttons"):
+        parts["start"] = gr.Button(text.START, variant="primary", elem_id="start")
+    parts["reason"] = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
+    with gr.Column(elem_classes=["card"], elem_id="load-box"):
+        gr.HTML(f'<h3 class="section">{text.SETTINGS_FILE}</h3>', apply_default_css=False)
+        gr.HTML(render.note(text.SETTINGS_FILE_HELP), apply_default_css=False)
+        with gr.Row(elem_classes="small-buttons"):
+            parts["load"] = gr.UploadButton(
+                text.LOAD_SETTINGS, file_count="single", type="filepath", size="sm", elem_id="load-settings",
+                min_width=100,
+            )  # fmt: skip
+            parts["save"] = gr.Button(text.SAVE_SETTINGS, size="sm", elem_id="save-settings", min_width=100)
+        parts["answer"] = gr.HTML("", elem_id="settings-answer", apply_default_css=False)
+        parts["pasted"] = gr.Textbox(
+            label=text.PASTE_SETTINGS, lines=3, max_lines=8, placeholder=text.PASTE_HINT, elem_id="paste-settings"
+        )  # fmt: skip
+        parts["use"] = gr.Button(text.USE_PASTED, size="sm", elem_id="use-pasted")
+    parts["written"], parts["file_name"] = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    parts["known"] = gr.State(None)
+    parts["measuring"] = gr.Timer(1.0, active=False)
+    return parts
+
+
+# ---- wiring
+
+
+def wire(
+    tab: SettingsTab,
+    page: gr.Blocks,
+    place: Place,
+    draft: Draft,
+    begin: Callable[[Settings, Any], dict],
+    begins: list[gr.components.Component],
+    busy: Callable[[], str | None],
+    mirrors: dict[str, gr.components.Component],
+    opened: Callable,
+    changing: tuple[gr.Button, gr.Tabs],
+) -> None:
+    """Let the tab work. begin: starts or queues the resolved settings and gives what of ``begins`` changes then.
+
+    busy: the run that trains now, if any. mirrors: fields of other tabs that show a setting too, by key. opened: the
+    event of the tab being chosen. changing: the button that brings a run's settings here, and the tabs.
+    """
+    tab.mirrors = mirrors
+    desk, inputs, fields = SettingsDesk(tab, place, draft, begin, busy), tab.inputs, list(tab.fields.values())
+    quiet = dict(outputs=tab.shown(), show_progress="hidden", **PRIVATE)
+    often = dict(quiet, queue=False)
+    page.load(None, js=form_js.script(list(tab.fields)), **PRIVATE)
+    tell = dict(fn=None, inputs=fields, js=form_js.UPDATE, **PRIVATE)
+    gr.on([part.change for part in fields], trigger_mode="multiple", **tell)
+
+    ready = page.load(desk.open, None, **often)
+    ready.then(**tell).then(desk.check, inputs, **often)
+    opened(desk.check, inputs, **often)
+    tab.again.click(desk.changed, [tab.known, *inputs], trigger_mode="always_last", **often)
+    gr.on([tab.kind.input, tab.memory.input], desk.preset, inputs, **often)
+    tab.fetch.click(desk.fetch, inputs, **often)
+    tab.measure.click(desk.measure, inputs, **often)
+    tab.measuring.tick(desk.measured, inputs, **often)
+    tab.load.upload(desk.load_file, [tab.load, *inputs], **quiet).then(**tell)
+    tab.use.click(desk.load_text, [tab.pasted, *inputs], **often).then(**tell)
+    saved = tab.save.click(desk.save, inputs, **often)
+    saved.then(None, [tab.written, tab.file_name], js=form_js.SAVE, **PRIVATE)
+    tab.afresh.click(desk.afresh, None, **often)
+    change, shown = changing
+    to_settings = [*tab.shown(), shown]
+    change.click(
+        lambda name: {**desk.from_run(name), shown: gr.update(selected="settings")}, begins[1], to_settings,
+        show_progress="hidden", **PRIVATE,
+    ).then(**tell)  # fmt: skip
+    tab.start.click(
+        desk.start, [tab.origin, *inputs], list(dict.fromkeys([*tab.shown(), *begins])),
+        concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,
+    )  # fmt: skip
