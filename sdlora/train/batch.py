@@ -60,6 +60,11 @@ class Batch:
     sizes: Tensor
     masked: Tensor | None
 
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same with its tensors on ``device``."""
+        moved = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        return replace(self, **moved)
+
 
 def make_batch(
     items: Sequence[Item],
@@ -89,6 +94,27 @@ def make_batch(
     masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
     return Batch(*parts)
+
+
+def still_batch(
+    item: Item,
+    cache: Latents,
+    captioning: Captioning,
+    noise: Tensor,
+    timesteps: Tensor,
+    *,
+    scaling_factor: float,
+    inpainting: bool = False,
+) -> Batch:
+    """One image under several noises, on the CPU: nothing of it is drawn, so it can be measured again and again.
+
+    noise: float32 (B, 4, h, w). timesteps: int64 (B,).
+    """
+    clean = cache.load(item, False)[0].float() * scaling_factor  # the posterior's mean
+    count, text = len(timesteps), captioning.still.text(item, 0, 0, 0)
+    sizes = torch.tensor([sizes_of(item, False)] * count)
+    masked = torch.stack([cache.masked(item, scaling_factor)] * count) if inpainting else None
+    return Batch(clean.expand_as(noise), noise, timesteps, [text] * count, sizes, masked)
 
 
 def sizes_of(item: Item, flipped: bool) -> list[float]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -40,8 +41,9 @@ from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import save_checkpoint
 from sdlora.train.finish import facts_of, write_lora
 from sdlora.train.health import PACE, Health, watched
-from sdlora.train.loss import add_noise, target_of, weight_of
+from sdlora.train.losses import LOSSES
 from sdlora.train.measure import contradiction
+from sdlora.train.objective import error_of
 from sdlora.train.optimizers import make_optimizer, make_scheduler, put_at
 from sdlora.train.prepare import (
     DTYPES,
@@ -160,7 +162,9 @@ class Job:
         self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
         self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
         self.held_out = held_out
-        self.validation = Validation(trainee, measured_on(items, held_out), latents, captioning, train.seed)
+        self.validation = Validation(
+            trainee, measured_on(items, held_out), latents, captioning, train.seed, LOSSES["mse"]
+        )
         self.device = accelerator.device
         self.process = psutil.Process()
         self.done = 0  # steps whose weights the adapter holds
@@ -287,15 +291,9 @@ class Job:
 
     def _loss(self, batch) -> tuple[torch.Tensor, float]:
         """(weighted loss to descend, plain mean squared error)."""
-        trainee, gamma = self.trainee, self.settings.train.min_snr_gamma
-        alphas, prediction = trainee.alphas_cumprod, trainee.base.prediction
-        latents, noise, t = (x.to(self.device) for x in (batch.latents, batch.noise, batch.timesteps))
-        noisy = add_noise(latents, noise, alphas, t)
-        text = trainee.text_input(batch.texts).to(self.device)
-        sizes, masked = batch.sizes.to(self.device), None if batch.masked is None else batch.masked.to(self.device)
-        predicted = self.module(trainee.predict, noisy.to(trainee.unet.dtype), t, text, sizes, masked).float()
-        error = (predicted - target_of(prediction, latents, noise, alphas, t)).pow(2).mean((1, 2, 3))
-        return (error * weight_of(prediction, gamma, alphas, t)).mean(), error.mean().item()
+        gamma, predict = self.settings.train.min_snr_gamma, partial(self.module, self.trainee.predict)
+        weighted, plain = error_of(self.trainee, batch.to(self.device), LOSSES["mse"], gamma, predict)
+        return weighted.mean(), plain.mean().item()
 
     # ---- what happens between steps
 

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from sdlora.data.dataset import Item, seed_for
 from sdlora.errors import Problem
-from sdlora.train.batch import Captioning, sizes_of
+from sdlora.train.batch import Captioning, still_batch
 from sdlora.train.caching import Latents
-from sdlora.train.loss import add_noise, target_of
+from sdlora.train.objective import OBJECTIVES, add_noise, answer_to, level_of
 from sdlora.train.prepare import Trainee
 
 # High enough that epsilon and v are nearly at right angles (v is mostly -x0 there), and low enough that a model which
@@ -17,12 +17,12 @@ SHARE = 0.6
 KINDS = ("epsilon", "v_prediction")
 
 
-def errors_of(predicted: Tensor, latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, t: Tensor) -> dict[str, float]:
+def errors_of(predicted: Tensor, latents: Tensor, noise: Tensor, a: Tensor) -> dict[str, float]:
     """Per kind of prediction the squared error over the target's own square: 0 is right, 1 is as bad as saying 0.
 
-    predicted, latents (scaled), noise: float32 (B, 4, h, w). t: int64 (B,).
+    predicted, latents (scaled), noise: float32 (B, 4, h, w). a: alpha_bar at their timesteps, float32 (B,).
     """
-    targets = {kind: target_of(kind, latents, noise, alphas_cumprod, t) for kind in KINDS}
+    targets = {kind: OBJECTIVES[kind].target(latents, noise, a) for kind in KINDS}
     return {kind: float((predicted - aim).square().sum() / aim.square().sum()) for kind, aim in targets.items()}
 
 
@@ -38,20 +38,20 @@ def contradiction(trainee: Trainee, item: Item, latents: Latents, captioning: Ca
 
     Call it under autocast as the steps are. The adapter is silent meanwhile.
     """
-    device, alphas = trainee.unet.device, trainee.alphas_cumprod
-    clean = latents.load(item, False)[0].float()[None] * trainee.scaling_factor
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed_for(seed, "measure", 0, 0)))
-    clean, noise, t = (x.to(device) for x in (clean, noise, torch.tensor([int(SHARE * len(alphas))])))
-    text = trainee.text_input([Captioning(trigger=captioning.trigger).text(item, 0, 0, 0)]).to(device)
-    sizes = torch.tensor([sizes_of(item, False)], device=device)
-    masked = latents.masked(item, trainee.scaling_factor)[None].to(device) if trainee.base.inpainting else None
+    clean = latents.load(item, False)[0]
+    noise = torch.randn((1, *clean.shape), generator=torch.Generator().manual_seed(seed_for(seed, "measure", 0, 0)))
+    batch = still_batch(
+        item, latents, Captioning(trigger=captioning.trigger), noise,
+        torch.tensor([int(SHARE * len(trainee.alphas_cumprod))]),
+        scaling_factor=trainee.scaling_factor, inpainting=trainee.base.inpainting,
+    ).to(trainee.unet.device)  # fmt: skip
     enabled, trainee.adapter.enabled = trainee.adapter.enabled, False
     try:
-        noisy = add_noise(clean, noise, alphas, t).to(trainee.unet.dtype)
-        predicted = trainee.predict(noisy, t, text, sizes, masked).float()
+        a = level_of(trainee, batch)
+        predicted = answer_to(add_noise(batch.latents, batch.noise, a), trainee, batch)
     finally:
         trainee.adapter.enabled = enabled
-    errors, own = errors_of(predicted, clean, noise, alphas, t), trainee.base.prediction
+    errors, own = errors_of(predicted, batch.latents, batch.noise, a), trainee.base.prediction
     seen = looks_like(errors)
     if seen in ("", own):
         return None

@@ -10,8 +10,8 @@ from diffusers.training_utils import compute_snr
 from torch import nn
 
 from sdlora.adapters.inject import inject
-from sdlora.train.loss import snr_of, target_of, weight_of
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
+from sdlora.train.objective import OBJECTIVES, snr_of
 from sdlora.train.optimizers import make_optimizer, make_scheduler
 
 
@@ -29,19 +29,30 @@ def drawn():
 
 def test_targets_are_those_of_diffusers(theirs, drawn):
     latents, noise, t = drawn
-    assert torch.equal(target_of("epsilon", latents, noise, theirs.alphas_cumprod, t), noise)
-    ours = target_of("v_prediction", latents, noise, theirs.alphas_cumprod, t)
-    torch.testing.assert_close(ours, theirs.get_velocity(latents, noise, t))
+    a = theirs.alphas_cumprod[t]
+    assert torch.equal(OBJECTIVES["epsilon"].target(latents, noise, a), noise)
+    torch.testing.assert_close(OBJECTIVES["v_prediction"].target(latents, noise, a), theirs.get_velocity(*drawn))
+    for objective in OBJECTIVES.values():
+        torch.testing.assert_close(objective.noisy(latents, noise, a), theirs.add_noise(*drawn))
+
+
+def test_zero_terminal_snr_leaves_noise_alone(drawn):
+    """Lin et al. 2024: at the last timestep x_t is the noise, and v is -x0."""
+    latents, noise, _ = drawn
+    objective, nothing = OBJECTIVES["v_prediction"], torch.zeros(len(latents))
+    assert torch.equal(objective.noisy(latents, noise, nothing), noise)
+    assert torch.equal(objective.target(latents, noise, nothing), -latents)
+    assert torch.equal(objective.weight(nothing, 5.0), nothing)
 
 
 def test_weights_are_min_snr(theirs, drawn):
     _, _, t = drawn
     snr = compute_snr(theirs, t)
-    torch.testing.assert_close(snr_of(theirs.alphas_cumprod, t), snr)
+    a = theirs.alphas_cumprod[t]
+    torch.testing.assert_close(snr_of(a), snr)
     lesser = torch.minimum(snr, torch.full_like(snr, 5.0))
-    torch.testing.assert_close(weight_of("epsilon", 5.0, theirs.alphas_cumprod, t), lesser / snr)
-    torch.testing.assert_close(weight_of("v_prediction", 5.0, theirs.alphas_cumprod, t), lesser / (snr + 1))
-    assert torch.equal(weight_of("epsilon", 0.0, theirs.alphas_cumprod, t), torch.ones(6))
+    torch.testing.assert_close(OBJECTIVES["epsilon"].weight(a, 5.0), lesser / snr)
+    torch.testing.assert_close(OBJECTIVES["v_prediction"].weight(a, 5.0), lesser / (snr + 1))
 
 
 def test_dice_depend_on_seed_step_and_slot_alone():

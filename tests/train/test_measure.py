@@ -10,8 +10,8 @@ from sdlora.events import Started, Warned
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_scheduler
 from sdlora.train.loop import prepare, train
-from sdlora.train.loss import target_of
 from sdlora.train.measure import KINDS, SHARE, contradiction, errors_of, looks_like
+from sdlora.train.objective import OBJECTIVES
 from sdlora.train.prepare import base_of, make_accelerator
 
 
@@ -20,7 +20,7 @@ def drawn():
     g = torch.Generator().manual_seed(0)
     alphas = load_scheduler(inspect_base("tiny")).alphas_cumprod
     clean, noise = torch.randn(2, 4, 16, 16, generator=g), torch.randn(2, 4, 16, 16, generator=g)
-    return clean, noise, alphas, torch.tensor([int(SHARE * len(alphas))] * 2)
+    return clean, noise, alphas[[int(SHARE * len(alphas))] * 2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,7 +28,7 @@ def drawn():
 def test_an_analytic_model_is_recognised(drawn, kind, blur):
     """A model that gives its target, exactly or with as much error as trained ones have."""
     g = torch.Generator().manual_seed(1)
-    answer = target_of(kind, *drawn)
+    answer = OBJECTIVES[kind].target(*drawn)
     errors = errors_of(answer + blur * torch.randn(answer.shape, generator=g), *drawn)
     assert looks_like(errors) == kind and errors[kind] == pytest.approx(blur**2, abs=0.02)
 

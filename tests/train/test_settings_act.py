@@ -26,7 +26,7 @@ from sdlora.runs.run import Run
 from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
 from sdlora.train.batch import make_batch
-from sdlora.train.loss import snr_of
+from sdlora.train.objective import snr_of
 from sdlora.train.optimizers import make_scheduler
 from sdlora.train.prepare import base_of, make_accelerator
 
@@ -188,7 +188,7 @@ def clipped(a: Result, b: Result) -> bool:
 
 def weighted(a: Result, b: Result) -> bool:
     """Hang et al. 2023, eq. 4: with one image in the step, its gradient times min(SNR, gamma) / SNR."""
-    snr = snr_of(b.job.trainee.alphas_cumprod, b.batches[0].timesteps).item()
+    snr = snr_of(b.job.trainee.alphas_cumprod[b.batches[0].timesteps]).item()
     return near(b.gradient().norm().item() / a.gradient().norm().item(), min(snr, 1e-4) / snr)
 
 
