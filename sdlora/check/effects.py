@@ -11,15 +11,17 @@ from sdlora.data.dataset import Item
 from sdlora.data.tags import WILDCARD, split_tags
 from sdlora.errors import Problem
 from sdlora.families.base import BaseInfo
-from sdlora.settings import Settings, all_settings
+from sdlora.settings import SettingInfo, Settings, all_settings, applies, value_of
 
 CHUNK = 75  # tokens of text that CLIP reads at once
-HUB_ID = re.compile(r"[^./~\\][^/\\]*/[^/\\]+")
 
 
 @dataclass(frozen=True)
 class Idle:
-    """``key`` does nothing when ``when`` holds, for the reason ``because``. fix: what to do to make it act, or ""."""
+    """``key``'s value does nothing when ``when`` holds, for the reason ``because``. fix: how it acts, or "".
+
+    When a setting applies at all, is told where it is declared.
+    """
 
     key: str
     when: Callable[[Settings], object]
@@ -37,25 +39,11 @@ class IdleCaptions:
     fix: str = ""
 
 
-_OWN_LAYERS = "the LoRA in adapter.start_from keeps its own layers, ranks and alphas"
 TABLE: tuple[Idle | IdleCaptions, ...] = (
-    Idle("train.warmup", lambda s: s.train.warmup and s.train.scheduler == "constant",
-         'train.scheduler is "constant"', 'Use "constant_with_warmup".'),
-    Idle("train.cycles", lambda s: _changed(s, "train.cycles") and s.train.scheduler != "cosine_with_restarts",
-         'train.scheduler is not "cosine_with_restarts"'),
     Idle("train.scheduler", lambda s: s.train.scheduler == "cosine_with_restarts" and s.train.cycles == 1,
          'with train.cycles 1 it is "cosine"', "Set train.cycles to 2 or more."),
-    Idle("train.text_encoder_lr", lambda s: s.train.text_encoder_lr and not s.adapter.text_encoder,
-         "adapter.text_encoder is off"),
     Idle("adapter.text_encoder", lambda s: s.train.text_encoder_lr == 0 and s.adapter.text_encoder,
          "train.text_encoder_lr is 0, which means: not trained", "Leave the rate empty for half of train.lr."),
-    *(Idle(f"adapter.{name}", lambda s, key=f"adapter.{name}": s.adapter.start_from and _changed(s, key), _OWN_LAYERS)
-      for name in ("rank", "alpha", "targets", "rank_pattern", "alpha_pattern")),
-    Idle("data.keep_tags",
-         lambda s: _changed(s, "data.keep_tags") and not s.data.shuffle_tags and not s.data.tag_dropout,
-         "data.shuffle_tags and data.tag_dropout are off"),
-    Idle("model.revision", lambda s: s.model.revision and not HUB_ID.fullmatch(s.model.base.strip()),
-         "model.base is no hub id"),
     Idle("sample.negative", lambda s: s.sample.negative and s.sample.guidance == 1, "sample.guidance is 1"),
     IdleCaptions("data.shuffle_tags", lambda s, texts: s.data.shuffle_tags and _most_loose(s, texts) < 2,
                  "no caption has two tags to swap after the kept ones", "Separate tags with commas."),
@@ -68,7 +56,7 @@ TABLE: tuple[Idle | IdleCaptions, ...] = (
                  lambda s, texts: s.data.wildcards and not any(WILDCARD.search(text) for text in texts),
                  "no caption has a choice such as {red|blue} in it"),
     IdleCaptions("data.caption_lines",
-                 lambda s, texts: _changed(s, "data.caption_lines") and not any("\n" in text for text in texts),
+                 lambda s, texts: s.data.caption_lines != "first" and not any("\n" in text for text in texts),
                  "no caption has several lines"),
 )  # fmt: skip
 
@@ -79,6 +67,10 @@ def without_effect(settings: Settings, info: BaseInfo | None, items: Sequence[It
 
 
 def _idle(settings: Settings, items: Sequence[Item]) -> Iterator[Problem]:
+    for info in all_settings():
+        if info.when.because and _chosen(settings, info) and not applies(info, settings):
+            what = f"{info.key} has no effect because {info.when.because}."
+            yield Problem(what, info.when.fix, info.key, fatal=False)
     captions = [f"{settings.data.trigger}, {item.caption}" for item in items]
     for row in TABLE:
         holds = row.when(settings) if isinstance(row, Idle) else items and row.when(settings, captions)
@@ -104,11 +96,9 @@ def _less_than_said(settings: Settings, info: BaseInfo | None) -> Iterator[Probl
             yield Problem(what, fix, "train.min_snr_gamma", fatal=False)
 
 
-def _changed(settings: Settings, key: str) -> bool:
-    """Was it set to something else than its default?"""
-    section, name = key.split(".")
-    default = next(info.default for info in all_settings() if info.key == key)
-    return getattr(getattr(settings, section), name) != default
+def _chosen(settings: Settings, info: SettingInfo) -> bool:
+    """Was it set to something else than its default? Of what may be left open, 0 stands for "not at all"."""
+    return value_of(settings, info.key) not in (info.default, *((0,) if info.optional else ()))
 
 
 def _most_loose(settings: Settings, captions: Sequence[str]) -> int:

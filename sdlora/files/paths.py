@@ -16,6 +16,12 @@ def tidy_path(typed: str) -> str:
     return path
 
 
+def last_part(path: str) -> str:
+    """The last part of a path in any system's spelling; a mere name stays as it is."""
+    parts = [part for part in re.split(r"[\\/]+", str(path).strip()) if part]
+    return parts[-1] if parts else ""
+
+
 def tidy_entry(typed: str) -> str:
     """The same for FILE=STRENGTH, of which the file alone may be quoted."""
     entry = tidy_path(typed)

@@ -6,28 +6,17 @@ folders and files are reduced to their base name. The whole header stays below 1
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 import safetensors.torch
-import tomlkit
 from torch import Tensor
 
 from sdlora.errors import UserError
+from sdlora.files.paths import last_part
 from sdlora.lorafiles.cover import cover_metadata
 
-# Settings that hold a path, or a list of them
-PRIVATE_PATHS = (
-    "model.base",
-    "model.vae",
-    "data.folder",
-    "data.cache",
-    "adapter.start_from",
-    "adapter.stack",
-    "run.folder",
-)
 _HEADER_BYTES = 1_000_000  # ComfyUI refuses headers above 1024 · 1024
 _TAGS_BYTES = 300_000
 _SETTINGS_BYTES = 300_000
@@ -84,7 +73,8 @@ def build_metadata(
     description: one paragraph for the model card.
     mode: "full", or "minimum": only what the tools need to sort the file: no captions, trigger word, prompts,
         settings, names of folders or times of day.
-    settings_toml: all settings; their paths are reduced here.
+    settings_toml: all settings, with names for their paths (``sdlora.settings.without_paths``); absurdly many are
+        left out.
     tag_frequency: folder -> tag -> count (``count_tags``); folders: folder -> {"n_repeats", "img_count"}.
     buckets: (width, height) -> images. conv_rank, conv_alpha: if convolutions learn.
     dora: said as LyCORIS says it, with the axis of the magnitudes.
@@ -115,7 +105,7 @@ def build_metadata(
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": architecture,
         "modelspec.implementation": _IMPLEMENTATION.get(family, "diffusers"),
-        "modelspec.title": base_of(name),
+        "modelspec.title": last_part(name),
         "modelspec.resolution": f"{width}x{height}",
         "modelspec.prediction_type": "v" if predicts_v else "epsilon",
     }
@@ -123,11 +113,11 @@ def build_metadata(
         values |= {f"ss_{key}": value for key, value in (training or {}).items() if value is not None}
         values |= _of_the_data(tag_frequency or {}, folders or {}, buckets or {})
         values |= {
-            "ss_output_name": base_of(name).lstrip("{"),  # A1111 takes "{" for JSON
-            "ss_sd_model_name": base_of(base_name),
+            "ss_output_name": last_part(name).lstrip("{"),  # A1111 takes "{" for JSON
+            "ss_sd_model_name": last_part(base_name),
             "ss_new_sd_model_hash": base_hash or None,
             "ss_sd_model_hash": base_short_hash or None,
-            "ss_vae_name": base_of(vae_name) or None,
+            "ss_vae_name": last_part(vae_name) or None,
             "ss_clip_skip": clip_skip,
             "ss_resolution": f"({width}, {height})",
             "ss_training_started_at": started,
@@ -138,7 +128,9 @@ def build_metadata(
             "modelspec.description": description or None,
             "modelspec.encoder_layer": clip_skip,
             "sdlora_from": origin or None,
-            "sdlora_settings": without_paths(settings_toml) or None,
+            "sdlora_settings": settings_toml
+            if len(settings_toml.encode("utf-8", "replace")) <= _SETTINGS_BYTES
+            else None,
         }
     return {key: _text(value) for key, value in values.items() if value is not None}
 
@@ -182,12 +174,6 @@ def count_tags(captions: Iterable[str]) -> dict[str, int]:
     return dict(Counter(tag for caption in captions for tag in (t.strip().lower() for t in caption.split(",")) if tag))
 
 
-def base_of(path: str) -> str:
-    """The last part of a path in any system's spelling; a mere name stays as it is."""
-    parts = [part for part in re.split(r"[\\/]+", str(path).strip()) if part]
-    return parts[-1] if parts else ""
-
-
 def _of_the_data(
     tags: Mapping[str, Mapping[str, int]],
     folders: Mapping[str, Mapping[str, int]],
@@ -197,7 +183,7 @@ def _of_the_data(
     sizes = {str(i): {"resolution": list(size), "count": n} for i, (size, n) in enumerate(sorted(buckets.items()))}
     return {
         "ss_tag_frequency": _tags_json(tags) if tags else None,
-        "ss_dataset_dirs": json.dumps({base_of(k): dict(v) for k, v in folders.items()}) if folders else None,
+        "ss_dataset_dirs": json.dumps({last_part(k): dict(v) for k, v in folders.items()}) if folders else None,
         "ss_bucket_info": json.dumps({"buckets": sizes}) if buckets else None,
     }
 
@@ -220,29 +206,14 @@ def _hint(trigger: str, inpainting: bool) -> str:
 
 def _tags_json(tags: Mapping[str, Mapping[str, int]], room: int = _TAGS_BYTES) -> str:
     """The tags with the most frequent first, cut at about ``room`` bytes."""
-    kept: dict[str, dict[str, int]] = {base_of(folder): {} for folder in tags}
-    counted = [(count, base_of(folder), tag) for folder, own in tags.items() for tag, count in own.items()]
+    kept: dict[str, dict[str, int]] = {last_part(folder): {} for folder in tags}
+    counted = [(count, last_part(folder), tag) for folder, own in tags.items() for tag, count in own.items()]
     for count, folder, tag in sorted(counted, key=lambda entry: -entry[0]):
         room -= len(json.dumps(tag)) + 10
         if room < 0:
             break
         kept[folder][tag] = kept[folder].get(tag, 0) + count
     return json.dumps(kept)
-
-
-def without_paths(settings_toml: str) -> str:
-    """Settings as TOML with the last part of every path in place of the path; "" for absurdly many."""
-    if not settings_toml or len(settings_toml.encode("utf-8", "replace")) > _SETTINGS_BYTES:
-        return ""
-    settings = tomlkit.parse(settings_toml)
-    for key in PRIVATE_PATHS:
-        section, name = key.split(".")
-        value = settings.get(section, {}).get(name)
-        if isinstance(value, str):
-            settings[section][name] = base_of(value)
-        elif isinstance(value, list):  # FILE or FILE=STRENGTH
-            settings[section][name] = [base_of(entry) for entry in value]
-    return tomlkit.dumps(settings)
 
 
 def _number(value: float) -> str:

@@ -16,10 +16,9 @@ from sdlora.families.base import BaseInfo
 from sdlora.families.shared import device
 from sdlora.families.shared.load import load_text_encoders, load_unet
 from sdlora.lorafiles.attach import load_lora, merge_into_modules
-from sdlora.lorafiles.metadata import without_paths
 from sdlora.runs.checkpoints import WEIGHTS
 from sdlora.runs.run import Run, is_folder, safe_name
-from sdlora.settings import Model, Settings, dump_settings, make_settings, parse_toml
+from sdlora.settings import Model, Settings, make_settings, parse_toml, without_paths
 from sdlora.train.checkpoint import load_weights
 from sdlora.train.prepare import attach_adapter, base_of
 
@@ -109,7 +108,7 @@ def _of_its_run(path: Path, told: Settings | None) -> Settings | None:
         return None
     if told is None:  # a file that tells the minimum
         return own if path.stem.startswith(safe_name(own.run.name)) else None
-    same = make_settings(parse_toml(without_paths(dump_settings(own))))
+    same = without_paths(own)
     return own if same.model_copy(update={"save": told.save}) == told else None
 
 

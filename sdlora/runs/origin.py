@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
-from sdlora.settings import Settings, dump_settings, merge, salvage
+from sdlora.settings import Settings, dump_settings, merge, salvage, value_of
 from sdlora.errors import Problem, UserError, explain
 from sdlora.files.intact import Damaged, read_json, write_json
 from sdlora.runs.run import Run, is_folder
@@ -112,7 +112,7 @@ def problems_with(run: Run, step: int, checkpoint: Path | None, settings: Settin
             Problem(what, "train.steps counts from the first run's beginning: set it higher.", "train.steps")
         )
     before = run.settings()
-    changed = [key for key in STRENGTHS if _value(before, key) != _value(settings, key)]
+    changed = [key for key in STRENGTHS if value_of(before, key) != value_of(settings, key)]
     if changed and "format" not in verified(checkpoint):
         what = f"{changed[0]} can't change: an older version saved this checkpoint and did not note its alpha."
         problems.append(Problem(what, "Keep it, or use adapter.start_from with the LoRA file.", changed[0]))
@@ -187,8 +187,3 @@ def _is_whole(path: Path) -> bool:
         return bool(verified(path))
     except Damaged:
         return False
-
-
-def _value(settings: Settings, key: str) -> Any:
-    section, name = key.split(".")
-    return getattr(getattr(settings, section), name)

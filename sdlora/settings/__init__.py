@@ -4,6 +4,7 @@ from sdlora.settings.machine import (
     MOST_TOLD,
     SettingInfo,
     all_settings,
+    applies,
     dump_settings,
     load_settings,
     make_settings,
@@ -11,28 +12,33 @@ from sdlora.settings.machine import (
     parse_toml,
     read_toml,
     salvage,
+    value_of,
+    without_paths,
 )
 from sdlora.settings.sections import Adapter, Data, Model, RunPlace, Sample, Save, Settings, Train, ValidationLoss
-from sdlora.settings.setting import Level, PathText, Section, StackEntry, setting
+from sdlora.settings.setting import Group, Level, PathKind, Section, When, holds, setting
 
 __all__ = [
     "Adapter",
     "Data",
+    "Group",
     "Level",
     "MOST_TOLD",
     "Model",
-    "PathText",
+    "PathKind",
     "RunPlace",
     "Sample",
     "Save",
     "Section",
     "SettingInfo",
     "Settings",
-    "StackEntry",
     "Train",
     "ValidationLoss",
+    "When",
     "all_settings",
+    "applies",
     "dump_settings",
+    "holds",
     "load_settings",
     "make_settings",
     "merge",
@@ -40,4 +46,6 @@ __all__ = [
     "read_toml",
     "salvage",
     "setting",
+    "value_of",
+    "without_paths",
 ]

@@ -2,7 +2,8 @@
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,22 +11,35 @@ import tomlkit
 from pydantic import ValidationError
 
 from sdlora.errors import Problem, UserError
+from sdlora.files.paths import last_part
 from sdlora.settings import toml
 from sdlora.settings.sections import Settings
-from sdlora.settings.setting import Level
+from sdlora.settings.setting import Group, Level, PathKind, When, holds
 
 MOST_TOLD = 50  # problems of one kind
 
 
 @dataclass(frozen=True)
 class SettingInfo:
-    """One setting as the command line, the page and the docs see it."""
+    """One setting as the command line, the page, the checks and the docs see it; what the facts mean: ``setting``."""
 
     key: str  # "adapter.rank"
     type: type  # int, float, str, bool, list or dict
     default: Any
     help: str
     level: Level
+    label: str
+    group: Group = ""
+    place: int = 99
+    path: PathKind = ""
+    cost: bool = True
+    when: When = field(default_factory=When)
+    slider: tuple[float, ...] = ()
+    wide: bool = False
+    own: bool = False
+    hint: str = ""
+    page_help: str = ""
+    on_page: bool = True
     choices: tuple[str, ...] = ()
     minimum: float | None = None  # inclusive unless the help says otherwise
     maximum: float | None = None
@@ -34,18 +48,27 @@ class SettingInfo:
 
 def all_settings() -> Iterator[SettingInfo]:
     """Every setting in the order of declaration."""
-    for section, holder in Settings.model_fields.items():
-        for name, field in holder.annotation.model_fields.items():
-            parts = get_args(field.annotation)
+    return iter(_all_of(Settings))
+
+
+@lru_cache(maxsize=4)
+def _all_of(settings: type[Settings]) -> tuple[SettingInfo, ...]:
+    return tuple(_infos(settings))
+
+
+def _infos(settings: type[Settings]) -> Iterator[SettingInfo]:
+    for section, holder in settings.model_fields.items():
+        for name, declared in holder.annotation.model_fields.items():
+            parts = get_args(declared.annotation)
             optional = type(None) in parts
-            kind = parts[0] if optional else get_origin(field.annotation) or field.annotation
-            bounds = {k: getattr(m, k) for m in field.metadata for k in ("ge", "gt", "le", "lt") if hasattr(m, k)}
+            kind = parts[0] if optional else get_origin(declared.annotation) or declared.annotation
+            bounds = {k: getattr(m, k) for m in declared.metadata for k in ("ge", "gt", "le", "lt") if hasattr(m, k)}
             yield SettingInfo(
                 key=f"{section}.{name}",
                 type=str if kind is Literal else kind,
-                default=field.get_default(call_default_factory=True),
-                help=field.description,
-                level=field.json_schema_extra["level"],
+                default=declared.get_default(call_default_factory=True),
+                help=declared.description,
+                **declared.json_schema_extra,
                 choices=parts if kind is Literal else (),
                 minimum=bounds.get("ge", bounds.get("gt")),
                 maximum=bounds.get("le", bounds.get("lt")),
@@ -136,6 +159,30 @@ def merge(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 def dump_settings(settings: Settings) -> str:
     """The settings as TOML, complete but for what is left open, in the order of declaration; loads back equal."""
     return tomlkit.dumps(settings.model_dump(mode="python", exclude_none=True))
+
+
+def value_of(settings: Settings, key: str) -> Any:
+    """The value of the setting "section.name"."""
+    section, name = key.split(".")
+    return getattr(getattr(settings, section), name)
+
+
+def applies(info: SettingInfo, settings: Settings, family: str = "") -> bool:
+    """Does the setting do anything beside these others? family: of the base model; "" if it is not known."""
+    rules = info.when.rules
+    values = {key: family if key == "base.family" else value_of(settings, key) for key in rules}
+    return not rules or any(holds(values[key], test) for key, test in rules.items())
+
+
+def without_paths(settings: Settings) -> Settings:
+    """A copy that gives nobody's folders away: of every path its last part alone. So LoRA files carry the settings."""
+    values = settings.model_dump(mode="python")
+    for info in all_settings():
+        section, name = info.key.split(".")
+        if info.path:
+            path = values[section][name]
+            values[section][name] = [last_part(p) for p in path] if isinstance(path, list) else last_part(path)
+    return type(settings).model_validate(values)
 
 
 def _sentences(errors: list[dict], source: str) -> list[Problem]:

@@ -1,32 +1,94 @@
-"""How one setting is declared."""
+"""How one setting is declared: everything that the program knows of it stands in its ``setting(...)``."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as PydanticField
 
 from sdlora.files.paths import tidy_entry, tidy_path
 
 Level = Literal["basic", "advanced", "expert"]
+Group = Literal["what", "training", "adapter", "test", "images", "memory", "saving", ""]  # in the page's order
+PathKind = Literal["", "file", "folder", "model"]  # model: a file, a folder or a hub id
 
 
-def _tidied(tidy: Callable[[str], str]) -> BeforeValidator:
-    return BeforeValidator(lambda value: tidy(value) if isinstance(value, str) else value)
+@dataclass(frozen=True)
+class When:
+    """When a setting applies: if any of ``rules`` holds. Elsewhere the page hides it, and the checks say why it idles.
+
+    rules: other setting's key -> test; the tests are "set", "unset", "is:VALUE", "not:VALUE" and
+    "like:REGULAR EXPRESSION". The key "base.family" is what the base model turned out to be.
+    because: the reason, for "KEY has no effect because …"; "" if a check of its own tells it. fix: what makes it act.
+    """
+
+    rules: Mapping[str, str] = field(default_factory=dict)
+    because: str = ""
+    fix: str = ""
 
 
-# A file or folder as people paste it, and FILE or FILE=STRENGTH
-PathText = Annotated[str, _tidied(tidy_path)]
+def holds(value: Any, test: str) -> bool:
+    """Does a setting's value pass a test of ``When``?"""
+    kind, _, wanted = test.partition(":")
+    if kind in ("set", "unset"):
+        return bool(value) == (kind == "set")
+    if kind in ("is", "not"):
+        return (str(value) == wanted) == (kind == "is")
+    return bool(re.search(wanted, str(value).strip()))
 
 
-StackEntry = Annotated[str, _tidied(tidy_entry)]
+def setting(
+    default: Any,
+    help: str,
+    level: Level = "advanced",
+    *,
+    label: str,
+    group: Group = "",
+    place: int = 99,
+    path: PathKind = "",
+    cost: bool = True,
+    when: When = When(),  # noqa: B008 (frozen)
+    slider: Sequence[float] = (),
+    wide: bool = False,
+    own: bool = False,
+    hint: str = "",
+    page_help: str = "",
+    on_page: bool = True,
+    **bounds: Any,
+) -> Any:
+    """A field of a section.
 
-
-def setting(default: Any, help: str, level: Level = "advanced", **bounds: Any) -> Any:
-    """A field with its help sentence; bounds are pydantic's (ge, gt, le, lt, max_length)."""
+    help: one sentence, for the command line and the page. label: its name on the page. group: where it stands there;
+    place: before others of its group, 1 for the first.
+    path: what kind of path it holds, or a list of them (FILE or FILE=STRENGTH). Quotes of pasted ones go; no LoRA file
+        tells more of it than its last part; the page looks at it only where it may.
+    cost: may a step's time or memory depend on it? Where it may, a measurement is good for this one value.
+    slider: values of a slider beside the number. wide: takes a whole line of the form. hint: an example in the empty
+    field. page_help: in place of ``help`` on the page.
+    own: belongs to a person's own subject, so that presets leave it as it is. on_page: has a field there.
+    bounds: pydantic's (ge, gt, le, lt, max_length). A default that is a type makes a new one each time.
+    """
     factory = {"default_factory": default} if callable(default) else {"default": default}
-    return PydanticField(description=help, json_schema_extra={"level": level}, **factory, **bounds)
+    facts = {
+        "level": level, "label": label, "group": group, "place": place, "path": path, "cost": cost, "when": when,
+        "slider": tuple(slider), "wide": wide, "own": own, "hint": hint, "page_help": page_help, "on_page": on_page,
+    }  # fmt: skip
+    return PydanticField(description=help, json_schema_extra=facts, **factory, **bounds)
 
 
 class Section(BaseModel):
+    """The settings of one subject: a table of the settings file."""
+
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _pasted_paths(cls, value: Any, info: ValidationInfo) -> Any:
+        """Paths without the quotes and blanks that came with them."""
+        if not (cls.model_fields[info.field_name].json_schema_extra or {}).get("path"):  # a section, or no path
+            return value
+        if isinstance(value, list):
+            return [tidy_entry(entry) if isinstance(entry, str) else entry for entry in value]
+        return tidy_path(value) if isinstance(value, str) else value

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError, explain
-from sdlora.lorafiles.metadata import base_of
+from sdlora.files.paths import last_part
 from sdlora.lorafiles.read import LoraFile
 from sdlora.lorafiles.stream import TensorWriter, check_space, total_bytes
 from sdlora.toolbox.base import Checkpoint, Place, affected
@@ -141,7 +141,7 @@ def _wrong_shapes(checkpoint: Checkpoint, file: LoraFile) -> list[Problem]:
 def _write_file(checkpoint: Checkpoint, file: str, merger: _Merger, path: Path, loras: Pairs) -> None:
     source = checkpoint.files[file]
     metadata = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE)}
-    merged = {base_of(str(lora)): weight for lora, weight in loras}
+    merged = {last_part(str(lora)): weight for lora, weight in loras}
     metadata["sdlora_merged"] = json.dumps(merged)
     plan = dict(source.entries)
     with TensorWriter(path, plan, metadata) as writer:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
+from sdlora.files.paths import last_part
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.lorafiles.keys import kernel_of, kohya_name
-from sdlora.lorafiles.metadata import add_hashes, base_of
+from sdlora.lorafiles.metadata import add_hashes
 from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile
 from sdlora.lorafiles.stream import Spec, TensorFile, header_bytes, write_tensors
@@ -228,11 +229,11 @@ def derived_metadata(
         "ss_network_dim": str(rank) if len(ranks) == 1 else "Dynamic",
         "ss_network_alpha": f"{next(iter(alphas.values())):g}" if len(set(alphas.values())) == 1 else "Dynamic",
         "ss_network_args": json.dumps(_network_args(modules, source.get("ss_network_args", ""), alphas)),
-        "modelspec.title": base_of(name),
+        "modelspec.title": last_part(name),
     }
     if "ss_output_name" in kept or not source:
-        made["ss_output_name"] = base_of(name).lstrip("{")
-    if sources := [base_of(str(path)).removesuffix(".safetensors") for path in merged_from]:
+        made["ss_output_name"] = last_part(name).lstrip("{")
+    if sources := [last_part(str(path)).removesuffix(".safetensors") for path in merged_from]:
         made["modelspec.merged_from"] = ", ".join(sources)
     return {**kept, **made}
 

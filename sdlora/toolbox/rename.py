@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdlora.errors import Problem, UserError
-from sdlora.lorafiles.metadata import base_of
+from sdlora.files.paths import last_part
 from sdlora.lorafiles.read import LoraFile, look
 from sdlora.lorafiles.stream import TensorFile, TensorWriter, header_bytes
 from sdlora.toolbox.files import Result, model_hashes, output_path
@@ -41,8 +41,8 @@ def rename_lora(
     values, remove = dict(values or {}), list(remove)
     _check(file, layers.family, values, remove)
     if name:
-        metadata["ss_output_name"] = base_of(name).lstrip("{")  # A1111 takes "{" for JSON
-        metadata["modelspec.title"] = base_of(name)
+        metadata["ss_output_name"] = last_part(name).lstrip("{")  # A1111 takes "{" for JSON
+        metadata["modelspec.title"] = last_part(name)
     if trigger is not None:
         metadata["modelspec.trigger_phrase"] = trigger
         metadata["modelspec.usage_hint"] = f"Put {trigger} into the prompt." if trigger else ""

@@ -13,7 +13,7 @@ from sdlora.data.captions import KOHYA_FOLDER
 from sdlora.data.dataset import Item
 from sdlora.lorafiles.metadata import build_metadata, count_tags
 from sdlora.lorafiles.write import export_lora, verify_with_diffusers
-from sdlora.settings import Settings, dump_settings
+from sdlora.settings import Settings, dump_settings, without_paths
 from sdlora.train.batch import Captioning
 from sdlora.train.prepare import Trainee
 
@@ -42,7 +42,7 @@ def write_lora(
         resolution=settings.data.resolution,
         prediction=trainee.base.prediction,
         mode=settings.save.metadata,
-        settings_toml=dump_settings(settings),
+        settings_toml=dump_settings(without_paths(settings)),
         trigger=settings.data.trigger,
         base_name=trainee.base.name,
         vae_name=settings.model.vae,

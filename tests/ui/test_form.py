@@ -23,8 +23,8 @@ def test_the_form_as_it_stands_makes_the_defaults():
 
 
 def test_every_setting_has_a_label_and_one_place():
-    keys = {info.key for info in all_settings()} - set(form.NOT_SHOWN)
-    assert set(text.LABELS) == keys
+    keys = set(form.shown())
+    assert set(text.LABELS) == keys == {info.key for info in all_settings()} - {"run.folder"}
     placed = [info.key for _, infos in tab.grouped() for info in infos]
     assert sorted([*placed, form.FOLDER]) == sorted(keys)
     assert [key for key in placed if form.shown()[key].level == "basic"] == [
@@ -33,31 +33,20 @@ def test_every_setting_has_a_label_and_one_place():
     ]  # fmt: skip
 
 
-def test_a_setting_that_is_new_finds_its_place_and_label(monkeypatch):
+def test_a_setting_that_is_new_stands_where_it_is_declared(monkeypatch):
     from dataclasses import replace
 
     base = next(info for info in all_settings() if info.key == "train.warmup")
-    known = [*all_settings(), replace(base, key="train.brand_new"), replace(base, key="other.thing")]
+    known = [*all_settings(), replace(base, key="train.brand_new", label="New"), replace(base, key="x.y", group="")]
     monkeypatch.setattr(form, "all_settings", lambda: iter(known))
-    placed = {info.key: title for title, infos in tab.grouped() for info in infos}
-    assert placed["train.brand_new"] == "GROUP_TRAINING"
-    assert placed["other.thing"] == ""
-    assert form.make_field(form.shown()["train.brand_new"]).label == "train.brand_new"
-
-
-def test_the_conditions_name_settings_that_there_are():
-    keys = {info.key for info in all_settings()} | {"base.family"}
-    for key, rules in form.APPLIES.items():
-        assert key in keys
-        for other, rule in rules:
-            assert other in keys
-            assert rule in ("set", "unset") or rule.split(":")[0] in ("is", "not", "like")
-    assert set(form.SLIDERS) <= keys and set(form.OWN) <= keys
+    placed = {info.key: group for group, infos in tab.grouped() for info in infos}
+    assert (placed["train.brand_new"], placed["x.y"]) == ("training", "")
+    assert form.make_field(form.shown()["train.brand_new"]).label == "New"
 
 
 def test_the_rank_slider_reaches_both_ends_of_what_is_allowed():
     rank = form.shown()["adapter.rank"]
-    assert (form.SLIDERS["adapter.rank"][0], form.SLIDERS["adapter.rank"][-1]) == (rank.minimum, rank.maximum)
+    assert (rank.slider[0], rank.slider[-1]) == (rank.minimum, rank.maximum)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sdlora.files.intact import digest_of, write_json
 from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import Run
-from sdlora.settings import Settings, dump_settings, load_settings, make_settings
+from sdlora.settings import Settings, dump_settings, load_settings, make_settings, without_paths
 from ui import text
 from ui.shell.place import Place
 from ui.tabs.settings import drafts, estimate, form, presets, probe
@@ -141,10 +141,8 @@ def lora_file(path: Path, settings: str | None) -> Path:
 
 
 def in_the_file(settings: Settings) -> str:
-    """As the trainer writes it: by its own function, which takes the folders off."""
-    from sdlora.lorafiles.metadata import without_paths
-
-    return without_paths(dump_settings(settings))
+    """As the trainer writes it, without the folders."""
+    return dump_settings(without_paths(settings))
 
 
 def test_a_finished_lora_gives_the_settings_of_its_run(tmp_path):

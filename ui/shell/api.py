@@ -8,9 +8,9 @@ from filelock import Timeout
 from sdlora.check import check, inspect_base, resolve
 from sdlora.errors import Problem, UserError, explain
 from sdlora.runs.run import Run
-from sdlora.settings import Settings, make_settings, merge, parse_toml
+from sdlora.settings import Settings, make_settings, merge, parse_toml, value_of
 from ui import text
-from ui.shell.place import PATHS, Place
+from ui.shell.place import Place, paths
 from ui.shell.watch import LIVE, Watch
 from ui.tabs.runs.view import RunView
 
@@ -83,7 +83,7 @@ class Calls:
         except ValueError as error:
             raise UserError(text.API_NOT_TOML.format(reason=error)) from error
         settings = make_settings(merge(values, {"run.folder": str(self.place.runs)}), "the settings")
-        outside = self.place.held({key: _value(settings, key) for key in PATHS})
+        outside = self.place.held({key: value_of(settings, key) for key in paths()})
         if outside:
             raise UserError(*outside)
         settings.data.folder = str(self.place.folder(settings.data.folder))
@@ -108,11 +108,6 @@ class Calls:
             "file": next((str(path) for _, path, final in view.lora_files() if final), None),
             "text": view.finished.text if view.finished else "",
         }
-
-
-def _value(settings: Settings, key: str) -> Any:
-    section, name = key.split(".")
-    return getattr(getattr(settings, section), name)
 
 
 def _refused(*problems: Problem) -> dict:

@@ -15,17 +15,16 @@ from sdlora.data.images import load_image
 from sdlora.errors import Problem, UserError
 from sdlora.files.paths import tidy_path
 from sdlora.runs.run import safe_name
+from sdlora.settings import PathKind, all_settings
 from ui import text
 from ui.shell.downloads import HUB_ID
 
-# The settings that name a file or a folder, but for data.folder, and whether a hub id may stand there.
-PATHS = {
-    "data.cache": False,
-    "model.base": True,
-    "model.vae": True,
-    "adapter.start_from": False,
-    "adapter.stack": False,
-}
+ON_THEIR_OWN = ("data.folder", "run.folder")  # ``Place.folder``; and the page has one runs folder
+
+
+def paths() -> dict[str, PathKind]:
+    """The settings that name a file or a folder, but for those two, and of what kind it is."""
+    return {info.key: info.path for info in all_settings() if info.path and info.key not in ON_THEIR_OWN}
 
 
 @dataclass
@@ -75,13 +74,14 @@ class Place:
     # ---- the other settings that are paths
 
     def allows(self, key: str, value: object) -> bool:
-        """May this setting of ``PATHS`` have this value? Says the same of files that are there and that are not."""
+        """May this setting of ``paths`` have this value? Says the same of files that are there and that are not."""
         if self.data_root is None or not value:
             return True
-        roots = [self.data_root, self.runs, *([self.models] if self.models and key != "data.cache" else [])]
-        paths = [path for path, _ in stack_of(value)] if isinstance(value, list) else [value]
-        paths = [tidy_path(path) if isinstance(path, str) else path for path in paths]  # as the settings will have it
-        return all(isinstance(path, str) and self._may_be(path, PATHS[key], roots) for path in paths)
+        kind = paths()[key]
+        roots = [self.data_root, self.runs, *([self.models] if self.models and kind != "folder" else [])]
+        given = [path for path, _ in stack_of(value)] if isinstance(value, list) else [value]
+        given = [tidy_path(path) if isinstance(path, str) else path for path in given]  # as the settings will have it
+        return all(isinstance(path, str) and self._may_be(path, kind == "model", roots) for path in given)
 
     def _may_be(self, path: str, hub: bool, roots: list[Path]) -> bool:
         if hub and (path in ("", "tiny") or (HUB_ID.fullmatch(path) and not os.path.lexists(path))):
@@ -91,7 +91,7 @@ class Place:
     def held(self, found: dict[str, object]) -> list[Problem]:
         """Takes out of settings by key whatever ``allows`` forbids, and says so."""
         problems = []
-        for key in PATHS:
+        for key in paths():
             if key in found and not self.allows(key, found[key]):
                 del found[key]
                 roots = text.listed([str(r) for r in (self.data_root, self.runs, self.models) if r])

@@ -11,16 +11,15 @@ from safetensors import SafetensorError, safe_open
 
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import write_atomically
+from sdlora.files.paths import last_part
 from sdlora.foreign import import_file, tool_of
 from sdlora.runs.run import list_runs
-from sdlora.settings import Settings, load_settings, merge, parse_toml, read_toml, salvage
+from sdlora.settings import Settings, load_settings, merge, parse_toml, read_toml, salvage, without_paths
 from ui import text
 from ui.tabs.settings import form
 
 FOLDER = ".form"  # below the runs; not in the folder that browsers may read from
 LONGEST = 300_000  # characters of settings; all of them with long prompts take a hundredth of that
-# Settings that a LoRA file holds without their folders, so that nobody's paths are given away.
-NAMES_ONLY = ("model.base", "model.vae", "data.folder", "data.cache", "adapter.start_from", "adapter.stack")
 PAGE = "page"  # the section of what is no setting: the chosen preset
 
 
@@ -131,17 +130,8 @@ def at_home(settings: Settings, runs: Path) -> Settings | None:
 
 def _by_names(settings: Settings) -> str:
     """All settings but the runs folder, with names for paths."""
-    values = settings.model_dump(mode="json", exclude={"run": {"folder"}})
-    for key in NAMES_ONLY:
-        section, name = key.split(".")
-        value = values[section][name]
-        values[section][name] = [base_name(v) for v in value] if isinstance(value, list) else base_name(value)
+    values = without_paths(settings).model_dump(mode="json", exclude={"run": {"folder"}})
     return json.dumps(values, sort_keys=True)
-
-
-def base_name(path: str) -> str:
-    """The last part of a path, in either system's spelling."""
-    return str(path).replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def into_form(
@@ -156,12 +146,12 @@ def into_form(
     should be gives way to a path in the form that ends in it. allows: may a setting's path be looked for on this disk?
     """
     made, unknown = form.values_of(settings), []
-    for key in form.OWN:
+    for key in form.own():
         section, name = key.split(".")
         said = given.get(section)
         if not (isinstance(said, dict) and name in said) and key in values:
             made[key] = values[key]
-    for key in NAMES_ONLY:
+    for key in form.paths():
         now, name = str(values.get(key) or ""), made[key]
         if name and name == _names(name) and name != "tiny" and not (allows(key, name) and _is_there(name)):
             if _names(now) == name:
@@ -172,7 +162,7 @@ def into_form(
 
 
 def _names(lines: str) -> str:
-    return "\n".join(base_name(line) for line in lines.splitlines())
+    return "\n".join(last_part(line) for line in lines.splitlines())
 
 
 def _is_there(path: str) -> bool:

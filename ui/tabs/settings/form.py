@@ -1,4 +1,4 @@
-"""Settings as form fields: labels, help, kinds and defaults are ``sdlora.settings``'; when they apply, is told here."""
+"""Settings as form fields: all that is said of them here is ``sdlora.settings``'."""
 
 from abc import ABCMeta
 from decimal import Decimal
@@ -13,40 +13,26 @@ from sdlora.settings.numbers import plain_number
 from ui import text
 
 FOLDER = "data.folder"
-NOT_SHOWN = ("run.folder",)  # the page has one runs folder, chosen when it is started
-# What belongs to the person's own subject: a preset leaves it as it is.
-OWN = (FOLDER, "data.trigger", "run.name", "sample.prompts")
-# Beside the number a slider of these values; any other number can be typed.
-_HALVES = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
-SLIDERS = {"adapter.rank": _HALVES, "adapter.alpha": [0.5, *_HALVES]}
-
-# Setting -> when it applies: any of (other setting, test) is enough. Without an entry it always applies. Tests: "set",
-# "unset", "is:VALUE", "not:VALUE", "like:REGULAR EXPRESSION". "base.family" is what the base model turned out to be.
-APPLIES: dict[str, tuple[tuple[str, str], ...]] = {
-    "model.revision": (("model.base", r"like:^[^./~\\][^/\\]*/[^/\\]+$"),),
-    "model.clip_skip": (("base.family", "not:sdxl"),),
-    "data.keep_tags": (("data.shuffle_tags", "set"), ("data.tag_dropout", "set")),
-    "adapter.rank": (("adapter.start_from", "unset"),),
-    "adapter.alpha": (("adapter.start_from", "unset"),),
-    "adapter.targets": (("adapter.start_from", "unset"),),
-    "adapter.dora": (("adapter.start_from", "unset"),),
-    "adapter.rank_pattern": (("adapter.start_from", "unset"),),
-    "adapter.alpha_pattern": (("adapter.start_from", "unset"),),
-    "train.text_encoder_lr": (("adapter.text_encoder", "set"),),
-    "train.cycles": (("train.scheduler", "is:cosine_with_restarts"),),
-    "train.warmup": (("train.scheduler", "not:constant"),),
-    "save.keep": (("save.every", "set"),),
-}
 
 
 def shown() -> dict[str, SettingInfo]:
     """Every setting that the page has a field for, by key, in the order of declaration."""
-    return {info.key: info for info in all_settings() if info.key not in NOT_SHOWN}
+    return {info.key: info for info in all_settings() if info.on_page}
 
 
 def basic() -> dict[str, SettingInfo]:
     """Those that are seen at first."""
     return {key: info for key, info in shown().items() if info.level == "basic"}
+
+
+def own() -> list[str]:
+    """What belongs to the person's own subject: a preset leaves it as it is."""
+    return [key for key, info in shown().items() if info.own]
+
+
+def paths() -> list[str]:
+    """Fields for paths, of which a LoRA file knows the last part alone."""
+    return [key for key, info in shown().items() if info.path]
 
 
 def field_id(key: str) -> str:
@@ -57,7 +43,7 @@ def make_field(info: SettingInfo, value: Any = None, classes: tuple[str, ...] = 
     """The form field of one setting; ``value``, as a field holds it, replaces its default."""
     value = as_value(info, info.default) if value is None else value
     common = {
-        "label": text.LABELS.get(info.key, info.key),
+        "label": text.LABELS.get(info.key, info.label),
         "info": text.help_of(info),
         "elem_id": field_id(info.key),
         "elem_classes": list(classes),
@@ -69,7 +55,7 @@ def make_field(info: SettingInfo, value: Any = None, classes: tuple[str, ...] = 
         return gr.Checkbox(value=value, **common)
     if info.type in (int, float):  # as text: a browser's own number box drops a decimal comma, and rounds seeds
         return gr.Textbox(value=value, max_lines=1, **{**common, "elem_classes": [*classes, "number"]})
-    hint = text.HINTS.get(info.key, "")
+    hint = text.HINTS.get(info.key, info.hint)
     if info.type in (list, dict):
         return gr.Textbox(value=value, lines=4 if info.level == "basic" else 2, placeholder=hint, **common)
     return gr.Textbox(value=value, max_lines=1, placeholder=hint, **common)

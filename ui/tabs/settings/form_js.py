@@ -243,10 +243,10 @@ def script(keys: list[str]) -> str:
         key: {
             "id": form.field_id(key),
             "basic": known[key].level == "basic",
-            "own": key in form.OWN,
+            "own": known[key].own,
             "default": form.as_value(known[key], known[key].default),
-            "applies": form.APPLIES.get(key, ()),
-            "slider": form.SLIDERS.get(key),
+            "applies": list(known[key].when.rules.items()),
+            "slider": known[key].slider or None,
             "number": known[key].type.__name__ if known[key].type in (int, float) else "",
         }
         for key in keys

@@ -74,7 +74,7 @@ def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
 def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
     """Takes out of ``found`` what no disk has a name for, and says so."""
     problems = []
-    for key in drafts.NAMES_ONLY:
+    for key in form.paths():
         value = found.get(key)
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, str) and _is_odd(path):

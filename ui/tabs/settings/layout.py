@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
-from sdlora.settings import SettingInfo, Settings
+from sdlora.settings import Group, SettingInfo, Settings
 from ui import text
 from ui.shell import render
 from ui.shell.place import Place
@@ -15,21 +14,6 @@ from ui.tabs.settings import form, form_js, presets
 from ui.tabs.settings.drafts import Draft
 from ui.tabs.settings.handlers import SettingsDesk
 
-# Every setting belongs to the first group that names it, else to the first that has a pattern for it.
-GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("GROUP_WHAT", ("run.name", "data.trigger", "model.base", "model.*", "run.*")),
-    ("GROUP_TRAINING", ("train.steps", "train.lr", "data.resolution", "train.seed", "train.*")),
-    ("GROUP_ADAPTER", ("adapter.rank", "adapter.alpha", "adapter.*")),
-    ("GROUP_TEST", ("sample.prompts", "sample.*")),
-    ("GROUP_IMAGES", ("data.*",)),
-    (
-        "GROUP_MEMORY",
-        ("train.batch_size", "train.accumulate", "train.precision", "train.gradient_checkpointing", "train.device"),
-    ),
-    ("GROUP_SAVING", ("save.*",)),
-    ("", ("*",)),
-)
-WIDE = ("model.base", "model.vae", "adapter.start_from", "sample.negative", "data.cache")
 AFTER = {"model.base": "described", "adapter.alpha": "strength"}  # lines below a field, which ``settings_desk`` fills
 PRIVATE = {"api_visibility": "private"}
 
@@ -85,8 +69,8 @@ def build(folder: gr.Textbox) -> SettingsTab:
         with gr.Column(scale=5, min_width=320):
             parts |= _preset()
             _finding()
-            for title, infos in grouped():
-                parts |= _group(title, infos, fields, first)
+            for group, infos in grouped():
+                parts |= _group(group, infos, fields, first)
             gr.HTML('<p id="nothing-found" class="note" role="status"></p>', apply_default_css=False)
         with gr.Column(scale=3, min_width=320, elem_id="settings-side"):
             parts |= _side()
@@ -94,19 +78,10 @@ def build(folder: gr.Textbox) -> SettingsTab:
 
 
 def grouped() -> list[tuple[str, list[SettingInfo]]]:
-    """(title, settings) of every group that has some, the basic ones first; a new setting finds its place by itself."""
-    found: dict[str, list[tuple[int, SettingInfo]]] = {title: [] for title, _ in GROUPS}
-    for key, info in form.shown().items():
-        if key != form.FOLDER:
-            title, place = _place(key)
-            found[title].append((place, info))
-    return [(title, [info for _, info in sorted(infos, key=lambda f: f[0])]) for title, infos in found.items() if infos]
-
-
-def _place(key: str) -> tuple[str, int]:
-    named = [(title, keys.index(key)) for title, keys in GROUPS if key in keys]
-    fitting = ((title, 99) for title, keys in GROUPS if any(fnmatchcase(key, k) for k in keys))
-    return named[0] if named else next(fitting)
+    """(group, settings) of every group that has some, each where it is declared to stand."""
+    infos = sorted((info for key, info in form.shown().items() if key != form.FOLDER), key=lambda info: info.place)
+    found = {group: [info for info in infos if info.group == group] for group in get_args(Group)}
+    return [(group, members) for group, members in found.items() if members]
 
 
 def _preset() -> dict[str, Any]:
@@ -136,14 +111,15 @@ def _finding() -> None:
         )  # fmt: skip
 
 
-def _group(title: str, infos: list[SettingInfo], fields: dict, first: dict[str, Any]) -> dict[str, Any]:
+def _group(group: str, infos: list[SettingInfo], fields: dict, first: dict[str, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
+    title = getattr(text, f"GROUP_{group.upper()}") if group else ""
     with gr.Column(elem_classes=["group", "card"]):
-        gr.HTML(f'<h3 class="section">{getattr(text, title) if title else ""}</h3>', apply_default_css=False)
+        gr.HTML(f'<h3 class="section">{title}</h3>', apply_default_css=False)
         with gr.Column(elem_classes=["fields"]):
             for info in infos:
                 classes = [] if info.level == "basic" else ["more"]
-                if info.key in WIDE or info.type in (list, dict) or len(info.choices) > 3:
+                if info.wide or info.type in (list, dict) or len(info.choices) > 3:
                     classes.append("wide")
                 fields[info.key] = form.make_field(info, first[info.key], tuple(classes))
                 if info.key in AFTER:

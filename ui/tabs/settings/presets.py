@@ -38,7 +38,7 @@ def load(name: str) -> Settings:
 def applied(name: str, values: dict[str, Any]) -> dict[str, Any]:
     """The form's values with the preset in them: a person's own subject stays, and a base model of its kind too."""
     made = form.values_of(load(name))
-    kept = {key: values[key] for key in form.OWN if key in values}
+    kept = {key: values[key] for key in form.own() if key in values}
     if _fits(name, values.get("model.base"), made["model.base"]):
         kept |= {key: values[key] for key in ("model.base", "model.revision", "model.vae") if key in values}
     return made | kept

@@ -13,7 +13,7 @@ from typing import Any
 
 from sdlora.errors import Problem
 from sdlora.files.intact import read_json, write_json
-from sdlora.settings import Settings, dump_settings
+from sdlora.settings import Settings, all_settings, dump_settings
 from ui import text, translate
 from ui.shell.process import child_environment
 from ui.tabs.settings import presets
@@ -21,13 +21,6 @@ from ui.tabs.settings.drafts import FOLDER
 
 PATIENCE = 1800.0  # seconds; a step that takes longer is not worth a run
 KEPT = 200  # answers
-# What time and memory of a step depend on, sections whole or single settings.
-DEPENDS = (
-    "model", "adapter.rank", "adapter.targets", "adapter.text_encoder", "adapter.dora", "adapter.start_from",
-    "adapter.rank_pattern", "data.resolution", "data.fit", "data.upscale", "data.max_tokens", "train.batch_size",
-    "train.accumulate", "train.precision", "train.gradient_checkpointing", "train.device", "data.shuffle_tags",
-    "data.tag_dropout", "data.caption_lines", "data.wildcards",
-)  # fmt: skip
 NUMBERS = ("step_seconds", "start_seconds", "peak_bytes", "free_bytes")
 
 
@@ -38,10 +31,12 @@ def probe_command(settings: Path) -> list[str]:
 
 def key_of(settings: Settings) -> str:
     """The same for all settings whose steps cost the same on this computer."""
-    values, parts = settings.model_dump(mode="json"), []
-    for name in DEPENDS:
-        section, _, key = name.partition(".")
-        parts.append([name, values[section][key] if key else values[section]])
+    values = settings.model_dump(mode="json")
+    parts: list[list] = []
+    for info in all_settings():
+        section, name = info.key.split(".")
+        if info.cost:
+            parts.append([info.key, values[section][name]])
     parts.append([platform.node(), platform.machine(), presets.gpu()])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "replace")).hexdigest()[:24]
 

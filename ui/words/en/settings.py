@@ -1,82 +1,11 @@
 """The Settings tab."""
 
-# Labels of the fields, by setting; the help line under each is the setting's own, from ``sdlora.settings``.
-LABELS = {
-    "model.base": "Base model",
-    "model.revision": "Revision",
-    "model.prediction": "Prediction",
-    "model.zero_snr": "Zero terminal SNR",
-    "model.vae": "Another VAE",
-    "model.clip_skip": "Clip skip",
-    "data.folder": "Image folder",
-    "data.trigger": "Trigger word",
-    "data.repeats": "Repeats",
-    "data.resolution": "Resolution",
-    "data.fit": "Fit",
-    "data.upscale": "Enlarge small images",
-    "data.flip": "Mirror",
-    "data.shuffle_tags": "Shuffle tags",
-    "data.keep_tags": "Tags that stay in front",
-    "data.tag_dropout": "Tag dropout",
-    "data.caption_dropout": "Caption dropout",
-    "data.caption_lines": "Captions of several lines",
-    "data.wildcards": "Wildcards in captions",
-    "data.weighted_captions": "Weights in captions",
-    "data.max_tokens": "Longest caption",
-    "data.cache": "Cache folder",
-    "adapter.rank": "Rank",
-    "adapter.alpha": "Alpha",
-    "adapter.targets": "Layers",
-    "adapter.text_encoder": "Train the text encoder",
-    "adapter.dora": "DoRA",
-    "adapter.start_from": "Go on from a LoRA",
-    "adapter.stack": "LoRAs in the base model",
-    "adapter.rank_pattern": "Ranks by layer",
-    "adapter.alpha_pattern": "Alphas by layer",
-    "train.steps": "Steps",
-    "train.batch_size": "Batch size",
-    "train.accumulate": "Gradient accumulation",
-    "train.lr": "Learning rate",
-    "train.text_encoder_lr": "Learning rate of the text encoder",
-    "train.scheduler": "Learning rate schedule",
-    "train.cycles": "Restarts: number of falls",
-    "train.warmup": "Warm-up steps",
-    "train.weight_decay": "Weight decay",
-    "train.max_grad_norm": "Gradient norm",
-    "train.precision": "Precision",
-    "train.gradient_checkpointing": "Gradient checkpointing",
-    "train.min_snr_gamma": "Min-SNR gamma",
-    "train.noise_offset": "Noise offset",
-    "train.seed": "Seed",
-    "train.device": "Device",
-    "sample.prompts": "Test prompts",
-    "sample.negative": "Negative prompt",
-    "sample.every": "Test pictures every … steps",
-    "sample.size": "Size of test pictures",
-    "sample.steps": "Denoising steps",
-    "sample.guidance": "Guidance scale",
-    "sample.sampler": "Sampler",
-    "sample.seed": "Seed of test pictures",
-    "validation.every": "Validation loss every … steps",
-    "validation.held_out": "Images held out",
-    "save.every": "Checkpoint every … steps",
-    "save.keep": "Checkpoints to keep",
-    "save.container": "File layout",
-    "save.dtype": "Numbers in the file",
-    "save.side_files": "Side files",
-    "save.metadata": "Metadata",
-    "run.name": "Name",
-}
-# Only for settings whose help is not to be the one of ``sdlora.settings``; other languages have them all here.
-HELP: dict[str, str] = {"adapter.rank_pattern": "Other ranks by module name pattern."}
-HINTS = {
-    "data.folder": "/home/me/pictures/cat-toy",
-    "data.trigger": "for example: ohwx",
-    "sample.prompts": "one prompt a line, for example:\na watercolour of a lighthouse",
-    "adapter.rank_pattern": "*.mid_block.*=4",
-    "adapter.alpha_pattern": "*.mid_block.*=2",
-    "adapter.stack": "/home/me/loras/style.safetensors=0.7",
-}
+from sdlora.settings import all_settings
+
+# By setting, as they are declared; other languages have them all here.
+LABELS = {info.key: info.label for info in all_settings() if info.on_page}
+HELP = {info.key: info.page_help or info.help for info in all_settings()}
+HINTS = {info.key: info.hint for info in all_settings() if info.hint}
 ONE_PER_LINE = "One per line."
 PAIR_PER_LINE = "One PATTERN=NUMBER per line."
 
