@@ -3,11 +3,14 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sdlora.cli import build_parser, main, overrides_of
+from sdlora.cli import build_parser, main
+from sdlora.commands import COMMANDS
+from sdlora.commands.shared.flags import overrides_of
 from sdlora.events import StepDone
 from sdlora.runs.run import Run, list_runs
 from sdlora.settings import all_settings, dump_settings, load_settings, make_settings
@@ -107,7 +110,7 @@ def test_what_no_sentence_foresaw_names_the_file_that_has_the_details(tmp_path, 
     def fail(*_):
         raise KeyError("odd")
 
-    monkeypatch.setattr("sdlora.cli.Run.open" if place == "run" else "sdlora.cli.list_runs", fail)
+    monkeypatch.setattr("sdlora.runs.run.Run.open" if place == "run" else "sdlora.commands.runs.list_runs", fail)
     if place == "nowhere":  # the current folder takes no file
         (tmp_path / "sdlora-error.txt").mkdir()
     status, _, err = told(capsys, *(["stop", str(run)] if place == "run" else ["runs", "no-such-folder"]))
@@ -122,7 +125,7 @@ def test_what_no_sentence_foresaw_names_the_file_that_has_the_details(tmp_path, 
 def test_the_demo_is_offered_only_where_its_pictures_are(tmp_path, monkeypatch, capsys):
     """They come with a clone, not with an installed package."""
     assert "demo" in build_parser().format_help()
-    monkeypatch.setattr("sdlora.cli.EXAMPLE", tmp_path / "none")
+    monkeypatch.setitem(COMMANDS, "demo", replace(COMMANDS["demo"], needs=tmp_path / "none"))
     assert "demo" not in build_parser().format_help()
     with pytest.raises(SystemExit):
         main(["demo"])

@@ -1,13 +1,14 @@
-"""The main job without a page: teach the embedded base a style from 24 pictures, and show what changed."""
+"""`sdlora demo`, all without a page: teach the embedded base a style from 24 pictures, and show what changed."""
 
+import argparse
 import sys
 import time
 from pathlib import Path
 
+from sdlora.commands import EXAMPLE
 from sdlora.errors import UserError
 from sdlora.settings import make_settings
 
-EXAMPLE = Path(__file__).parents[2] / "datasets_example" / "style"
 # Subjects that are not among the 24 pictures: what is learnt is the style, not the things.
 PROMPTS = ["red apple", "cat face", "bus", "mushroom", "turtle", "soccer ball"]
 SETTINGS = {
@@ -21,12 +22,23 @@ SETTINGS = {
 }
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("--steps", type=int, default=0, help="other number of steps")
+    parser.add_argument("--folder", type=Path, default=Path("runs"), help="where the run goes (default: runs)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the example and show what changed."""
+    return demo(args.folder, args.steps)
+
+
 def demo(folder: Path, steps: int = 0) -> int:
     """Train, export, re-read in diffusers, and draw before and after side by side. Returns the exit status."""
     from PIL import Image
 
-    from sdlora.cli import prepare_run
-    from sdlora.commands.terminal import follow
+    from sdlora.commands.shared.begin import prepare_run
+    from sdlora.commands.shared.terminal import follow
     from sdlora.pictures.grid import grid, save_png
 
     if not EXAMPLE.is_dir():
@@ -34,22 +46,22 @@ def demo(folder: Path, steps: int = 0) -> int:
     values = {**SETTINGS, "run": {**SETTINGS["run"], "folder": str(folder)}}
     values["train"] = {**SETTINGS["train"], **({"steps": steps} if steps else {})}
     began = time.time()
-    run, settings = prepare_run(make_settings(values))
-    status = follow(run, settings)
+    made, settings = prepare_run(make_settings(values))
+    status = follow(made, settings)
     if status:
         return status
 
-    samples = sorted((run.folder / "samples").glob("*.png"))
+    samples = sorted((made.folder / "samples").glob("*.png"))
     before = [p for p in samples if p.name.startswith("000000")]
     after = [p for p in samples if p.name[:6] == samples[-1].name[:6]]
     rows = [(label, [Image.open(p) for p in paths]) for label, paths in (("before", before), ("after", after))]
-    target = run.folder / "before-after.png"
+    target = made.folder / "before-after.png"
     save_png(grid(rows, PROMPTS), target)
-    lora = run.folder / "glossy-demo.safetensors"
-    error = read_back(lora, [p.name for p in after], run.folder / "samples", settings)
+    lora = made.folder / "glossy-demo.safetensors"
+    error = read_back(lora, [p.name for p in after], made.folder / "samples", settings)
     print(f"The LoRA file in diffusers draws the same pictures: mean difference {error:.2f} of 255 grey levels.")
     print(f"\nIn {time.time() - began:.0f} s:")
-    for label, path in (("LoRA file", lora), ("before/after", target), ("run folder", run.folder)):
+    for label, path in (("LoRA file", lora), ("before/after", target), ("run folder", made.folder)):
         print(f"  {label:13} {path}")
     return 0
 

@@ -1,7 +1,7 @@
 """The toolbox as people call it: arguments, one line of result, exit status."""
 
-import argparse
 import json
+from importlib import import_module
 
 import pytest
 import torch
@@ -9,24 +9,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from toolbox_files import deltas, make_lora, make_single, relative
 
+from sdlora.cli import build_parser
 from sdlora.errors import UserError
-from sdlora.toolbox.cli import add_commands
 
 BLOCK = ("mid_block.attentions.0",)
 
 
 def run(*args: object) -> int:
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers(required=True)
-
-    def make_command(commands, name, function, text):
-        command = commands.add_parser(name, help=text)
-        command.set_defaults(run_command=function)
-        return command
-
-    add_commands(commands, make_command)
-    chosen = parser.parse_args([str(arg) for arg in args])
-    return chosen.run_command(chosen)
+    """As the command line runs it, but with the errors left to the test."""
+    chosen = build_parser().parse_args([str(arg) for arg in args])
+    return import_module(f"sdlora.commands.{chosen.command}").run(chosen)
 
 
 def test_every_command_prints_one_line_with_the_error(tmp_path, capsys):

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sdlora.commands.terminal import follow
+from sdlora.commands.shared.terminal import follow
 from sdlora.events import Finished, StepDone
 from sdlora.runs.run import Run
 from sdlora.train import loop

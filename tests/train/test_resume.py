@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from sdlora.commands.terminal import _follow, follow
+from sdlora.commands.shared.terminal import _follow, follow
 from sdlora.errors import Unstable, UserError
 from sdlora.events import Sampled, Saved, Started, StepDone, Validated, Warned
 from sdlora.train import loop

@@ -18,9 +18,10 @@ ROOMS = (
 )  # fmt: skip
 ALONE = ("errors",)
 FUNCTIONS = {
-    "commands/terminal": ("_follow",),
-    "cli": ("train_command",),
-    "commands/actions": ("export_run", "download_base"),
+    "commands/shared/terminal": ("_follow",),
+    "commands/train": ("run",),
+    "commands/export": ("export_run",),
+    "commands/download": ("download_base",),
 }
 # Strings in them that no page shows: keys and values of files, names of things, what the terminal alone says.
 NOT_SAID = {

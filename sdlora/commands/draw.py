@@ -1,0 +1,17 @@
+"""`sdlora draw`: the pictures of a job file, for the page."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, and say how many pictures there are."""
+    from sdlora.pictures.job import draw_job
+
+    print(f"Drew {draw_job(args.folder)} pictures into {args.folder}")
+    return 0

@@ -1,0 +1,1 @@
+"""What several commands need: settings as flags, a run's beginning, the terminal, arguments of the toolbox."""

@@ -1,0 +1,63 @@
+"""Settings as flags: ``--adapter.rank 8``, made from their declarations."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sdlora.errors import Problem, UserError
+from sdlora.foreign import tool_of
+from sdlora.settings import SettingInfo, Settings, all_settings, merge, read_toml, salvage
+from sdlora.settings.numbers import plain_number
+
+
+def add_settings(parser: argparse.ArgumentParser, file: bool = True) -> None:
+    """Add a flag for every setting, and before them (``file``) the settings file that they are put over."""
+    if file:
+        parser.add_argument("settings", nargs="?", type=Path, help="settings file (TOML)")
+    groups: dict[str, Any] = {}
+    for info in all_settings():
+        section = info.key.split(".")[0]
+        group = groups[section] = groups.get(section) or parser.add_argument_group(section)
+        value: dict[str, Any] = {
+            "dest": info.key,
+            "default": argparse.SUPPRESS,
+            "help": (info.help if info.optional else f"{info.help} (default: {info.default!r})").replace("%", "%%"),
+        }
+        if info.choices:
+            group.add_argument(f"--{info.key}", choices=info.choices, **value)
+        elif info.type is bool:
+            group.add_argument(f"--{info.key}", action=argparse.BooleanOptionalAction, **value)
+        elif info.type is list:
+            group.add_argument(f"--{info.key}", nargs="*", metavar="TEXT", **value)
+        elif info.type is dict:
+            group.add_argument(f"--{info.key}", nargs="*", type=_pair, metavar="PATTERN=NUMBER", **value)
+        else:
+            group.add_argument(f"--{info.key}", metavar=info.type.__name__.upper(), **value)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    pattern, sign, number = text.rpartition("=")
+    if not sign or not pattern:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=NUMBER")
+    return pattern, plain_number(number)
+
+
+def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
+    """{"adapter.rank": "8"} of the flags that were given; numbers stay text, pydantic reads them."""
+
+    def plain(info: SettingInfo) -> Any:
+        value = vars(args)[info.key]
+        if info.type in (int, float):
+            return plain_number(value, whole=info.type is int)
+        return dict(value) if info.type is dict else value
+
+    return {info.key: plain(info) for info in all_settings() if info.key in vars(args)}
+
+
+def settings_of(args: argparse.Namespace) -> tuple[Settings, list[Problem]]:
+    """(settings, problems): what is wrong in the file or the flags is a problem, its default stands in for it."""
+    if args.settings and (tool := tool_of(args.settings)):
+        fix = f"Import it first: sdlora settings --import {args.settings} > settings.toml"
+        raise UserError(f"{args.settings.name} is a settings file of {tool}.", fix=fix)
+    values = read_toml(args.settings) if args.settings else {}
+    return salvage(merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line")

@@ -1,0 +1,62 @@
+"""`sdlora train`: begin a run, go on with one, or begin one at another's checkpoint."""
+
+import argparse
+import os
+from pathlib import Path
+
+from sdlora.commands.shared.flags import add_settings, overrides_of, settings_of
+from sdlora.errors import UserError
+from sdlora.runs.run import Run
+from sdlora.settings import Settings, read_toml
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        metavar="RUN[@STEP]",
+        help="begin a new run at a checkpoint of another one (its newest by default), with other settings",
+    )
+    parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help=argparse.SUPPRESS)
+    add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end; 1 if the training failed, 130 if it was stopped at once."""
+    from sdlora.commands.shared.begin import prepare_run
+    from sdlora.commands.shared.terminal import follow
+
+    if args.run_folder or args.resume:
+        opened = Run.open(args.run_folder or args.resume)
+        if args.resume and (args.origin or args.settings or overrides_of(args)):
+            fix = f"To change them, begin a new run at its last checkpoint: sdlora train --from {opened.folder} …"
+            raise UserError("A resumed run keeps its settings.", fix=fix)
+        return follow(opened, opened.settings(), plain=bool(args.run_folder))
+    if args.origin:
+        device = vars(args).get("train.device", "auto")
+        made = lambda: begin_at_origin(args)  # noqa: E731
+    else:
+        settings, problems = settings_of(args)
+        device = settings.train.device
+        made = lambda: prepare_run(settings, problems)  # noqa: E731
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return follow(*made())
+    from sdlora.train.processes import made_by_main
+
+    opened = Run(made_by_main(lambda: str(made()[0].folder), device))
+    return follow(opened, opened.settings())
+
+
+def begin_at_origin(args: argparse.Namespace) -> tuple[Run, Settings]:
+    """(run, settings) of ``--from``: another run's settings, those of the file and the flags over them."""
+    from sdlora.runs.origin import begin_from, parse
+
+    values = read_toml(args.settings) if args.settings else {}
+    sections = {name: part if isinstance(part, dict) else {"": part} for name, part in values.items()}
+    changes = {f"{section}.{name}": value for section, part in sections.items() for name, value in part.items()}
+    begun, settings, notes = begin_from(*parse(args.origin), changes | overrides_of(args), "the command line")
+    for note in notes:
+        print(f"Note: {note}")
+    return begun, settings
