@@ -1,15 +1,42 @@
 """What holds over all rooms: a table's entries and their files, names, docstrings, imports, types."""
 
+import ast
 import inspect
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from sdlora.commands import COMMANDS
+from sdlora.families.registry import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def sources(*left_out: str) -> Iterator[tuple[str, ast.Module]]:
+    """(path, tree) of every module of ``sdlora`` and ``ui``, but for folders that are left out."""
+    for top in ("sdlora", "ui"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(left_out):
+                yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def words(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, text) of every string and name in a module, docstrings left out."""
+    told = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            told.add(node.body[0].value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
+            yield node.lineno, node.value
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
 
 
 # ---- commands
@@ -27,3 +54,30 @@ def test_every_command_has_its_two_functions(name):
     module = import_module(f"sdlora.commands.{COMMANDS[name].module or name}")
     assert list(inspect.signature(module.add_arguments).parameters) == ["parser"]
     assert list(inspect.signature(module.run).parameters) == ["args"]
+
+
+# ---- families
+
+
+def test_no_family_is_named_outside_its_room():
+    """``foreign`` reads other trainers' settings, some of whose keys are called so."""
+    named = re.compile(rf"(?<![\w.])({'|'.join(FAMILIES)})(?!\w)")
+    found = [
+        f"{path}:{line} {text[:60]!r}"
+        for path, tree in sources("sdlora/families/", "sdlora/lorafiles/readers/", "sdlora/foreign/")
+        for line, text in words(tree)
+        if named.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_the_page_knows_families_by_their_entries_alone():
+    known = {f"sdlora.families.{name}" for name in ("family", "registry", *(f"{f}.spec" for f in FAMILIES))}
+    found = [
+        f"{path}:{node.lineno} {node.module}"
+        for path, tree in sources("sdlora/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sdlora.families")
+        if node.module not in known
+    ]
+    assert not found, "\n".join(found)

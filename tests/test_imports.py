@@ -49,8 +49,8 @@ MEETING = (
     "sdlora.train.finish",
     "sdlora.train.probe",
 )
-# Plain functions that know nothing of settings or runs.
-PLAIN = ("sdlora.runs.run.write_atomically", "sdlora.runs.run.safe_name")
+# Plain functions that know nothing of settings or runs; and the table of families, which holds no torch.
+PLAIN = ("sdlora.runs.run.write_atomically", "sdlora.runs.run.safe_name", "sdlora.families.registry.FAMILIES")
 
 
 def modules() -> dict[str, Path]:

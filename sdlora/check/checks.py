@@ -176,11 +176,11 @@ def _model(settings: Settings, info: BaseInfo) -> list[Problem]:
     if (info.zero_snr if model.zero_snr == "auto" else model.zero_snr == "on") and prediction == "epsilon":
         what = "Zero terminal SNR leaves nothing to learn from in epsilon prediction."
         problems.append(Problem(what, 'Set model.zero_snr to "off", or choose a v-prediction model.', "model.zero_snr"))
-    if info.family == "sdxl" and model.clip_skip != 1:
-        what = f"model.clip_skip is {model.clip_skip}, but SDXL always reads its second to last layer."
+    if not info.spec.clip_skip and model.clip_skip != 1:
+        what = f"model.clip_skip is {model.clip_skip}, but {info.spec.title} always reads its second to last layer."
         problems.append(Problem(what, "Set it to 1.", "model.clip_skip"))
     layers = min(info.config(root).get("num_hidden_layers", 12) for root in info.text_encoders)
-    if info.family != "sdxl" and model.clip_skip > layers:
+    if info.spec.clip_skip and model.clip_skip > layers:
         what = f"model.clip_skip is {model.clip_skip}, but the text encoder has {layers} layers."
         problems.append(Problem(what, f"Use 1 to {layers}.", "model.clip_skip"))
     return problems

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from sdlora.adapters.targets import TEXT_ENCODER, UNET_SETS
 from sdlora.families.base import BaseInfo
-from sdlora.lorafiles.unet_paths import unet_paths
+from sdlora.families.shared.unet_paths import unet_paths
 from sdlora.settings import Settings
 
 BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}

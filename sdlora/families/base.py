@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from sdlora.errors import Problem, UserError
-from sdlora.families.shared import checkpoint, folder
+from sdlora.families.family import Family
+from sdlora.families.registry import FAMILIES
+from sdlora.families.shared import architectures, checkpoint, folder
 from sdlora.families.shared.header import quantised, read_header
 from sdlora.families.shared.locate import find_weights, locate
 from sdlora.families.shared.vae import difference
 
-Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "scheduler"]
 VAE_FIX = "Choose a VAE made for SD 1.x, 2.x or SDXL."
-SCALING = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}  # of latents, as published
-TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class BaseInfo:
     """A base model on disk.
 
     source: the diffusers folder, or one .safetensors checkpoint in the original (LDM) layout.
+    family: its name in ``registry.FAMILIES``.
     prediction: what its UNet predicts. zero_snr: its noise schedule ends in pure noise (Lin et al. 2023,
     "Common Diffusion Noise Schedules and Sample Steps are Flawed").
     inpainting: its UNet takes 9 channels: latents, mask, masked image's latents.
@@ -35,7 +35,7 @@ class BaseInfo:
     """
 
     source: Path
-    family: Literal["sd1", "sd2", "sdxl"]
+    family: str
     prediction: Literal["epsilon", "v_prediction"]
     zero_snr: bool
     inpainting: bool
@@ -50,6 +50,11 @@ class BaseInfo:
     hint: str = ""
 
     @property
+    def spec(self) -> Family:
+        """Its family's entry."""
+        return FAMILIES[self.family]
+
+    @property
     def single_file(self) -> bool:
         return not self.source.is_dir()
 
@@ -60,21 +65,27 @@ class BaseInfo:
 
     @property
     def text_encoders(self) -> tuple[str, ...]:
-        return ("text_encoder", "text_encoder_2") if self.family == "sdxl" else ("text_encoder",)
+        """The roots of its text encoders, in order."""
+        return tuple(part.root for part in self.spec.text_encoders)
+
+    @property
+    def denoiser(self) -> str:
+        """The root of the network that learns: "unet"."""
+        return self.spec.denoiser.root
 
     @property
     def weight_files(self) -> list[Path]:
         """All files that weights are read from."""
-        parts = ("unet", "vae", *self.text_encoders)
+        parts = (self.denoiser, "vae", *self.text_encoders)
         return list(dict.fromkeys(file for part in parts for file in self.files(part)))
 
-    def files(self, part: Part) -> list[Path]:
+    def files(self, part: str) -> list[Path]:
         """The weight files of one part ("unet", "vae", "text_encoder", "text_encoder_2")."""
         if part == "vae" and self.vae:
             return find_weights(folder.vae_folder(self.vae)) if self.vae.is_dir() else [self.vae]
         return [self.source] if self.single_file else find_weights(self.source / part)
 
-    def config(self, part: Part) -> dict:
+    def config(self, part: str) -> dict:
         """The part's configuration as diffusers or transformers write it."""
         if part == "vae" and self.vae:
             if self.vae.is_dir():
@@ -84,7 +95,7 @@ class BaseInfo:
             return folder.read_config(self.source, part)
         return checkpoint.config(read_header(self.source), self.family, part, self.prediction, self.zero_snr)
 
-    def shapes(self, part: Part) -> Mapping[str, tuple[int, ...]]:
+    def shapes(self, part: str) -> Mapping[str, tuple[int, ...]]:
         """Shape of every tensor of a part, by its name in the file, from the headers alone."""
         names: dict[str, tuple[int, ...]] = {}
         for file in self.files(part):
@@ -97,7 +108,7 @@ class BaseInfo:
     def described(self) -> str:
         """One line for people, such as "SDXL, epsilon, 1024 px, fp16, single file"."""
         words = [
-            TITLES[self.family] + (" inpainting" if self.inpainting else ""),
+            self.spec.title + (" inpainting" if self.inpainting else ""),
             ("epsilon" if self.prediction == "epsilon" else "v-prediction") + ("" if self.evidence else " (assumed)"),
             "zero terminal SNR" if self.zero_snr else "",
             f"{self.resolution} px",
@@ -147,14 +158,17 @@ def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
 
 def _check_same_family(own: BaseInfo, other: BaseInfo) -> None:
     """UserError for another VAE than those of the base's latent space."""
+    _check_channels(other.vae.name, other.config("vae").get("latent_channels", 4), {own.spec.latent.channels})
     has_own = not own.single_file or checkpoint.names_of(read_header(own.source).tensors, "vae")
     stated = other.config("vae").get("scaling_factor") if other.vae.is_dir() else None
-    scaling = own.config("vae").get("scaling_factor") if has_own else SCALING[own.family]
-    reason = difference(own.files("vae") if has_own else (), scaling or SCALING["sd1"], other.files("vae"), stated)
+    scaling = own.config("vae").get("scaling_factor") if has_own else own.spec.latent.scale
+    reason = difference(
+        own.files("vae") if has_own else (), scaling or own.spec.latent.scale, other.files("vae"), stated
+    )
     if reason:
         raise UserError(
             f"The VAE {other.vae.name} is of another family than {own.name}: {reason}.",
-            fix=f"Choose a VAE made for {TITLES[own.family]}, or leave model.vae empty for the model's own.",
+            fix=f"Choose a VAE made for {own.spec.title}, or leave model.vae empty for the model's own.",
             where="model.vae",
         )
 
@@ -181,7 +195,7 @@ def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Proble
             what = f"model.zero_snr is {zero_snr}, but {base.name} {has}: {base.evidence} says so."
             # v-prediction models are often made without a word on their schedule, so only one direction is certain.
             found.append(Problem(what, 'Set it to "auto".', "model.zero_snr", fatal=base.zero_snr))
-    elif prediction == "auto" and (base.family == "sd2" or base.hint):
+    elif prediction == "auto" and (base.spec.both_predictions or base.hint):
         assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed."
         if base.hint:
             assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed from {base.hint}."
@@ -203,6 +217,8 @@ def _folder(source: Path, name: str) -> BaseInfo:
     unet, vae, scheduler, text = (
         folder.read_config(source, part) for part in ("unet", "vae", "scheduler", "text_encoder")
     )
+    family = folder.family_of(source)
+    channels = FAMILIES[family].latent.channels
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     prediction, zero_snr, hint = scheduler.get("prediction_type"), bool(scheduler.get("rescale_betas_zero_snr")), ""
     if not prediction:
@@ -210,10 +226,10 @@ def _folder(source: Path, name: str) -> BaseInfo:
     size = unet.get("sample_size") or 64
     return BaseInfo(
         source=source,
-        family=folder.family_of(unet),
+        family=family,
         prediction=prediction,
         zero_snr=zero_snr,
-        inpainting=unet.get("in_channels", 4) == 9,
+        inpainting=unet.get("in_channels", channels) == 2 * channels + 1,
         resolution=(size if isinstance(size, int) else size[0]) * factor,
         factor=factor,
         step=factor * 2 ** (len(unet["block_out_channels"]) - 1),
@@ -238,7 +254,7 @@ def _single(source: Path, name: str) -> BaseInfo:
         family=facts.family,
         prediction=facts.prediction,
         zero_snr=facts.zero_snr,
-        inpainting=unet["in_channels"] == 9,
+        inpainting=unet["in_channels"] == 2 * FAMILIES[facts.family].latent.channels + 1,
         resolution=facts.resolution,
         factor=factor,
         step=factor * 2 ** (len(unet["block_out_channels"]) - 1),
@@ -251,7 +267,7 @@ def _single(source: Path, name: str) -> BaseInfo:
 
 
 def _other_vae(vae: str) -> Path:
-    """The path of another VAE that fits: a folder or file with 4 latent channels. UserError otherwise."""
+    """The path of another VAE, a folder or file with as many latent channels as some family has; else UserError."""
     path, name = locate(vae, where="model.vae")
     say = {"where": "model.vae"}
     if path.is_dir():
@@ -270,13 +286,18 @@ def _other_vae(vae: str) -> Path:
         if kind := quantised(header):
             raise UserError(f"{path.name} holds {kind} weights, which can't be used.", fix=VAE_FIX, **say)
         try:
-            channels = checkpoint.vae_config(header, "sd1")["latent_channels"]
+            channels = architectures.vae_sizes(checkpoint.vae_shapes(header))["latent_channels"]
         except (KeyError, IndexError):
             raise UserError(f"{path.name} is no VAE of Stable Diffusion.", fix=VAE_FIX, **say) from None
-    if channels != 4:
-        raise UserError(
-            f"The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); this model needs 4.",
-            fix=VAE_FIX,
-            **say,
-        )
+    _check_channels(name, channels, {entry.latent.channels for entry in FAMILIES.values()})
     return path
+
+
+def _check_channels(name: str, channels: int, needed: set[int]) -> None:
+    if channels not in needed:
+        raise UserError(
+            f"The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); "
+            f"this model needs {' or '.join(map(str, sorted(needed)))}.",
+            fix=VAE_FIX,
+            where="model.vae",
+        )

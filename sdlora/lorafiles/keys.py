@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES, Evidence
+from sdlora.families.shared.unet_paths import RESNET
 from sdlora.lorafiles.changes import Change
 from sdlora.lorafiles.names import from_kohya
-from sdlora.lorafiles.unet_paths import RESNET
 
 # ---- parts
 
@@ -174,46 +175,37 @@ def _place(stem: str, part: str, known: dict) -> tuple[tuple[str, str] | None, b
 
 # ---- families
 
-_WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}  # of the text that the UNet attends to
-_VERSIONS = {"sdxl": "sdxl", "sd_v2": "sd2", "sd_v1": "sd1"}
-_ARCHITECTURES = {"stable-diffusion-xl": "sdxl", "stable-diffusion-v2": "sd2", "stable-diffusion-v1": "sd1"}
 
+def evidence(layout: Layout, changes: Mapping[str, Change], metadata: Mapping[str, str]) -> Evidence:
+    """What tells the family of a LoRA file.
 
-def family_of(layout: Layout, changes: Mapping[str, Change], metadata: Mapping[str, str]) -> str:
-    """ "sd1", "sd2" or "sdxl".
-
-    Told, in this order, by: a second text encoder; the text's width at cross-attention; transformers of more than one
-    block; the metadata; SDXL's spelling of the blocks; the text encoder's width; the shape of proj_in.
+    In this order: a second text encoder; the text's width at cross-attention; transformers of more than one block; the
+    metadata; the original code's spelling of the blocks; the text encoder's width; the shape of proj_in.
     """
     names = layout.keys
-    if any(name.startswith("text_encoder_2.") for name in names):
-        return "sdxl"
+    yield "text_encoders", 2 if any(name.startswith("text_encoder_2.") for name in names) else 1
     columns = {name: change.size()[1] for name, change in changes.items()}
     for name, width in columns.items():
-        if name.endswith((".attn2.to_k", ".attn2.to_v")) and width in _WIDTHS:
-            return _WIDTHS[width]
+        if name.endswith((".attn2.to_k", ".attn2.to_v")):
+            yield "text_width", width
     if any(re.search(r"transformer_blocks\.[1-9]", name) for name in names):
-        return "sdxl"
-    if told := family_told(metadata):
-        return told
+        yield "depth", "deep"
+    yield from labels(metadata)
     outer = any(re.search(r"^unet\.(down_blocks\.0|up_blocks\.3)\.attentions", name) for name in names)
     if not outer and "kohya-original" in layout.spelling.values():
-        return "sdxl"  # no attention in the outer blocks, and the spelling that only SDXL's files use
+        yield "blocks", "original"  # no attention in the outer blocks, and the spelling that only SDXL's files use
     for name, width in columns.items():
-        if name.startswith("text_encoder.") and name.endswith("_proj") and width in (768, 1024):
-            return _WIDTHS[width]
+        if name.startswith("text_encoder.") and name.endswith("_proj"):
+            yield "encoder_width", width
     kernels = [c.kernel() for name, c in changes.items() if name.endswith((".proj_in", ".proj_out"))]
-    return "sd2" if () in kernels else "sd1"
+    yield "projections", "linear" if () in kernels else "convolutions"
 
 
-def family_told(metadata: Mapping[str, str]) -> str:
-    """The family that the metadata names; empty if none."""
-    version = metadata.get("ss_base_model_version", "")
-    told = next((family for start, family in _VERSIONS.items() if version.startswith(start)), "")
-    if not told and metadata.get("ss_v2") == "True":
-        told = "sd2"
-    architecture = metadata.get("modelspec.architecture", "")
-    return told or next((family for start, family in _ARCHITECTURES.items() if architecture.startswith(start)), "")
+def labels(metadata: Mapping[str, str]) -> Evidence:
+    """What the metadata says of the base model."""
+    yield "version", metadata.get("ss_base_model_version", "")
+    yield "ss_v2", metadata.get("ss_v2", "")
+    yield "architecture", metadata.get("modelspec.architecture", "")
 
 
 # ---- names and shapes for writing, without a base model's configuration
@@ -243,7 +235,8 @@ def original_path(path: str, family: str) -> str:
     if kind == "downsamplers":
         return f"input_blocks.{3 * block + 3}.0.op"
     if kind == "upsamplers":
-        without = block == 0 and family != "sdxl"  # the lowest up block of SD 1 and 2 has no attention
+        lowest = FAMILIES[family].published["unet"]["up_block_types"][0]
+        without = block == 0 and lowest == "UpBlock2D"  # of SD 1 and 2 it has no attention
         return f"output_blocks.{3 * block + 2}.{1 if without else 2}.conv"
     start = f"input_blocks.{3 * block + layer + 1}" if way == "down" else f"output_blocks.{3 * block + layer}"
     return f"{start}.{0 if kind == 'resnets' else 1}.{RESNET.get(rest, rest)}"
@@ -252,10 +245,10 @@ def original_path(path: str, family: str) -> str:
 def kohya_name(name: str, family: str) -> str:
     """kohya's name of a canonical one: what ``formats.file_names`` has, for a LoRA whose base is not at hand."""
     root, _, path = name.partition(".")
-    if root == "unet":
-        return "lora_unet_" + (original_path(path, family) if family == "sdxl" else path).replace(".", "_")
-    prefix = {"text_encoder": "lora_te1_" if family == "sdxl" else "lora_te_", "text_encoder_2": "lora_te2_"}[root]
-    return prefix + path.replace(".", "_")
+    spec = FAMILIES[family]
+    if spec.part(root).role == "denoiser" and spec.original_blocks:
+        path = original_path(path, family)
+    return spec.part(root).kohya + path.replace(".", "_")
 
 
 def kernel_of(name: str, family: str) -> int:
@@ -263,8 +256,9 @@ def kernel_of(name: str, family: str) -> int:
     if not name.startswith("unet."):
         return 0
     last = name.rpartition(".")[2]
+    linear = FAMILIES[family].published["unet"].get("use_linear_projection", False)
     if last in ("conv", "conv1", "conv2", "conv_in", "conv_out"):
         return 3
-    if last == "conv_shortcut" or (last in ("proj_in", "proj_out") and ".attentions." in name and family == "sd1"):
+    if last == "conv_shortcut" or (last in ("proj_in", "proj_out") and ".attentions." in name and not linear):
         return 1
     return 0

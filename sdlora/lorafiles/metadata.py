@@ -14,24 +14,13 @@ import safetensors.torch
 from torch import Tensor
 
 from sdlora.errors import UserError
+from sdlora.families.registry import family as entry
 from sdlora.files.paths import last_part
 from sdlora.lorafiles.cover import cover_metadata
 
 _HEADER_BYTES = 1_000_000  # ComfyUI refuses headers above 1024 · 1024
 _TAGS_BYTES = 300_000
 _SETTINGS_BYTES = 300_000
-
-# family, predicts v -> (ss_base_model_version, ss_v2, modelspec.architecture), as kohya names them
-_BASES = {
-    ("sd1", False): ("sd_v1", "False", "stable-diffusion-v1/lora"),
-    ("sd1", True): ("sd_v1_v", "False", "stable-diffusion-v1/lora"),
-    ("sd2", False): ("sd_v2", "True", "stable-diffusion-v2-512/lora"),
-    ("sd2", True): ("sd_v2_v", "True", "stable-diffusion-v2-768-v/lora"),
-    ("sdxl", False): ("sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora"),
-    ("sdxl", True): ("sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora"),
-}
-# Whose code the file's names follow, as kohya says it
-_IMPLEMENTATION = {"sdxl": "https://github.com/Stability-AI/generative-models"}
 
 
 def build_metadata(
@@ -65,7 +54,7 @@ def build_metadata(
 ) -> dict[str, str]:
     """The metadata of one LoRA file, without the hashes (``add_hashes`` is last, over the final tensors).
 
-    family: "sd1", "sd2" or "sdxl"; prediction: "epsilon" or "v_prediction".
+    family: its name; prediction: "epsilon" or "v_prediction".
     resolution: pixels, one side or (width, height).
     name: the LoRA's, its title and A1111's alias. base_name, vae_name: the base model's and another VAE's.
     base_hash: SHA-256 of the base's file, 64 hexadecimal digits; base_short_hash: A1111's old one, 8 digits.
@@ -87,24 +76,22 @@ def build_metadata(
     if mode not in ("full", "minimum"):
         raise UserError(f"save.metadata is {mode!r}.", fix="It must be full or minimum.", where="save.metadata")
     predicts_v = prediction.startswith("v")
-    if (family, predicts_v) not in _BASES:
-        raise UserError(f"No metadata is known for the family {family!r}.", fix="Known: sd1, sd2, sdxl.")
-    version, v2, architecture = _BASES[family, predicts_v]
+    labels = entry(family).labels
     width, height = (resolution, resolution) if isinstance(resolution, int) else resolution
     arguments = {}
     if conv_rank is not None:
         arguments |= {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
     arguments |= {"dora_wd": "True", "wd_on_output": "False"} if dora else {}
     values: dict[str, object] = {
-        "ss_base_model_version": version,
-        "ss_v2": v2,
+        "ss_base_model_version": labels.version_for(predicts_v),
+        "ss_v2": str(labels.v2),
         "ss_network_module": "networks.lora",
         "ss_network_dim": rank,
         "ss_network_alpha": _number(alpha),
         "ss_network_args": json.dumps(arguments),
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": architecture,
-        "modelspec.implementation": _IMPLEMENTATION.get(family, "diffusers"),
+        "modelspec.architecture": labels.architecture_for(predicts_v),
+        "modelspec.implementation": labels.implementation,
         "modelspec.title": last_part(name),
         "modelspec.resolution": f"{width}x{height}",
         "modelspec.prediction_type": "v" if predicts_v else "epsilon",

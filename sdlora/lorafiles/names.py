@@ -14,58 +14,26 @@ The tables come from the models' configurations and never from ``named_modules()
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.lorafiles.unet_paths import RESNET, get, unet_paths
-
-
-@dataclass(frozen=True)
-class Family:
-    """What kohya's names of one family look like.
-
-    prefixes: by root, in the order of the file. original_blocks: the UNet's blocks are named as in the original code.
-    text_layers: the most layers of a text encoder that tools have.
-    """
-
-    prefixes: Mapping[str, str]
-    original_blocks: bool = False
-    text_layers: int = 32
-
-
-_SD = {"unet": "lora_unet_", "text_encoder": "lora_te_"}
-_SDXL = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
-FAMILIES: dict[str, Family] = {
-    "sd1": Family(_SD),
-    "sd2": Family(_SD, text_layers=23),  # the 24th of OpenCLIP-H is never run, and unknown to kohya's tools
-    "sdxl": Family(_SDXL, original_blocks=True),
-}
+from sdlora.families.registry import FAMILIES, kohya_prefixes
+from sdlora.families.registry import family as entry
+from sdlora.families.shared.unet_paths import RESNET
 
 
 def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
     """Canonical name -> kohya name of every layer that a portable LoRA file can hold.
 
-    family: "sd1", "sd2" or "sdxl". configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of its
+    family: its name. configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of its
     UNet2DConditionModel or CLIPTextModel, as an object or a mapping, with any number of blocks and layers.
     Raises UserError for another family, a root that the family has not, or unknown kinds of blocks.
     """
-    if family not in FAMILIES:
-        raise UserError(
-            f"No LoRA file names are known for the family {family!r}.", fix=f"Known: {', '.join(FAMILIES)}."
-        )
-    known = FAMILIES[family]
+    known = entry(family)
     if odd := [root for root in configs if root not in known.prefixes]:
         raise UserError(f"A LoRA of the family {family} has no {odd[0]}.", fix=f"It has {', '.join(known.prefixes)}.")
-    names = {}
-    for root, prefix in known.prefixes.items():
-        if configs.get(root) is None:
-            continue
-        pairs = unet_paths(configs[root]) if root == "unet" else _text_paths(configs[root], known.text_layers)
-        for path, original in pairs:
-            names[f"{root}.{path}"] = prefix + (original if known.original_blocks else path).replace(".", "_")
-    return names
+    return known.names({root: config for root, config in configs.items() if config is not None})
 
 
 def canonical(name: str) -> str:
@@ -76,26 +44,9 @@ def canonical(name: str) -> str:
     return name
 
 
-_TEXT_LAYER = ("self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2")
-
-
-def _text_paths(config: Any, most: int) -> Iterator[tuple[str, str]]:
-    for n in range(min(get(config, "num_hidden_layers"), most)):
-        for part in _TEXT_LAYER:
-            path = f"text_model.encoder.layers.{n}.{part}"
-            yield path, path
-
-
 # ---- the other way
 
-# prefix -> root: what files use, and which other trainers used. lora_te1_ is wrong in SD1 files, and they exist.
-_PREFIXES = {
-    "lora_unet_": "unet",
-    "lycoris_": "unet",
-    "lora_te_": "text_encoder",
-    "lora_te1_": "text_encoder",
-    "lora_te2_": "text_encoder_2",
-}
+_LYCORIS = "lycoris_"  # LyCORIS's prefix, of the denoiser alone
 # A kohya name is one of these words or a number, again and again. A word comes before its own beginning.
 _WORDS = (
     r"down_blocks|up_blocks|mid_block|attentions|resnets|downsamplers|upsamplers|transformer_blocks|attn1|attn2"
@@ -126,11 +77,12 @@ def from_kohya(name: str, family: str | None = None, beside: bool = False) -> st
     Takes every spelling that files use: diffusers' block names and the original code's, whatever the family;
     ``lora_te_`` and ``lora_te1_`` for the first text encoder; ``lycoris_`` for the UNet. The original block names are
     counted for three layers a block, as all Stable Diffusion UNets have them.
-    family: "sd1" and "sd2" have no second text encoder; None takes any name. beside: norms and the text projection too,
+    family: most have no second text encoder; None takes any name. beside: norms and the text projection too,
     which no plain LoRA has.
     """
-    prefix = next((p for p in _PREFIXES if name.startswith(p)), None)
-    root = _PREFIXES.get(prefix or "", "")
+    known = kohya_prefixes()  # of every family: lora_te1_ is wrong in some, and such files exist
+    prefix = next((p for p in (*known, _LYCORIS) if name.startswith(p)), None)
+    root = known.get(prefix or "", "unet")
     if prefix and (family is None or root in FAMILIES[family].prefixes):
         path = name[len(prefix) :]
         words = _words(_diffusers_blocks(path) if root == "unet" else path, _WORD_BESIDE if beside else _WORD)

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
+from sdlora.families.registry import tell
 from sdlora.files.kinds import told_by_names
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.beside import changes_beside, words_for
 from sdlora.lorafiles.changes import Change, Factors, decomposed, kind_of, make_change, what_is_wrong
-from sdlora.lorafiles.keys import Layout, family_of, foreign_kind, kernel_of, sort_keys
+from sdlora.lorafiles.keys import Layout, evidence, foreign_kind, kernel_of, sort_keys
 from sdlora.lorafiles.numbered import KEY, numbered_aliases
 from sdlora.lorafiles.stream import TensorFile, TensorSource
 
@@ -29,7 +30,7 @@ _NAMES = {"lora": "LoRA with a Tucker core", "loha": "LoHa", "lokr": "LoKr", "fu
 class LoraFile:
     """A LoRA file in our terms.
 
-    path, metadata: the file's. family: "sd1", "sd2" or "sdxl", told by its shapes and keys.
+    path, metadata: the file's. family: its name, told by shapes and keys.
     changes: canonical module name (``sdlora.lorafiles.names``) -> its change, in the file's dtype, on the CPU.
     layout: how the file spells them.
     extras: canonical name of a parameter (``unet.….norm1.weight``, ``….to_q.bias``, the text projection's weight) ->
@@ -220,7 +221,7 @@ def look(path: Path | str | TensorSource) -> Survey:
     wrong += [Problem(f"{file.path.name} {why}.", _fix(why), str(file.path)) for why in odd]
     _sort_out(found, file, layout, len(changes))
     found.faults += _some(wrong)
-    family = family_of(layout, changes, file.metadata)
+    family = tell(evidence(layout, changes, file.metadata))
     found.lora = LoraFile(file.path, family, changes, file.metadata, layout, extras) if changes or extras else None
     return found
 

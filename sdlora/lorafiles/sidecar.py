@@ -13,10 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from sdlora.errors import UserError, explain
+from sdlora.families.registry import FAMILIES
 from sdlora.files.intact import write_atomically
 from sdlora.lorafiles.cover import open_picture
 
-_VERSIONS = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
 _OURS = "sdlora"
 _PREVIEW = "preview sha256"
 _SIDE = 768  # pixels, the longer side of the preview
@@ -43,7 +43,7 @@ def write_sidecars(
     side, preview = path.with_suffix(".json"), path.with_suffix(".png")
     fields = {
         "description": description,
-        "sd version": _VERSIONS.get(family, "Unknown"),
+        "sd version": FAMILIES[family].labels.sidecar if family in FAMILIES else "Unknown",
         "activation text": trigger,
         "preferred weight": preferred_weight,
         "negative text": negative,

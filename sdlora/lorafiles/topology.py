@@ -15,41 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from sdlora.errors import UserError
-
-_SD_UNET = {
-    "block_out_channels": [320, 640, 1280, 1280],
-    "layers_per_block": 2,
-    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
-    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
-    "cross_attention_dim": 768,
-}
-_SDXL_UNET = {
-    "block_out_channels": [320, 640, 1280],
-    "layers_per_block": 2,
-    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
-    "transformer_layers_per_block": [1, 2, 10],
-    "attention_head_dim": [5, 10, 20],
-    "use_linear_projection": True,
-    "cross_attention_dim": 2048,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
-_CLIP_L = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
-_CLIP_H = {"num_hidden_layers": 23, "hidden_size": 1024, "intermediate_size": 4096}
-_CLIP_G = {"num_hidden_layers": 32, "hidden_size": 1280, "intermediate_size": 5120}
-# The published models
-STANDARD: dict[str, dict[str, dict]] = {
-    "sd1": {"unet": _SD_UNET, "text_encoder": _CLIP_L},
-    "sd2": {
-        "unet": _SD_UNET
-        | {"cross_attention_dim": 1024, "use_linear_projection": True, "attention_head_dim": [5, 10, 20, 20]},
-        "text_encoder": _CLIP_H,
-    },
-    "sdxl": {"unet": _SDXL_UNET, "text_encoder": _CLIP_L, "text_encoder_2": _CLIP_G},
-}
+from sdlora.families.registry import FAMILIES
+from sdlora.families.registry import family as family_entry
 
 
 @dataclass(frozen=True)
@@ -67,9 +34,7 @@ class Topology:
 
 def topology(family: str, configs: Mapping[str, Any] | None = None) -> Topology:
     """The layers of a base model. configs: by root, of models that differ from the published ones in size."""
-    if family not in STANDARD:
-        raise UserError(f"No layers are known for the family {family!r}.", fix=f"Known: {', '.join(STANDARD)}.")
-    known = STANDARD[family]
+    known = family_entry(family).published
     given = {root: _plain(config) for root, config in (configs or {}).items() if root in known and config is not None}
     return _topology(family, json.dumps(known | given, sort_keys=True, default=str))
 
@@ -81,20 +46,21 @@ def _plain(config: Any) -> dict:
 @lru_cache(maxsize=8)
 def _topology(family: str, configs: str) -> Topology:
     parts = json.loads(configs)
-    unet = _unet_shapes(parts.pop("unet"))
+    root = FAMILIES[family].denoiser.root
+    unet = _unet_shapes(parts.pop(root))
     layers = [sum(f"down_blocks.{i}.resnets.{j}.conv1" in unet for j in range(99)) for i in range(99)]
     original = {path: _original(path, layers, unet) for path in unet}
-    shapes = {f"unet.{path}": shape for path, shape in unet.items()}
+    shapes = {f"{root}.{path}": shape for path, shape in unet.items()}
     text = {}
-    for root, config in parts.items():
+    for encoder, config in parts.items():
         own = _text_shapes(config)
-        shapes |= {f"{root}.{path}": shape for path, shape in own.items()}
-        text[root] = {path.replace(".", "_"): f"{root}.{path}" for path in own}
+        shapes |= {f"{encoder}.{path}": shape for path, shape in own.items()}
+        text[encoder] = {path.replace(".", "_"): f"{encoder}.{path}" for path in own}
     return Topology(
         family,
         shapes,
-        {path.replace(".", "_"): f"unet.{path}" for path in unet},
-        {name.replace(".", "_"): f"unet.{path}" for path, name in original.items()},
+        {path.replace(".", "_"): f"{root}.{path}" for path in unet},
+        {name.replace(".", "_"): f"{root}.{path}" for path, name in original.items()},
         text,
     )
 

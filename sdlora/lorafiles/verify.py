@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.errors import UserError
+from sdlora.families.registry import Evidence, family, roots, tell
 from sdlora.lorafiles.names import canonical, from_kohya
 
 _NAME = "sdlora_check"
@@ -25,7 +26,7 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
     outputs without, of the UNet and of each text encoder on fixed random inputs.
 
     models: root -> live model: "unet" (UNet2DConditionModel), "text_encoder" (CLIPTextModel), "text_encoder_2"
-        (CLIPTextModelWithProjection); at least those that learn. With SDXL's models its own loader is used.
+        (CLIPTextModelWithProjection); at least those that learn. The loader is that of their family's pipeline.
     Afterwards models and adapter are as before, also if this raises. The adapter must not be merged.
     Of a DoRA diffusers reads no magnitudes: there the weights are compared that A1111 and its kind make of the file.
     Raises UserError if diffusers can't load the file or the difference is more than rounding.
@@ -86,12 +87,17 @@ def _undisturbed(adapter: Adapter, models: dict[str, nn.Module], loader: type) -
 
 
 def _loader(models: Mapping[str, nn.Module]) -> type:
-    """The loader of the pipeline that has such models: SDXL's or Stable Diffusion's."""
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+    """The loader of the pipeline that has such models."""
+    return family(tell(_evidence(models))).functions().lora_loader()
 
-    unet = models.get("unet")
-    sdxl = "text_encoder_2" in models or getattr(unet, "config", {}).get("addition_embed_type") == "text_time"
-    return StableDiffusionXLLoraLoaderMixin if sdxl else StableDiffusionLoraLoaderMixin
+
+def _evidence(models: Mapping[str, nn.Module]) -> Evidence:
+    """What live models show of their family; without a denoiser, the number of text encoders."""
+    config = getattr(models.get("unet"), "config", {})
+    yield "conditions", config.get("addition_embed_type") or ""
+    yield "text_encoders", 2 if "text_encoder_2" in models else 1
+    yield "text_width", config.get("cross_attention_dim")
+    yield "projections", "linear" if config.get("use_linear_projection") else "convolutions"
 
 
 def _load(path: Path, models: dict[str, nn.Module], loader: type) -> torch.dtype:
@@ -128,7 +134,7 @@ def _quiet() -> Iterator[None]:
 
 def _unload(models: dict[str, nn.Module], loader: type) -> None:
     """The loader asks a pipeline for its models; a class with them is one."""
-    own = {root: models.get(root) for root in ("unet", "text_encoder", "text_encoder_2")}
+    own = {root: models.get(root) for root in (*roots("denoiser"), *roots("text"))}
     type("Pipeline", (loader,), own)().unload_lora_weights()
 
 
@@ -147,14 +153,14 @@ def _output(root: str, model: nn.Module) -> Tensor:
         latents = torch.randn(1, config.in_channels, side, side, generator=draw)
         text = torch.randn(1, 8, config.cross_attention_dim, generator=draw)
         time = torch.tensor([500], device=device)
-        sdxl = config.get("addition_embed_type") == "text_time"
-        more = _size_conditions(config, draw, device, dtype) if sdxl else None
+        sized = config.get("addition_embed_type") == "text_time"
+        more = _size_conditions(config, draw, device, dtype) if sized else None
         output = model(latents.to(device, dtype), time, text.to(device, dtype), added_cond_kwargs=more).sample
         return output.float().cpu()
 
 
 def _size_conditions(config: Mapping, draw: torch.Generator, device: torch.device, dtype: torch.dtype) -> dict:
-    """SDXL's: the second encoder's pooled output (1, d), and sizes and crop (1, 6) in pixels."""
+    """Those of a UNet told sizes: the second encoder's pooled output (1, d), and sizes and crop (1, 6) in pixels."""
     width = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
     pooled = torch.randn(1, width, generator=draw).to(device, dtype)
     sizes = torch.tensor([[1024, 1024, 0, 0, 1024, 1024]], device=device, dtype=dtype)

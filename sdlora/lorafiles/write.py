@@ -13,6 +13,7 @@ from torch import Tensor
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.lora.layer import LoRALayer
 from sdlora.errors import Problem, UserError, explain
+from sdlora.families.registry import roots
 from sdlora.files.intact import write_atomically
 from sdlora.lorafiles.attach import load_into, load_lora, read_lora
 from sdlora.lorafiles.metadata import complete_metadata
@@ -51,7 +52,7 @@ def export_lora(
     """Write the adapter, at scale 1, to ``path`` as safetensors; atomically: the old file, the new or none.
 
     configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of the base's model; the UNet's, and of
-        every text encoder that learns. family: "sd1", "sd2" or "sdxl".
+        every text encoder that learns. family: its name in ``families.registry``.
     container: "kohya" (every tool) or "diffusers" (only diffusers). dtype: of the factors, "fp16", "bf16", "fp32".
     metadata: from ``build_metadata``; the hashes are added here. cover: a picture for the tools' model cards.
     DoRA: only the tools in ``tools.DORA_TOOLS`` read its magnitudes; the others see a plain LoRA.
@@ -104,7 +105,7 @@ def _check_names(layers: Mapping[str, LoRALayer], names: Mapping[str, str]) -> N
     ]
     if len(nameless) > 5:
         problems.append(Problem(f"So it is with {len(nameless) - 5} more."))
-    for root in ("text_encoder", "text_encoder_2"):
+    for root in roots("text"):
         text = [name for name in names if name.startswith(f"{root}.")]
         missing = [name for name in text if name not in layers]
         if missing and len(missing) < len(text):

@@ -7,10 +7,6 @@ import torch
 from diffusers import (
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
-    StableDiffusionInpaintPipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLInpaintPipeline,
-    StableDiffusionXLPipeline,
 )
 from PIL import Image
 from torch import nn
@@ -20,13 +16,6 @@ from sdlora.families.base import BaseInfo
 from sdlora.families.shared.clip_text import TextEncoding, TextReader, on_off
 from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
 from sdlora.lorafiles.attach import merge_into_modules
-
-PIPELINES = {  # (SDXL, inpainting)
-    (False, False): StableDiffusionPipeline,
-    (False, True): StableDiffusionInpaintPipeline,
-    (True, False): StableDiffusionXLPipeline,
-    (True, True): StableDiffusionXLInpaintPipeline,
-}
 
 
 @dataclass(frozen=True)
@@ -73,12 +62,8 @@ def draw(
     device = unet.device
     encodings = list(_encode(base, look, unet, text_encoders, stack))
     vae = load_vae(base, torch.float32).to(device)  # some VAEs overflow in fp16
-    sdxl = base.family == "sdxl"
-    more = {} if sdxl else {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    more |= {"text_encoder_2": None, "tokenizer_2": None} if sdxl else {}
-    pipeline = PIPELINES[sdxl, base.inpainting](
-        vae=vae, text_encoder=None, tokenizer=None, unet=unet, scheduler=make_sampler(base, look.sampler), **more
-    )
+    make = base.spec.functions().pipeline
+    pipeline = make(base.inpainting, vae=vae, unet=unet, scheduler=make_sampler(base, look.sampler))
     pipeline.set_progress_bar_config(disable=True)
     empty = Image.new("RGB", (look.size, look.size), (128, 128, 128))
     everything = Image.new("L", (look.size, look.size), 255)
@@ -106,7 +91,7 @@ def draw(
 
 
 def _pooled(positive: TextEncoding, negative: TextEncoding) -> dict[str, torch.Tensor]:
-    """SDXL's pooled text, in the pipeline's arguments."""
+    """The pooled text, where the family has it, in the pipeline's arguments."""
     if positive.pooled is None:
         return {}
     return {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": negative.pooled}
@@ -131,7 +116,7 @@ def _encode(base, look, unet, text_encoders, stack) -> Iterator[tuple[TextEncodi
         text_encoders = {k: m.to(unet.device) for k, m in load_text_encoders(base, unet.dtype).items()}
         for path, strength in stack:
             merge_into_modules(text_encoders, path, strength)
-    reader = TextReader(tuple(load_tokenizers(base).values()), look.clip_skip, max_chunks=100)
+    reader = TextReader(base.spec, tuple(load_tokenizers(base).values()), look.clip_skip, max_chunks=100)
 
     def encode(text: str) -> TextEncoding:
         return reader.encode(list(text_encoders.values()), reader.tokens([text]).to(unet.device))

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field as PydanticField
 
+from sdlora.families.registry import FAMILIES
 from sdlora.settings.setting import Section, When, setting
 
 # Beside the number a slider of these values; any other number can be typed.
@@ -11,6 +12,8 @@ _HALVES = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 7
 _NEW_LAYERS = When(
     {"adapter.start_from": "unset"}, "the LoRA in adapter.start_from keeps its own layers, ranks and alphas"
 )
+
+_CHOOSES_LAYER = f"like:^(?!({'|'.join(entry.name for entry in FAMILIES.values() if not entry.clip_skip)})$)"
 
 
 # fmt: off
@@ -38,7 +41,7 @@ class Model(Section):
     )
     clip_skip: int = setting(
         1, "Text encoder layer to read, counted from the end; many anime models want 2. SDXL has its own.",
-        label="Clip skip", group="what", ge=1, le=12, when=When({"base.family": "not:sdxl"})
+        label="Clip skip", group="what", ge=1, le=12, when=When({"base.family": _CHOOSES_LAYER})
     )
 
 

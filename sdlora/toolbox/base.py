@@ -8,10 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from sdlora.errors import UserError
+from sdlora.families.registry import Evidence, roots, tell
 from sdlora.lorafiles.keys import canonical_of
 from sdlora.lorafiles.stream import Spec, TensorFile, is_safetensors
 
-PARTS = ("unet", "text_encoder", "text_encoder_2")
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
 # OpenCLIP's text encoders in the original layout: SD 2's, and SDXL's second
@@ -31,7 +31,6 @@ _OPEN_NAMES = {
 _OPEN_REST = re.compile(
     r"(cond_stage_model|conditioner\.embedders\.1)\.model\.(ln_final\.weight|ln_final\.bias|text_projection)", re.ASCII
 )
-_WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 
 
 @dataclass(frozen=True)
@@ -115,14 +114,18 @@ class Checkpoint:
 
     @property
     def family(self) -> str:
-        """ "sd1", "sd2" or "sdxl", by the text's width; where that is unknown, by text encoders and projections."""
+        """The family's name."""
+        return tell(self._evidence())
+
+    def _evidence(self) -> Evidence:
+        """What tells the family: the text's width; where that is unknown, text encoders and projections."""
         for name in self.places:
-            if name.endswith(".attn2.to_k") and (width := self.spec(name).shape[1]) in _WIDTHS:
-                return _WIDTHS[width]
-        if any(name.startswith("text_encoder_2.") for name in self.places):
-            return "sdxl"
+            if name.endswith(".attn2.to_k"):
+                yield "text_width", self.spec(name).shape[1]
+        yield "text_encoders", 2 if any(name.startswith("text_encoder_2.") for name in self.places) else 1
         projections = [name for name in self.places if name.endswith(".proj_in")]
-        return "sd2" if projections and len(self.spec(projections[0]).shape) == 2 else "sd1"
+        linear = projections and len(self.spec(projections[0]).shape) == 2
+        yield "projections", "linear" if linear else "convolutions"
 
     @property
     def quantized(self) -> str:
@@ -144,7 +147,7 @@ def affected(
 
 def _weight_files(folder: Path) -> list[str]:
     found = []
-    for part in PARTS:
+    for part in (*roots("denoiser"), *roots("text")):
         found += sorted(f"{part}/{path.name}" for path in (folder / part).glob("*") if is_safetensors(path))
     return found
 

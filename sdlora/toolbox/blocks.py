@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES
 from sdlora.lorafiles.keys import original_path
 
 _IN, _OUT = [f"IN{n:02}" for n in range(12)], [f"OUT{n:02}" for n in range(12)]
-# A list's length -> the blocks it stands for: 12 and 20 are SDXL's, 17 and 26 those of SD 1 and 2.
+# A list's length -> the blocks it stands for; ``Family.block_lists`` says whose it is.
 LISTS: dict[int, list[str]] = {
     12: ["BASE", "IN04", "IN05", "IN07", "IN08", "MID", *_OUT[:6]],
     17: ["BASE", "IN01", "IN02", "IN04", "IN05", "IN07", "IN08", "MID", *_OUT[3:]],
@@ -23,8 +24,6 @@ LISTS: dict[int, list[str]] = {
     26: ["BASE", *_IN, "MID", *_OUT],
 }
 NAMES = LISTS[26]
-_SDXL_ONLY = (12, 20)
-_TITLES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL"}
 _FIX = (
     "Give BASE, IN00 to IN11, MID, OUT00 to OUT11, a range such as IN05-OUT05 or a pattern such as *attn1*, "
     "each with =NUMBER."
@@ -111,12 +110,13 @@ def check_blocks(names: Iterable[str], family: str, blocks: Sequence[tuple[str, 
     A block that the file has no layers in is no fault: lists name all of them.
     """
     numbers = getattr(blocks, "numbers", 0)
-    if numbers and (numbers in _SDXL_ONLY) != (family == "sdxl"):
-        here = "12 or 20" if family == "sdxl" else "17 or 26"
+    spec = FAMILIES[family]
+    if numbers and numbers not in spec.block_lists:
+        others = " and ".join(other.short for other in FAMILIES.values() if numbers in other.block_lists)
+        here = " or ".join(map(str, spec.block_lists))
         raise UserError(
-            f"--blocks has {numbers} numbers, which are for {'SDXL' if numbers in _SDXL_ONLY else 'SD 1 and SD 2'}; "
-            f"the LoRA is for {_TITLES[family]}.",
-            fix=f"Give {here} numbers, or pairs such as IN04=0.5.",
+            f"--blocks has {numbers} numbers, which are for {others}; the LoRA is for {spec.short}.",
+            fix=f"Give {here} numbers, or pairs such as IN04=0.5." if here else "Give pairs such as IN04=0.5.",
         )
     names = list(names)
     for key, _ in blocks:

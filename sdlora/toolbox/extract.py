@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError
+from sdlora.families.registry import roots
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
-from sdlora.toolbox.base import PARTS, Checkpoint
+from sdlora.toolbox.base import Checkpoint
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
 from sdlora.toolbox.resize import check_targets
 
@@ -99,7 +100,7 @@ def _wanted(new: Checkpoint, old: Checkpoint, convolutions: bool) -> list[str]:
         for name in old.places
         if name in new.places and (_ATTENTION.search(name) or (convolutions and _CONVOLUTION.search(name)))
     ]
-    return [name for root in PARTS for name in names if name.startswith(f"{root}.")]
+    return [name for root in roots() for name in names if name.startswith(f"{root}.")]
 
 
 def _difference(new: Checkpoint, old: Checkpoint, name: str) -> Tensor:

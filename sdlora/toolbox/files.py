@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
+from sdlora.families.registry import FAMILIES
 from sdlora.files.paths import last_part
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
@@ -20,8 +21,8 @@ from sdlora.lorafiles.keys import kernel_of, kohya_name
 from sdlora.lorafiles.metadata import add_hashes
 from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile
+from sdlora.lorafiles.readers.cards import broken_keys, with_base
 from sdlora.lorafiles.stream import Spec, TensorFile, header_bytes, write_tensors
-from sdlora.toolbox.metarules import broken_keys, with_base
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 CONTAINERS = ("kohya", "diffusers")
@@ -189,12 +190,6 @@ def _named(
 
 # ---- metadata
 
-_BASES = {
-    "sd1": ("stable-diffusion-v1/lora", "diffusers"),
-    "sd2": ("stable-diffusion-v2-512/lora", "diffusers"),
-    "sdxl": ("stable-diffusion-xl-v1-base/lora", "https://github.com/Stability-AI/generative-models"),
-}
-
 
 def derived_metadata(
     modules: Mapping[str, Factors],
@@ -212,15 +207,15 @@ def derived_metadata(
     kept = {
         key: value for key, value in source.items() if not key.startswith(_OF_ONE_FILE) and not _first_trainers(key)
     }
-    architecture, implementation = _BASES[family]
+    labels = FAMILIES[family].labels
     linear = [down for down, _, _ in modules.values() if down.shape[2:].numel() == 1]
     ranks = Counter(max(down.shape[0], 2) for down in linear or [down for down, _, _ in modules.values()])
     alphas = _alphas(modules)
     rank = ranks.most_common(1)[0][0] if ranks else 0
     made = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": architecture,
-        "modelspec.implementation": implementation,
+        "modelspec.architecture": labels.architecture,
+        "modelspec.implementation": labels.implementation,
     }
     made |= {key: kept[key] for key in made if key in kept and _agrees(key, kept[key], family)}
     made = with_base(made | {key: kept[key] for key in ("ss_base_model_version",) if key in kept}, family)
@@ -264,10 +259,7 @@ def _first_trainers(key: str) -> bool:
 
 def _agrees(key: str, value: str, family: str) -> bool:
     """A v-prediction base keeps its more precise name; a name of another family does not stay."""
-    if key == "modelspec.architecture":
-        starts = {"sd1": "stable-diffusion-v1", "sd2": "stable-diffusion-v2", "sdxl": "stable-diffusion-xl"}
-        return value.startswith(starts[family])
-    return False
+    return key == "modelspec.architecture" and FAMILIES[family].shows("architecture", value)
 
 
 # ---- hashes

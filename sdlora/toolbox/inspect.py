@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.beside import words_for
 from sdlora.lorafiles.changes import by_output
 from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile, look, read_lora
+from sdlora.lorafiles.readers.cards import metadata_faults
 from sdlora.lorafiles.readers.tools import tool_table
 from sdlora.lorafiles.stream import TensorFile, shown_bytes
 from sdlora.lorafiles.topology import topology
 from sdlora.toolbox.files import file_hashes
-from sdlora.toolbox.metarules import metadata_faults
 
 _LONG = ("ssmd_cover_images", "modelspec.thumbnail", "sdlora_settings", "ss_tag_frequency", "ss_bucket_info")
 _TINY, _LARGE = 6e-8, 6e4  # what fp16 holds
@@ -189,7 +190,7 @@ def _configs(base: Path | str | None) -> dict[str, Any] | None:
     from sdlora.families.base import inspect_base
 
     info = inspect_base(str(base))
-    return {root: info.config(root) for root in ("unet", *info.text_encoders)}
+    return {root: info.config(root) for root in (info.denoiser, *info.text_encoders)}
 
 
 def _tools(file: TensorFile, lora: LoraFile, configs: dict[str, Any] | None) -> dict[str, str]:
@@ -214,7 +215,7 @@ def _about_names(lora: LoraFile) -> list[str]:
         found.append("Its keys are diffusers' own, of which other programs load a part or nothing (see above).")
         found[-1] += " `sdlora convert` mends that."
     prefixes = {key.split("_text_model")[0] for keys in lora.layout.keys.values() for key in keys.values()}
-    if lora.family != "sdxl" and "lora_te1" in prefixes:
+    if "lora_te1_" not in FAMILIES[lora.family].prefixes.values() and "lora_te1" in prefixes:
         found.append("It has lora_te1_ keys for one text encoder: kohya's tools and InvokeAI drop them.")
     for root, names in _by_root(lora).items():
         if root != "unet":

@@ -6,9 +6,9 @@ from pathlib import Path
 from sdlora.errors import Problem, UserError
 from sdlora.files.paths import last_part
 from sdlora.lorafiles.read import LoraFile, look
+from sdlora.lorafiles.readers.cards import broken_keys, seen_as, with_base
 from sdlora.lorafiles.stream import TensorFile, TensorWriter, header_bytes
 from sdlora.toolbox.files import Result, model_hashes, output_path
-from sdlora.toolbox.metarules import broken_keys, seen_as, with_base
 
 _COMPUTED = ("sshs_model_hash", "sshs_legacy_hash")
 _SORTED_BY = ("ss_base_model_version", "ss_v2")  # what A1111 goes by

@@ -49,11 +49,11 @@ class Latents(LatentCache):
 
 
 class TextStore:
-    """Text-encoder outputs on disk: hidden states and, for SDXL, pooled embeddings."""
+    """Text-encoder outputs on disk: hidden states and, where the family has them, pooled embeddings."""
 
-    def __init__(self, folder: Path, identity: str, sdxl: bool):
+    def __init__(self, folder: Path, identity: str, has_pooled: bool):
         self.hidden, self.pooled = TextCache(folder, identity), TextCache(folder, identity + ", pooled")
-        self.sdxl = sdxl
+        self.has_pooled = has_pooled
         self.renew: Callable[[str], None] | None = None  # encodes one text again
         self.notes: list[str] = []  # what was found wrong since somebody last looked
 
@@ -63,12 +63,12 @@ class TextStore:
         return self.hidden.damaged | self.pooled.damaged
 
     def has(self, text: str) -> bool:
-        return self.hidden.get(text) is not None and (not self.sdxl or self.pooled.get(text) is not None)
+        return self.hidden.get(text) is not None and (not self.has_pooled or self.pooled.get(text) is not None)
 
     def put(self, text: str, encoding: TextEncoding) -> None:
         """encoding: of this text alone (B = 1)."""
         self.hidden.put(text, encoding.hidden[0])
-        if self.sdxl:
+        if self.has_pooled:
             self.pooled.put(text, encoding.pooled[0])
 
     def batch(self, texts: Sequence[str]) -> TextEncoding:
@@ -83,7 +83,7 @@ class TextStore:
                 raise UserError(f"The cached text of {text[:60]!r} is gone or damaged.", fix="Start again to renew it.")
             self.renew(text)
             self.notes.append(f"The cached text of {text[:60]!r} was gone or damaged; it has been made again.")
-        return TextEncoding(self.hidden.get(text)[None], self.pooled.get(text)[None] if self.sdxl else None)
+        return TextEncoding(self.hidden.get(text)[None], self.pooled.get(text)[None] if self.has_pooled else None)
 
 
 def cache_latents(items: list[Item], base: BaseInfo, folder: Path, flip: bool, device) -> Iterator[Event | Latents]:
@@ -129,7 +129,7 @@ def cache_texts(
 ) -> Iterator[Event | TextStore]:
     """The same for text encoders that are not trained. ``stack``: LoRA files merged into them first."""
     how = (dtype, reader.clip_skip, reader.max_chunks, reader.weighted, [(content_hash(Path(p)), s) for p, s in stack])
-    store = TextStore(folder, f"{encoder_identity(base, folder)}-{how}", reader.sdxl)
+    store = TextStore(folder, f"{encoder_identity(base, folder)}-{how}", reader.pooled)
     missing = [text for text in dict.fromkeys(["", *texts]) if not store.has(text)]  # "" fills up shorter texts
     if store.damaged:
         yield Warned(f"Damaged entries of the text cache are made again: {len(store.damaged)}.")

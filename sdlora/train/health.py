@@ -18,6 +18,7 @@ from torch import Tensor
 from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Problem
 from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
+from sdlora.families.registry import kohya_prefixes, parts
 
 PACE = 10  # steps with a learning rate between two looks at the factors
 FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number
@@ -27,7 +28,7 @@ ABOVE = 3.0  # times the lowest loss of the first WINDOW steps
 WORSE = 2.0  # times the first validation loss: its images and noise are the same each time
 GROWN, BURST = 2.0, 100.0  # times the size of the weight that a layer changes: half of all layers, any one of them
 FAINT = 1e-5  # of the size of the weight: half precision rounds away what is 50 times as much
-PARTS = {"unet": "UNet", "text_encoder": "text encoder", "text_encoder_2": "second text encoder"}
+PARTS = {part.root: part.title for part in parts()}
 RATES = {"unet": "train.lr"}
 TOO_FAST = "Usually train.lr is too high, and the LoRA is ruined; stop, and train again with a tenth of it."
 TOO_SLOW = "Usually train.lr or adapter.alpha is far too small, the steps are too few, or nothing is learnt at all."
@@ -237,11 +238,7 @@ def _idle_layers(path: Path, root: str) -> tuple[int, int]:
 
     A layer with a magnitude (DoRA) acts without them.
     """
-    starts = {
-        "unet": ("lora_unet_", "unet."),
-        "text_encoder": ("lora_te_", "lora_te1_", "text_encoder."),
-        "text_encoder_2": ("lora_te2_", "text_encoder_2."),
-    }.get(root, (root,))
+    starts = (f"{root}.", *(prefix for prefix, owner in kohya_prefixes().items() if owner == root))
     idle, names = set(), set()
     with safe_open(path, framework="pt") as file:
         keys = [key for key in file.keys() if key.startswith(starts)]  # noqa: SIM118 (no dict)

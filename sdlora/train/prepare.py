@@ -48,7 +48,7 @@ def base_of(settings: Settings) -> BaseInfo:
 def reader_of(settings: Settings, base: BaseInfo, weighted: bool) -> TextReader:
     """How captions (or, with their weights, prompts) are read for this base."""
     tokenizers = tuple(load_tokenizers(base).values())
-    return TextReader(tokenizers, settings.model.clip_skip, max(1, settings.data.max_tokens // 75), weighted)
+    return TextReader(base.spec, tokenizers, settings.model.clip_skip, max(1, settings.data.max_tokens // 75), weighted)
 
 
 @dataclass
@@ -71,7 +71,9 @@ class Trainee:
     @property
     def configs(self) -> dict[str, Mapping]:
         """Configurations of the parts that learn, for the names in the file."""
-        return {root: self.base.config(root) for root in ("unet", *self.base.text_encoders) if self.learns(root)}
+        return {
+            root: self.base.config(root) for root in (self.base.denoiser, *self.base.text_encoders) if self.learns(root)
+        }
 
     def learns(self, root: str) -> bool:
         return bool(self.adapter.parameters_of(root))
@@ -83,21 +85,14 @@ class Trainee:
     def predict(
         self, noisy: Tensor, timesteps: Tensor, text: Tokens | TextEncoding, sizes: Tensor, masked: Tensor | None = None
     ) -> Tensor:
-        """The UNet's output (B, 4, h, w) for scaled latents, timesteps and ``text_input``.
+        """The UNet's output (B, C, h, w) for scaled latents, timesteps and ``text_input``.
 
-        sizes: (B, 6) as ``text.time_ids`` gives them, used by SDXL. masked: (B, 5, h, w) mask and masked picture, for
-        inpainting models.
+        sizes: (B, 6) as ``clip_text.time_ids`` gives them, for families that are told them. masked: (B, C + 1, h, w)
+        mask and masked picture, for inpainting models.
         """
         if isinstance(text, Tokens):
             text = self.reader.encode(list(self.text_encoders.values()), text)
-        more = {}
-        if self.base.family == "sdxl":
-            # Sizes stay float32 until the UNet has embedded them: bf16 would make 1336 of 1333 pixels.
-            sizes = sizes.to(noisy.device, torch.float32)
-            more["added_cond_kwargs"] = {"text_embeds": text.pooled.to(noisy.dtype), "time_ids": sizes}
-        if masked is not None:
-            noisy = torch.cat([noisy, masked.to(noisy)], dim=1)
-        return self.unet(noisy, timesteps, text.hidden.to(noisy.dtype), **more).sample
+        return self.base.spec.functions().predict(self.unet, noisy, timesteps, text, sizes, masked)
 
 
 def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype) -> Trainee:
@@ -128,7 +123,7 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
         text_cache=text_cache,
         adapter=adapter,
         alphas_cumprod=load_scheduler(base).alphas_cumprod.float(),
-        scaling_factor=base.config("vae").get("scaling_factor", 0.18215),
+        scaling_factor=base.config("vae").get("scaling_factor", base.spec.latent.scale),
     )
 
 

@@ -10,8 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from sdlora.adapters.inject import inject
 from sdlora.adapters.targets import UNET_SETS, target_patterns
 from sdlora.errors import UserError
+from sdlora.families.shared.unet_paths import unet_paths
 from sdlora.lorafiles.names import canonical, file_names, from_kohya
-from sdlora.lorafiles.unet_paths import unet_paths
 
 DROPPED_BY_KOHYA = ("conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2")
 SHAPES = {

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES
 from sdlora.files.paths import last_part
 from sdlora.lorafiles.metadata import add_hashes, build_metadata, complete_metadata, count_tags
 from sdlora.lorafiles.names import file_names
-from sdlora.lorafiles.topology import STANDARD
 from sdlora.settings import dump_settings, make_settings, without_paths
 
 SETTINGS = make_settings(
@@ -218,7 +218,7 @@ def test_a_cover_that_is_no_picture():
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
 def test_the_header_stays_below_a_million_bytes_at_full_size(family):
     """Every layer of the largest files, long captions with signs that take room, long prompts, and a noisy cover."""
-    names = file_names(family, STANDARD[family]).values()
+    names = file_names(family, FAMILIES[family].published).values()
     parts = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
     tensors = {f"{name}.{part}": torch.zeros(1) for name in names for part in parts}
     tags = {f'"quoted" \\ caption {i} ' + "ü" * 200: 1 for i in range(5000)} | {"often": 99}

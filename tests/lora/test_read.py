@@ -12,9 +12,9 @@ from small_models import SD2, SDXL, make_text_encoder, make_unet
 
 from sdlora.adapters.inject import inject
 from sdlora.errors import UserError
+from sdlora.families.shared.unet_paths import unet_paths
 from sdlora.lorafiles.attach import load_into, load_lora, merge_into_modules, read_lora, survey
 from sdlora.lorafiles.keys import canonical_of, kohya_name, original_path, sort_keys
-from sdlora.lorafiles.unet_paths import unet_paths
 
 TO_Q = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TO_OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_out.0"

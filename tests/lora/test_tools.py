@@ -10,8 +10,9 @@ from small_models import make_models, randomise
 from sdlora.adapters.inject import inject
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES as ENTRIES
 from sdlora.lorafiles.readers.tools import TOOLS, check_tools, tool_table
-from sdlora.lorafiles.topology import STANDARD, topology
+from sdlora.lorafiles.topology import topology
 from sdlora.lorafiles.write import export_lora
 
 ALL = set(TOOLS)
@@ -285,7 +286,7 @@ def test_a_layer_selection_that_invokeai_can_not_place():
 
 
 def test_full_size_tables_match_the_published_models():
-    counts = {family: topology(family) for family in STANDARD}
+    counts = {family: topology(family) for family in ENTRIES}
     assert {f: len(t.shapes) for f, t in counts.items()} == {
         "sd1": 192 + 86 + 4 + 72, "sd2": 192 + 86 + 4 + 138, "sdxl": 722 + 66 + 6 + 72 + 192,
     }  # fmt: skip

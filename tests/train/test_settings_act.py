@@ -287,7 +287,7 @@ CASES = [
 
 # Settings that are not to change the weights, each with the reason or the place of its test.
 ELSEWHERE = {
-    "model.revision": "which files of a hub id: tests/models/test_hub.py",
+    "model.revision": "which files of a hub id: tests/families/test_hub.py",
     "data.cache": "where, not what",
     "train.device": "where, not what: tests/pictures/test_same.py and docs",
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",

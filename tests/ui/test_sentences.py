@@ -17,6 +17,7 @@ ROOMS = (
     "settings", "check", "runs", "files", "data", "families", "adapters", "lorafiles", "train", "pictures", "foreign",
 )  # fmt: skip
 ALONE = ("errors",)
+TOOLBOX = (ROOT / "sdlora/lorafiles/readers/cards.py",)  # what it alone says
 FUNCTIONS = {
     "commands/shared/terminal": ("_follow",),
     "commands/train": ("run",),
@@ -94,7 +95,7 @@ def reads(found: str) -> bool:
 
 
 def trees() -> Iterator[tuple[Path, ast.AST]]:
-    rooms = [path for room in ROOMS for path in sorted((ROOT / "sdlora" / room).rglob("*.py"))]
+    rooms = [path for room in ROOMS for path in sorted((ROOT / "sdlora" / room).rglob("*.py")) if path not in TOOLBOX]
     for path in [*rooms, *(ROOT / "sdlora" / f"{name}.py" for name in (*ALONE, *FUNCTIONS))]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         chosen = FUNCTIONS.get(path.relative_to(ROOT / "sdlora").with_suffix("").as_posix())

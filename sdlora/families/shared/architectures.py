@@ -1,4 +1,4 @@
-"""The configurations of SD 1, SD 2 and SDXL, with the sizes taken from the shapes of a checkpoint's weights.
+"""The configurations of UNets, VAEs and text encoders, with the sizes taken from the shapes of a checkpoint's weights.
 
 What shapes cannot tell (attention heads, activations, scaling factors, noise schedule) is from the models' published
 configuration files; all sizes of the published models come out as published.
@@ -6,8 +6,10 @@ configuration files; all sizes of the published models come out as published.
 
 from collections.abc import Mapping
 
+from sdlora.families.family import Family, Part
+
 Shapes = Mapping[str, tuple[int, ...]]
-HEAD = 64  # channels per attention head, in SD 2's and SDXL's UNets and in all three text encoders
+HEAD = 64  # channels per attention head, in the UNets with linear projections and in all text encoders
 
 
 def _count(shapes: Shapes, start: str) -> int:
@@ -15,8 +17,9 @@ def _count(shapes: Shapes, start: str) -> int:
     return len({name[len(start) :].split(".")[0] for name in shapes if name.startswith(start)})
 
 
-def unet(family: str, shapes: Shapes, sample_size: int, pooled: int) -> dict:
-    """UNet2DConditionModel's configuration. pooled: width of SDXL's pooled text (1280)."""
+def unet(family: Family, shapes: Shapes, sample_size: int, pooled: int) -> dict:
+    """UNet2DConditionModel's configuration. pooled: width of the pooled text (SDXL: 1280)."""
+    published = family.published[family.denoiser.root]
     widths, depths, layers = _unet_levels(shapes)
     crossing = next((n for n in sorted(shapes) if n.endswith("attn2.to_k.weight")), "attn2.to_k.weight")
     config = {
@@ -31,10 +34,10 @@ def unet(family: str, shapes: Shapes, sample_size: int, pooled: int) -> dict:
         "up_block_types": ["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)],
         "norm_num_groups": 32,
         # diffusers' historical name: these are numbers of heads.
-        "attention_head_dim": 8 if family == "sd1" else [max(1, width // HEAD) for width in widths],
-        "use_linear_projection": family != "sd1",
+        "attention_head_dim": [max(1, width // HEAD) for width in widths] if "attention_head_dim" in published else 8,
+        "use_linear_projection": published.get("use_linear_projection", False),
     }
-    if family == "sdxl":
+    if published.get("addition_embed_type") == "text_time":
         embedded = shapes["label_emb.0.0.weight"][1]
         config |= {
             "transformer_layers_per_block": [depth or 1 for depth in depths],
@@ -61,8 +64,18 @@ def _unet_levels(shapes: Shapes) -> tuple[list[int], list[int], int]:
     return widths, depths, resnets[0]
 
 
-def vae(family: str, shapes: Shapes) -> dict:
+def vae(family: Family, shapes: Shapes) -> dict:
     """AutoencoderKL's configuration; ``shapes`` in the original or in diffusers' spelling, without a prefix."""
+    return vae_sizes(shapes) | {
+        "norm_num_groups": 32,
+        "sample_size": family.resolution,
+        "scaling_factor": family.latent.scale,
+        "force_upcast": True,
+    }
+
+
+def vae_sizes(shapes: Shapes) -> dict:
+    """That part of it which the shapes tell, whatever the family."""
     level = "encoder.down." if any(name.startswith("encoder.down.") for name in shapes) else "encoder.down_blocks."
     block = "block" if level == "encoder.down." else "resnets"
     levels = _count(shapes, level)
@@ -76,47 +89,41 @@ def vae(family: str, shapes: Shapes) -> dict:
         "in_channels": shapes["encoder.conv_in.weight"][1],
         "out_channels": shapes["decoder.conv_out.weight"][0],
         "latent_channels": shapes["decoder.conv_in.weight"][1],
-        "norm_num_groups": 32,
-        "sample_size": 1024 if family == "sdxl" else 512,
-        "scaling_factor": 0.13025 if family == "sdxl" else 0.18215,
-        "force_upcast": True,
     }
 
 
-def text_encoder(family: str, part: str, shapes: Shapes) -> dict:
+def text_encoder(part: Part, shapes: Shapes) -> dict:
     """CLIPTextConfig's fields for CLIP ViT-L (SD 1, SDXL's first), OpenCLIP-H (SD 2) or bigG (SDXL's second)."""
-    open_clip = family == "sd2" or part == "text_encoder_2"
-    if open_clip:
+    if part.open_clip:
         layers, inner = _count(shapes, "transformer.resblocks."), "transformer.resblocks.0.mlp.c_fc.weight"
         words, places = shapes["token_embedding.weight"], shapes["positional_embedding"]
-        # SD 2 was trained on the last layer but one of 24: the last is in the file and is not used.
-        layers = min(layers, 23) if family == "sd2" else layers
+        layers = min(layers, part.layers)
     else:
         start = "text_model." if "text_model.final_layer_norm.weight" in shapes else ""
         layers, inner = _count(shapes, f"{start}encoder.layers."), f"{start}encoder.layers.0.mlp.fc1.weight"
         words = shapes[f"{start}embeddings.token_embedding.weight"]
         places = shapes[f"{start}embeddings.position_embedding.weight"]
     width = words[1]
-    projection = shapes.get("text_projection", (width, width))[1] if part == "text_encoder_2" else width
+    projection = shapes.get("text_projection", (width, width))[1] if part.projected else width
     return {
-        "architectures": ["CLIPTextModelWithProjection" if part == "text_encoder_2" else "CLIPTextModel"],
+        "architectures": ["CLIPTextModelWithProjection" if part.projected else "CLIPTextModel"],
         "vocab_size": words[0],
         "hidden_size": width,
         "intermediate_size": shapes[inner][0],
         "num_hidden_layers": layers,
         "num_attention_heads": max(1, width // HEAD),
         "max_position_embeddings": places[0],
-        "hidden_act": "gelu" if open_clip else "quick_gelu",
+        "hidden_act": "gelu" if part.open_clip else "quick_gelu",
         "layer_norm_eps": 1e-5,
         "projection_dim": projection,
         "bos_token_id": words[0] - 2,
         "eos_token_id": words[0] - 1,
-        "pad_token_id": 0 if open_clip else words[0] - 1,
+        "pad_token_id": 0 if part.open_clip else words[0] - 1,
     }
 
 
 def scheduler(prediction: str, zero_snr: bool) -> dict:
-    """DDIMScheduler's: the noise schedule that all three families were trained with."""
+    """DDIMScheduler's: the noise schedule that SD 1, SD 2 and SDXL were trained with."""
     return {
         "_class_name": "DDIMScheduler",
         "num_train_timesteps": 1000,

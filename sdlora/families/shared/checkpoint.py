@@ -12,19 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdlora.errors import Problem
+from sdlora.families.family import Family, Part
+from sdlora.families.registry import FAMILIES, Evidence, prefixes, tell
 from sdlora.families.shared import architectures
 from sdlora.families.shared.header import Header, dtype_word, numbers, quantised
 
 UNET = "model.diffusion_model."
-VAE = ("first_stage_model.", "vae.")
-CLIP_L = ("cond_stage_model.transformer.", "conditioner.embedders.0.transformer.")
-OPEN_CLIP = ("cond_stage_model.model.", "conditioner.embedders.1.model.")
-PREFIXES = {
-    "unet": (UNET,),
-    "vae": VAE,
-    "text_encoder": (*CLIP_L, OPEN_CLIP[0]),
-    "text_encoder_2": OPEN_CLIP[1:],
-}
+EMBEDDING = UNET + "label_emb.0.0.weight"  # of the pooled text and the sizes
 # A v-prediction UNet's last attention norm has larger biases than an epsilon UNet's; ComfyUI tells SD 2 files so.
 TELLTALE, TELLTALE_SPREAD = UNET + "output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09
 # Marker tensors are lost in merges; makers of v-prediction models mostly say it in the file's name.
@@ -61,9 +55,14 @@ class Facts:
     hint: str = ""
 
 
+def _spelled(part: Part) -> str:
+    """ "text encoder", "text encoder 2"."""
+    return part.root.replace("_", " ")
+
+
 def names_of(names: Iterable[str], part: str) -> list[str]:
     """The keys of one part ("unet", "vae", "text_encoder", "text_encoder_2"); EMA copies are no part."""
-    return [name for name in names if name.startswith(PREFIXES[part])]
+    return [name for name in names if name.startswith(prefixes(part))]
 
 
 def problems(header: Header, file: str) -> list[Problem]:
@@ -79,22 +78,22 @@ def problems(header: Header, file: str) -> list[Problem]:
         return found
     if kind := quantised(header):
         wrong(f"holds {kind} weights, which can't be trained on", "Choose the fp16 or fp32 file of this model.")
-    family = family_of(header)
+    family = FAMILIES[family_of(header)]
     if any(name.startswith("edm_") for name in tensors):
         wrong("is an EDM model (as Playground 2.5 and CosXL are), with another noise schedule")
-    for part in ("text_encoder", "text_encoder_2")[: 2 if family == "sdxl" else 1]:
-        if not names_of(tensors, part):
-            wrong(f"holds no {part.replace('_', ' ')}", "Choose a whole checkpoint, or a diffusers folder.")
+    for part in family.text_encoders:
+        if not names_of(tensors, part.root):
+            wrong(f"holds no {_spelled(part)}", "Choose a whole checkpoint, or a diffusers folder.")
     channels = header.shape(UNET + "input_blocks.0.0.weight")[1]
     if channels not in (4, 9):
         wrong(f"has a UNet of {channels} input channels; text-to-image has 4, inpainting 9")
     if not found:
         try:
-            config(header, family, "unet", "epsilon", False)
-            for part in ("text_encoder", "text_encoder_2")[: 2 if family == "sdxl" else 1]:
-                words = config(header, family, part, "epsilon", False)["vocab_size"]
+            config(header, family.name, family.denoiser.root, "epsilon", False)
+            for part in family.text_encoders:
+                words = config(header, family.name, part.root, "epsilon", False)["vocab_size"]
                 if words != VOCABULARY:
-                    wrong(f"has a {part.replace('_', ' ')} of {words} words; CLIP's has {VOCABULARY}")
+                    wrong(f"has a {_spelled(part)} of {words} words; CLIP's has {VOCABULARY}")
         except (KeyError, IndexError, ValueError):
             wrong("names its weights like Stable Diffusion, but lacks some or has others than its architecture")
     return found
@@ -106,7 +105,7 @@ def _other_kind(header: Header) -> tuple[str, str] | None:
     if len(header.shape(UNET + "input_blocks.0.0.weight")) == 4:
         if any(name.startswith("conditioner.embedders.0.model.") for name in names):
             return "the SDXL refiner", "Choose the SDXL base model."
-        if family_of(header) == "sdxl" and not any(name.startswith("conditioner.") for name in names):
+        if EMBEDDING in names and not any(name.startswith("conditioner.") for name in names):
             if any(name.startswith("cond_stage_model.") for name in names):
                 return "an unCLIP or upscaling model, whose UNet takes an embedding of its own", CHOOSE
             return "an SDXL UNet without its text encoders", CHOOSE
@@ -126,31 +125,37 @@ def is_vae(names: Iterable[str]) -> bool:
     return {"encoder.conv_in.weight", "decoder.conv_in.weight"} <= there
 
 
-def family_of(header: Header) -> str:
-    """SDXL by the embedding of its pooled text, SD 2 by its linear projections, else SD 1."""
-    if UNET + "label_emb.0.0.weight" in header.tensors:
-        return "sdxl"
+def evidence(header: Header) -> Evidence:
+    """What tells the family: the embedding of a pooled text, else the kind of the transformers' projections."""
+    if EMBEDDING in header.tensors:
+        yield "conditions", "text_time"
     projection = next((n for n in header.tensors if n.startswith(UNET) and n.endswith(".proj_in.weight")), "")
-    return "sd2" if len(header.shape(projection)) == 2 else "sd1"
+    yield "projections", "linear" if len(header.shape(projection)) == 2 else "convolutions"
+
+
+def family_of(header: Header) -> str:
+    """The family's name."""
+    return tell(evidence(header))
 
 
 def facts(path: Path, header: Header) -> Facts:
     """Family, prediction, schedule and resolution of a file without ``problems``."""
     family = family_of(header)
-    prediction, evidence = _stated(header)
+    spec = FAMILIES[family]
+    prediction, stated_by = _stated(header)
     hint, zero_snr = "", "ztsnr" in header.tensors
     if not prediction:
-        plain_sd2 = family == "sd2" and header.shape(UNET + "input_blocks.0.0.weight")[1] == 4
-        prediction, zero_snr, hint = guess(path.stem, _v_biases(path, header) if plain_sd2 else None, zero_snr)
+        plain = header.shape(UNET + "input_blocks.0.0.weight")[1] == spec.latent.channels
+        v_biases = _v_biases(path, header) if spec.both_predictions and plain else None
+        prediction, zero_snr, hint = guess(path.stem, v_biases, zero_snr)
     size = re.match(r"(\d+)x\d+$", header.metadata.get("modelspec.resolution", ""))
-    default = {"sd1": 512, "sd2": 768 if prediction == "v_prediction" else 512, "sdxl": 1024}[family]
     return Facts(
         family=family,
         prediction=prediction,
         zero_snr=zero_snr,
-        resolution=int(size[1]) if size and 64 <= int(size[1]) <= 4096 else default,
-        precision=dtype_word({header.tensors[name][0] for name in names_of(header.tensors, "unet")}),
-        evidence=evidence,
+        resolution=int(size[1]) if size and 64 <= int(size[1]) <= 4096 else spec.side(prediction),
+        precision=dtype_word({header.tensors[name][0] for name in names_of(header.tensors, spec.denoiser.root)}),
+        evidence=stated_by,
         hint=hint,
     )
 
@@ -201,17 +206,22 @@ def config(header: Header, family: str, part: str, prediction: str, zero_snr: bo
         return architectures.scheduler(prediction, zero_snr)
     if part == "vae":
         return vae_config(header, family)
-    shapes = strip(header, part)
-    if part == "unet":
-        size = {"sd1": 512, "sd2": 768 if prediction == "v_prediction" else 512, "sdxl": 1024}[family]
-        pooled = header.shape(OPEN_CLIP[1] + "text_projection")
-        return architectures.unet(family, shapes, size // factor(header), pooled[1] if pooled else 0)
-    return architectures.text_encoder(family, part, shapes)
+    shapes, spec = strip(header, part), FAMILIES[family]
+    if part == spec.denoiser.root:
+        return architectures.unet(spec, shapes, spec.side(prediction) // factor(header), _pooled_width(header, spec))
+    return architectures.text_encoder(spec.part(part), shapes)
+
+
+def _pooled_width(header: Header, spec: Family) -> int:
+    """Width of the pooled text that the denoiser takes; 0 without one."""
+    projected = [part for part in spec.text_encoders if part.projected]
+    shapes = [header.shape(f"{prefix}text_projection") for part in projected for prefix in part.prefixes]
+    return next((shape[1] for shape in shapes if shape), 0)
 
 
 def vae_config(header: Header, family: str) -> dict:
     """The configuration of the VAE in a checkpoint or in a file of its own, original or diffusers spelling."""
-    return architectures.vae(family, vae_shapes(header))
+    return architectures.vae(FAMILIES[family], vae_shapes(header))
 
 
 def vae_shapes(header: Header) -> dict[str, tuple[int, ...]]:
@@ -221,7 +231,7 @@ def vae_shapes(header: Header) -> dict[str, tuple[int, ...]]:
 
 def strip(header: Header, part: str) -> dict[str, tuple[int, ...]]:
     """Shapes of a part by their names without the prefix."""
-    expression = re.compile("|".join(re.escape(prefix) for prefix in PREFIXES[part]))
+    expression = re.compile("|".join(re.escape(prefix) for prefix in prefixes(part)))
     tensors: Mapping = header.tensors
     return {name[m.end() :]: tensors[name][1] for name in tensors if (m := expression.match(name))}
 
@@ -229,4 +239,4 @@ def strip(header: Header, part: str) -> dict[str, tuple[int, ...]]:
 def factor(header: Header) -> int:
     """Pixels per latent: 8, whatever the file lacks."""
     shapes = strip(header, "vae")
-    return 2 ** (len(architectures.vae("sd1", shapes)["block_out_channels"]) - 1) if shapes else 8
+    return 2 ** (len(architectures.vae_sizes(shapes)["block_out_channels"]) - 1) if shapes else 8

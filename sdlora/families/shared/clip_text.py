@@ -1,4 +1,4 @@
-"""Texts to what the UNet is conditioned on: tokens, hidden states and, for SDXL, the pooled embedding."""
+"""Texts to what the denoiser is conditioned on: tokens, hidden states and, in some families, the pooled embedding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sdlora.families.family import Family
 from sdlora.families.shared.prompts import Chunk, chunks
 
 
@@ -21,7 +22,7 @@ class Tokens(NamedTuple):
 
 
 class TextEncoding(NamedTuple):
-    """hidden: (B, chunks · length, d), the encoders' states side by side. pooled: (B, d2) of SDXL, else None."""
+    """hidden: (B, chunks · length, d), the encoders' states side by side. pooled: (B, d2) where the family has it."""
 
     hidden: Tensor
     pooled: Tensor | None = None
@@ -34,19 +35,21 @@ class TextEncoding(NamedTuple):
 class TextReader:
     """How texts are read, by training and by test pictures alike.
 
-    tokenizers: one for each text encoder, in order; two of them mean SDXL. clip_skip: 1 takes the last layer, 2 the one
-    before (A1111's counting); SDXL always takes the second to last of both encoders, without the final norm.
-    max_chunks: longer texts are cut after so many chunks of 75 tokens. weighted: read (word:1.2) and BREAK.
+    tokenizers: one for each of the family's text encoders, in order. clip_skip: 1 takes the last layer, 2 the one
+    before (A1111's counting), in families that have the choice. max_chunks: longer texts are cut after so many chunks
+    of 75 tokens. weighted: read (word:1.2) and BREAK.
     """
 
+    family: Family
     tokenizers: tuple
     clip_skip: int = 1
     max_chunks: int = 3
     weighted: bool = True
 
     @property
-    def sdxl(self) -> bool:
-        return len(self.tokenizers) == 2
+    def pooled(self) -> bool:
+        """Do its encodings have a pooled text?"""
+        return self.family.pooled
 
     @property
     def room(self) -> int:
@@ -83,22 +86,16 @@ class TextReader:
 
     def encode(self, encoders: Sequence[nn.Module], tokens: Tokens) -> TextEncoding:
         """Run the encoders, which may be learning: gradients flow. ``tokens`` on the encoders' device."""
+        text_state = self.family.functions().text_state
         states, pooled = [], None
         for encoder, ids, weights in zip(encoders, tokens.ids, tokens.weights, strict=True):
             batch, count, length = ids.shape
-            plain = not self.sdxl and self.clip_skip == 1
-            output = encoder(ids.flatten(0, 1), output_hidden_states=not plain)
-            if self.sdxl:
-                state = output.hidden_states[-2]
-                pooled = getattr(output, "text_embeds", None)  # the second encoder's, of the first chunk
-            elif plain:
-                state = output.last_hidden_state
-            else:
-                state = _final_norm(encoder)(output.hidden_states[-self.clip_skip])
+            state, own = text_state(encoder, ids.flatten(0, 1), self.clip_skip)
+            pooled = pooled if own is None else own
             state = _emphasized(state, weights.flatten(0, 1))
             states.append(state.view(batch, count * length, -1))
         if pooled is not None:
-            pooled = pooled.view(batch, count, -1)[:, 0]
+            pooled = pooled.view(batch, count, -1)[:, 0]  # of the first chunk
         return TextEncoding(torch.cat(states, dim=-1), pooled)
 
 
@@ -144,7 +141,7 @@ def _emphasized(state: Tensor, weights: Tensor) -> Tensor:
     return scaled * factor.view(-1, 1, 1).to(state.dtype)
 
 
-def _final_norm(encoder: nn.Module) -> nn.Module:
+def final_norm(encoder: nn.Module) -> nn.Module:
     """CLIP's last layer norm; transformers 5.6 moved it up one level."""
     return getattr(encoder, "text_model", encoder).final_layer_norm
 

@@ -4,6 +4,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdlora.errors import Problem, UserError
+from sdlora.families.family import Family
+from sdlora.families.registry import FAMILIES, Evidence, tell
 from sdlora.families.shared.header import dtype_word, quantised, read_header, read_json
 from sdlora.families.shared.locate import find_weights
 
@@ -20,11 +22,20 @@ def read_config(folder: Path, part: str) -> dict:
     return read_json(folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json"))
 
 
-def family_of(unet: dict) -> str:
-    """SDXL by its pooled text and size ids, SD 2 by its linear projections or OpenCLIP-H's width, else SD 1."""
-    if unet.get("addition_embed_type") == "text_time":
-        return "sdxl"
-    return "sd2" if unet.get("use_linear_projection") or unet.get("cross_attention_dim") == 1024 else "sd1"
+def evidence(folder: Path) -> Evidence:
+    """What tells the family: the pipeline's class, what its UNet takes, its projections, the text's width."""
+    unet = read_config(folder, "unet")
+    yield "pipeline", str(read_json(folder / "model_index.json").get("_class_name", ""))
+    yield "conditions", str(unet.get("addition_embed_type") or "")
+    if unet.get("use_linear_projection"):
+        yield "projections", "linear"
+    yield "text_width", unet.get("cross_attention_dim")
+    yield "projections", "convolutions"
+
+
+def family_of(folder: Path) -> str:
+    """The family's name."""
+    return tell(evidence(folder))
 
 
 def vae_folder(path: Path) -> Path:
@@ -32,13 +43,8 @@ def vae_folder(path: Path) -> Path:
     return path / "vae" if (path / "vae/config.json").is_file() and not (path / "config.json").is_file() else path
 
 
-def text_encoders(folder: Path) -> tuple[str, ...]:
-    parts = ("text_encoder", "text_encoder_2")
-    return parts if (folder / "text_encoder_2").is_dir() else parts[:1]
-
-
 def precision(folder: Path) -> str:
-    """How the UNet  is stored, "fp16" for example; "" where the header can't be read."""
+    """How the UNet is stored, "fp16" for example; "" where the header can't be read."""
     try:
         kinds = {dtype for file in find_weights(folder / "unet") for dtype, _ in read_header(file).tensors.values()}
     except UserError:
@@ -65,12 +71,16 @@ def problems(folder: Path) -> list[Problem]:
     if (folder / "text_encoder_2").is_dir() and not (folder / "text_encoder").is_dir():
         wrong("it is the SDXL refiner, which has no first text encoder.", "Choose the SDXL base model.")
         return found
-    if family_of(read_config(folder, "unet")) == "sdxl" and len(text_encoders(folder)) == 1:
-        wrong("its UNet is SDXL's, but the folder text_encoder_2 is missing.")
-    for part in ("unet", "vae", *text_encoders(folder)):
+    spec = FAMILIES[family_of(folder)]
+    first, *others = spec.text_encoders
+    missing = [part for part in others if not (folder / part.root).is_dir()]
+    for part in missing:
+        wrong(f"its UNet is {spec.short}'s, but the folder {part.root} is missing.")
+    texts = [part for part in spec.text_encoders if part not in missing]
+    for part in (spec.denoiser.root, "vae", *(part.root for part in texts)):
         for what in part_problems(folder / part, part):
             wrong(what, CONVERT if "pickled" in what else AGAIN)
-    for name in ("tokenizer", "tokenizer_2")[: len(text_encoders(folder))]:
+    for name in (part.tokenizer for part in texts):
         files = folder / name
         classic = (files / "vocab.json").is_file() and (files / "merges.txt").is_file()
         if not classic and not (files / "tokenizer.json").is_file():
@@ -79,7 +89,7 @@ def problems(folder: Path) -> list[Problem]:
             wrong(f"{name} has no words in it.")
     return found + [
         Problem(f"The base model {folder.resolve().name}: {what}", fix, where="model.base")
-        for what, fix in _unfit(*(read_config(folder, part) for part in ("unet", "vae", "scheduler")))
+        for what, fix in _unfit(spec, *(read_config(folder, part) for part in ("unet", "vae", "scheduler")))
     ]
 
 
@@ -118,7 +128,7 @@ def part_problems(folder: Path, name: str) -> list[str]:
     return found
 
 
-def _unfit(unet: dict, vae: dict, scheduler: dict) -> list[tuple[str, str]]:
+def _unfit(spec: Family, unet: dict, vae: dict, scheduler: dict) -> list[tuple[str, str]]:
     """(what, fix): a model of the right layout that is another kind all the same."""
     found = []
     if not scheduler:
@@ -126,19 +136,22 @@ def _unfit(unet: dict, vae: dict, scheduler: dict) -> list[tuple[str, str]]:
     for part, config in (("unet", unet), ("vae", vae)):
         if config and not isinstance(config.get("block_out_channels"), list):
             found.append((f"{part}/config.json has no block_out_channels.", "Choose another model."))
-    if vae.get("latent_channels", 4) != 4:
-        found.append((f"its VAE has {vae['latent_channels']} latent channels, not 4.", "Choose another model."))
+    own = spec.latent.channels
+    if vae.get("latent_channels", 4) != own:
+        found.append(
+            (f"its VAE has {vae.get('latent_channels', 4)} latent channels, not {own}.", "Choose another model.")
+        )
     scale, schedule = vae.get("scaling_factor", 1.0), scheduler.get("beta_schedule", "linear")
     if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
         found.append((f"its VAE has the scaling_factor {scale!r}, which must be more than 0.", AGAIN))
     if schedule not in SCHEDULES:
         found.append((f"its scheduler has the unknown beta_schedule {schedule!r}.", AGAIN))
     channels = unet.get("in_channels", 4)
-    if channels not in (4, 9):
+    if channels not in (own, 2 * own + 1):
         found.append((f"its UNet takes {channels} channels ({CHANNELS.get(channels, 'unknown')}).", TEXT_TO_IMAGE))
     if unet.get("class_embed_type") or unet.get("num_class_embeds"):
         found.append(("its UNet takes a class or image embedding (an unCLIP or upscaling model).", TEXT_TO_IMAGE))
-    if family_of(unet) == "sdxl" and unet.get("projection_class_embeddings_input_dim") == 2560:
+    if unet.get("addition_embed_type") == "text_time" and unet.get("projection_class_embeddings_input_dim") == 2560:
         found.append(("it is the SDXL refiner.", "Choose the SDXL base model."))
     prediction = scheduler.get("prediction_type", "epsilon")
     if prediction not in ("epsilon", "v_prediction"):

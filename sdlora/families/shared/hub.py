@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sdlora.errors import UserError
+from sdlora.families.registry import parts
 
 # Repositories that were taken down, and where the same weights are now.
 MOVED = {
@@ -16,25 +17,29 @@ MOVED = {
         for kind in ("2", "2-base", "2-1", "2-1-base", "2-inpainting")
     },
 }
-CONFIGS = (
-    "model_index.json",
-    "scheduler/scheduler_config.json",
-    *(f"{part}/config.json" for part in ("unet", "vae", "text_encoder", "text_encoder_2")),
-    *(f"{part}/*" for part in ("tokenizer", "tokenizer_2")),
-)
-STEMS = {
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-    "text_encoder_2": "model",
-}
 PACE = 0.5  # seconds between two looks at a download
+
+
+def configs() -> tuple[str, ...]:
+    """The small files that say what a base model is, as patterns, of every family."""
+    tokenizers = dict.fromkeys(part.tokenizer for part in parts() if part.role == "text")
+    return (
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        *(f"{root}/config.json" for root in stems()),
+        *(f"{folder}/*" for folder in tokenizers),
+    )
+
+
+def stems() -> dict[str, str]:
+    """root -> what the files of its weights begin with, in a diffusers folder."""
+    return {part.root: part.stem for part in parts()}
 
 
 def wanted(files: Iterable[str], prefix: str = "") -> list[str]:
     """Which weights of a repository to download: of each part the fp16 variant, half the size, before fp32."""
     there, chosen = set(files), []
-    for part, stem in STEMS.items():
+    for part, stem in stems().items():
         folder = "" if prefix == part else f"{part}/"
         for name in (f"{stem}.fp16.safetensors", f"{stem}.safetensors"):
             if folder + name in there:
@@ -146,7 +151,7 @@ def _told(get, base: str, revision: str, where: str):
 
 def _allowed(base: str, revision: str, where: str) -> list[str]:
     vae = where == "model.vae"
-    return [*(("config.json",) if vae else CONFIGS), *_listed(base, revision, "vae" if vae else "")]
+    return [*(("config.json",) if vae else configs()), *_listed(base, revision, "vae" if vae else "")]
 
 
 def _listed(base: str, revision: str, prefix: str) -> list[str]:

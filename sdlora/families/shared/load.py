@@ -10,7 +10,7 @@ import torch
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from sdlora.errors import UserError
 from sdlora.families.base import BaseInfo
@@ -28,21 +28,20 @@ def load_vae(base: BaseInfo, dtype: torch.dtype = torch.float32) -> AutoencoderK
 
 
 def load_text_encoders(base: BaseInfo, dtype: torch.dtype = torch.float32) -> dict[str, torch.nn.Module]:
-    """{"text_encoder": CLIPTextModel} and for SDXL "text_encoder_2": CLIPTextModelWithProjection, in this order."""
+    """{"text_encoder": CLIPTextModel} and whatever the family has beside it, in its order."""
     return {part: _load(base, part, dtype) for part in base.text_encoders}
 
 
 def load_tokenizers(base: BaseInfo) -> dict[str, CLIPTokenizer]:
     """A tokenizer for each of ``base.text_encoders``, by the text encoder's name."""
     found = {}
-    for part in base.text_encoders:
+    for part in base.spec.text_encoders:
         if base.single_file:
-            found[part] = CLIPTokenizer.from_pretrained(CLIP, model_max_length=base.tokens)
-            # CLIP's own pads with its end token; OpenCLIP's, of SD 2 and SDXL's second, with token 0, which is "!".
-            if base.family == "sd2" or part == "text_encoder_2":
-                found[part].pad_token = "!"
+            found[part.root] = CLIPTokenizer.from_pretrained(CLIP, model_max_length=base.tokens)
+            if part.open_clip:  # CLIP's own pads with its end token, OpenCLIP's with token 0, which is "!"
+                found[part.root].pad_token = "!"
         else:
-            found[part] = _tokenizer(base.source / part.replace("text_encoder", "tokenizer"))
+            found[part.root] = _tokenizer(base.source / part.tokenizer)
     return found
 
 
@@ -77,22 +76,17 @@ def load_scheduler(base: BaseInfo) -> DDIMScheduler:
     )
 
 
-def _empty(part: str, config: dict) -> torch.nn.Module:
+def _empty(base: BaseInfo, part: str, config: dict) -> torch.nn.Module:
     """The model without memory for its weights; buffers that no file holds are real."""
     with init_empty_weights():
-        if part == "unet":
-            return UNet2DConditionModel.from_config(config)
-        if part == "vae":
-            return AutoencoderKL.from_config(config)
-        cls = CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel
-        return cls(CLIPTextConfig.from_dict(config))
+        return base.spec.functions().network(base.spec.part(part), config)
 
 
 def _load(base: BaseInfo, part: str, dtype: torch.dtype) -> torch.nn.Module:
     files = ", ".join(file.name for file in base.files(part))
     try:
         config = base.config(part)
-        model = _empty(part, config)
+        model = _empty(base, part, config)
         wanted = {name: value.shape for name, value in model.state_dict().items()}
         weights, missing, misfits = {}, set(wanted), []
         for name, tensor in single.tensors(base, part, config):

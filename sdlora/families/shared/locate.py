@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdlora.errors import UserError
 from sdlora.families.shared.header import PICKLED, read_json
-from sdlora.families.shared.hub import STEMS, download
+from sdlora.families.shared.hub import download, stems
 
 TINY = Path(__file__).parents[1] / "tiny"
 CLIP = Path(__file__).parents[1] / "clip"
@@ -44,7 +44,7 @@ def find_weights(folder: Path) -> list[Path]:
 
 
 def _choices(folder: Path) -> Iterator[list[Path]]:
-    stem = STEMS.get(folder.name, "diffusion_pytorch_model")
+    stem = stems().get(folder.name, "diffusion_pytorch_model")
     for middle in ("", ".fp16"):
         if (folder / f"{stem}{middle}.safetensors").is_file():
             yield [folder / f"{stem}{middle}.safetensors"]

@@ -10,6 +10,8 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 from safetensors import safe_open
 
 from sdlora.families.base import BaseInfo
+from sdlora.families.family import Part
+from sdlora.families.registry import prefixes
 from sdlora.families.shared import checkpoint
 
 # diffusers' own first spelling of the VAE's attention, still in many folders.
@@ -34,14 +36,15 @@ def tensors(base: BaseInfo, part: str, config: dict) -> Iterator[tuple[str, torc
         original = base.single_file and path == base.source
         with safe_open(path, framework="pt") as file:
             names = checkpoint.names_of(file.keys(), part) if original else list(file.keys())
-            if part == "vae":
+            role = base.spec.part(part).role
+            if role == "vae":
                 yield from _vae(file, names, config)
             elif not original:
                 yield from ((name, file.get_tensor(name)) for name in names)
-            elif part == "unet":
+            elif role == "denoiser":
                 yield from _unet(file, names, config)
             else:
-                yield from _text_encoder(file, names)
+                yield from _text_encoder(file, names, base.spec.part(part))
 
 
 def unet_names(names: list[str], config: dict) -> dict[str, str]:
@@ -78,13 +81,13 @@ def _vae(file, names: list[str], config: dict) -> Iterator[tuple[str, torch.Tens
         yield new, file.get_tensor(str(old))
 
 
-def _text_encoder(file, names: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
+def _text_encoder(file, names: list[str], part: Part) -> Iterator[tuple[str, torch.Tensor]]:
     for name in names:
-        if name.startswith(checkpoint.CLIP_L):
-            yield name.split(".transformer.", 1)[1], file.get_tensor(name)
-        else:
-            prefix = next(p for p in checkpoint.OPEN_CLIP if name.startswith(p))
+        prefix = next(p for p in prefixes(part.root) if name.startswith(p))
+        if prefix in prefixes(part.root, open_clip=True):
             yield from _open_clip(name[len(prefix) :], file.get_tensor(name))
+        else:
+            yield name[len(prefix) :], file.get_tensor(name)
 
 
 def _open_clip(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

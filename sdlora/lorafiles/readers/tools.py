@@ -12,6 +12,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sdlora.errors import Problem
+from sdlora.families.registry import FAMILIES
 from sdlora.lorafiles.readers.extras import extra_findings, without_extras
 from sdlora.lorafiles.readers.file import File, read_shapes
 from sdlora.lorafiles.readers.rules import RULES, Finding
@@ -43,13 +44,14 @@ def check_tools(
 ) -> list[Problem]:
     """A Problem, naming tool and key, for everything that one of ``tools`` would not load as it is meant.
 
-    file: a safetensors file, or its tensors by key. family: of the base model, "sd1", "sd2" or "sdxl".
+    file: a safetensors file, or its tensors by key. family: of the base model; tools that can't run it are left out.
     configs: by root, of a base whose models differ from the published ones.
     Raises UserError if the file can't be read or the family is unknown.
     """
     read, base = read_shapes(file), topology(family, configs)
     fix = "Don't use this file there."
-    return [Problem(_sentence(tool, finding), fix) for tool in tools for finding in _findings(tool, read, base)]
+    known = [tool for tool in tools if tool in FAMILIES[family].readers]
+    return [Problem(_sentence(tool, finding), fix) for tool in known for finding in _findings(tool, read, base)]
 
 
 def tool_table(
@@ -57,7 +59,7 @@ def tool_table(
 ) -> dict[str, Verdict]:
     """Tool -> Verdict, for every tool that is known here. Arguments as for ``check_tools``."""
     read, base = read_shapes(file), topology(family, configs)
-    return {tool: _verdict(tool, read, _findings(tool, read, base)) for tool in TOOLS}
+    return {tool: _verdict(tool, read, _findings(tool, read, base)) for tool in FAMILIES[family].readers}
 
 
 def _findings(tool: str, file: File, base: Topology) -> list[Finding]:

@@ -386,7 +386,7 @@ def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
     if look.info is None or not _is_preset(kind, memory):
         return []
     name = presets.name_of(kind, memory)
-    family = next((family for start, family in presets.FAMILIES.items() if name.startswith(start)), None)
+    family = presets.family_of(name)
     if look.info.family == family if family else look.settings.model.base == "tiny":
         return []
     what = text.PRESET_OTHER.format(name=name, base=translate.described(look.info.described))

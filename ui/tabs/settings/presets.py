@@ -9,6 +9,7 @@ from typing import Any
 import sdlora
 from sdlora.check import inspect_base
 from sdlora.errors import UserError
+from sdlora.families.registry import FAMILIES
 from sdlora.settings import Settings, load_settings
 from ui.tabs.settings import form
 
@@ -16,7 +17,6 @@ FOLDER = Path(sdlora.__file__).with_name("presets")
 EMBEDDED = "embedded"
 KINDS = ("character", "style", "object", EMBEDDED)
 MEMORY = ("6", "8", "12", "24")  # GB
-FAMILIES = {"SD 1.5": "sd1", "SDXL": "sdxl"}
 PATTERNS = {EMBEDDED: "Embedded*.toml"}
 SHY = 0.93  # a card of "8 GB" shows a little less to its programs
 
@@ -44,9 +44,14 @@ def applied(name: str, values: dict[str, Any]) -> dict[str, Any]:
     return made | kept
 
 
+def family_of(name: str) -> str:
+    """The family of base models that a preset is for; "" if it is for any."""
+    return next((f.name for f in FAMILIES.values() if f.preset and name.startswith(f.preset)), "")
+
+
 def _fits(name: str, base: Any, its_own: str) -> bool:
     """Is this another base model than a preset's, one that is there, and of the family that the preset is for?"""
-    family = next((family for start, family in FAMILIES.items() if name.startswith(start)), None)
+    family = family_of(name)
     if not family or not isinstance(base, str) or base in ("", "tiny", its_own):
         return False
     try:

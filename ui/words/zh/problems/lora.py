@@ -208,9 +208,7 @@ SENTENCES = {
     "The result needs {size}, but {path} has only {free} free.": "结果需要 {size}，但 {path} 只剩 {free}。",
     "Free some space, or write it elsewhere with --out.": "请腾出一些空间，或用 --out 写到别处。",
     # ---- names of layers and families
-    "No LoRA file names are known for the family {family}.": "没有模型系列 {family} 的 LoRA 文件名称。",
-    "No metadata is known for the family {family}.": "没有模型系列 {family} 的元数据。",
-    "No layers are known for the family {family}.": "没有模型系列 {family} 的层。",
+    "The model family {family} is not known.": "未知的模型系列 {family}。",
     "Known: {names}.": "已知：{names}。",
     "A LoRA of the family {family} has no {name}.": "模型系列 {family} 的 LoRA 没有 {name}。",
     "It has {names}.": "它有 {names}。",

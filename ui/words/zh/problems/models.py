@@ -17,8 +17,8 @@ FOLDER = FILE | {
         "它不是 Stable Diffusion 1、2 或 XL 模型（{kind_of_model}）。"
     ),
     "it is the SDXL refiner, which has no first text encoder.": "它是 SDXL refiner，没有第一个文本编码器。",
-    "its UNet is SDXL's, but the folder text_encoder_2 is missing.": (
-        "它的 UNet 是 SDXL 的，但缺少文件夹 text_encoder_2。"
+    "its UNet is {family}'s, but the folder {folder} is missing.": (
+        "它的 UNet 是 {family} 的，但缺少文件夹 {folder}。"
     ),
     "{file}/config.json is missing or unreadable.": "{file}/config.json 缺失或无法读取。",
     "{part} has only pickled weights (.bin), which can run code when opened.": (
@@ -35,7 +35,9 @@ FOLDER = FILE | {
         "它的 VAE 的 scaling_factor 为 {given}，而它必须大于 0。"
     ),
     "its scheduler has the unknown beta_schedule {given}.": "它的调度器的 beta_schedule {given} 是未知的。",
-    "its VAE has {channels} latent channels, not 4.": "它的 VAE 有 {channels} 个潜变量通道，而不是 4 个。",
+    "its VAE has {channels} latent channels, not {needed}.": (
+        "它的 VAE 有 {channels} 个潜变量通道，而不是 {needed} 个。"
+    ),
     "its UNet takes {channels} channels ({kind_of_unet}).": "它的 UNet 有 {channels} 个输入通道（{kind_of_unet}）。",
     "its UNet takes a class or image embedding (an unCLIP or upscaling model).": (
         "它的 UNet 需要类别或图片嵌入（unCLIP 或放大模型）。"
@@ -88,8 +90,8 @@ SENTENCES = FILE | {
     "{file} holds {bits} weights, which can't be used.": "{file} 中是 {bits} 权重，无法使用。",
     "{name} is no VAE of Stable Diffusion ({kind}).": "{name} 不是 Stable Diffusion 的 VAE（{kind}）。",
     "{file} is no VAE of Stable Diffusion.": "{file} 不是 Stable Diffusion 的 VAE。",
-    "The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); this model needs 4.": (
-        "VAE {name} 有 {channels} 个潜变量通道（SD 3 和 Flux 的有 16 个）；此模型需要 4 个。"
+    "The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); this model needs {needed}.": (
+        "VAE {name} 有 {channels} 个潜变量通道（SD 3 和 Flux 的有 16 个）；此模型需要 {needed} 个。"
     ),
     "model.prediction is {given}, but {name} predicts {prediction}: {evidence} says so.": (
         "model.prediction 为 {given}，但 {name} 预测的是 {prediction}：依据是{evidence}。"

@@ -43,8 +43,8 @@ SENTENCES = {
     'Set model.zero_snr to "off", or choose a v-prediction model.': (
         "请把 model.zero_snr 设为“off”，或选择 v-prediction 模型。"
     ),
-    "model.clip_skip is {given}, but SDXL always reads its second to last layer.": (
-        "model.clip_skip 为 {given}，但 SDXL 总是读取倒数第二层。"
+    "model.clip_skip is {given}, but {family} always reads its second to last layer.": (
+        "model.clip_skip 为 {given}，但 {family} 总是读取倒数第二层。"
     ),
     "Set it to 1.": "请设为 1。",
     "model.clip_skip is {given}, but the text encoder has {count} layers.": (

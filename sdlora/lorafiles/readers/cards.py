@@ -9,9 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-VERSIONS = {"sd1": ("sd_v1", "False"), "sd2": ("sd_v2", "True"), "sdxl": ("sdxl_base_v1-0", "False")}
-_STARTS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_"}
-_TITLES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL"}
+from sdlora.families.registry import FAMILIES
+
 _LARGEST = 1024 * 1024  # bytes of header that ComfyUI reads
 
 
@@ -29,9 +28,15 @@ def with_base(metadata: Mapping[str, str], family: str) -> dict[str, str]:
 
     A version that is of the family already, such as sd_v2_v, stays.
     """
-    version, v2 = VERSIONS[family]
+    labels = FAMILIES[family].labels
     told = metadata.get("ss_base_model_version", "")
-    return {**metadata, "ss_base_model_version": told if told.startswith(_STARTS[family]) else version, "ss_v2": v2}
+    version = told if _is_for(family, told) else labels.version
+    return {**metadata, "ss_base_model_version": version, "ss_v2": str(labels.v2)}
+
+
+def _is_for(family: str, version: str) -> bool:
+    """Is ``ss_base_model_version`` the family's, and for A1111 too?"""
+    return FAMILIES[family].shows("version", version) and (family != "sdxl" or version.startswith("sdxl_"))
 
 
 def broken_keys(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -58,10 +63,10 @@ def metadata_faults(metadata: Mapping[str, str], family: str, header: int = 0) -
     if told and family and told != family:
         version = metadata.get("ss_base_model_version", "")
         why = f"ss_base_model_version is {version[:40]}" if version else "ss_base_model_version and ss_v2 are missing"
-        if told == "sd2" or (version and version.startswith(_STARTS[family])):
+        if told == "sd2" or (version and _is_for(family, version)):
             why = f"ss_v2 is {metadata.get('ss_v2', 'missing')}"
         found.append(
-            f"A1111 takes it for {_TITLES[told]} and hides it beside {_TITLES[family]} models: {why}. "
+            f"A1111 takes it for {FAMILIES[told].short} and hides it beside {FAMILIES[family].short} models: {why}. "
             "`sdlora rename` mends that."
         )
     found += broken_keys(metadata).values()

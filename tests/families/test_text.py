@@ -24,7 +24,7 @@ def model(request, tmp_path_factory):
 
 
 def reader_of(base, **how):
-    return TextReader(tuple(load_tokenizers(base).values()), **how)
+    return TextReader(base.spec, tuple(load_tokenizers(base).values()), **how)
 
 
 @torch.no_grad()
