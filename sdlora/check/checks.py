@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from math import prod
 from pathlib import Path
 
 from sdlora.check.effects import without_effect
@@ -23,12 +24,12 @@ from sdlora.families.base import BaseInfo, contradiction, inspect_base
 from sdlora.families.shared.prompts import escape
 from sdlora.settings import Model, Settings
 from sdlora.settings.numbers import plain_number
+from sdlora.train.optimizers import OPTIMIZERS
 
 FEW_IMAGES = 5
 PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
 LATENT_CHANNELS = 4
 MIN_SNR_GAMMA = 5.0  # the paper's
-HIGHEST_LR = 0.01  # measured on the embedded base: 0.003 draws well, 0.02 doubles the validation loss in 20 steps
 MARGIN = 64 << 20  # bytes left over for logs, test pictures and the system
 
 
@@ -254,6 +255,7 @@ def _resolution(settings: Settings, info: BaseInfo) -> list[Problem]:
 
 def _train(settings: Settings) -> list[Problem]:
     train, problems = settings.train, []
+    optimizer = OPTIMIZERS[train.optimizer]
     if train.warmup >= train.steps:
         what = f"train.warmup is {train.warmup}, but the run has only {train.steps} steps."
         problems.append(Problem(what, "Make it smaller, a tenth of train.steps for example.", "train.warmup"))
@@ -261,9 +263,9 @@ def _train(settings: Settings) -> list[Problem]:
         what = 'train.precision "fp16" does not work on a CPU.'
         problems.append(Problem(what, 'Use "fp32", "bf16" or "auto".', "train.precision"))
     for key, rate in {"train.lr": train.lr, "train.text_encoder_lr": train.text_encoder_lr or 0}.items():
-        if rate > HIGHEST_LR:
-            what = f"{key} is {rate:g}, and AdamW moves every number of the LoRA by up to that much in each step."
-            fix = f"Above {HIGHEST_LR:g} that ruins a LoRA within a few steps; 0.0001 to 0.001 are usual."
+        if optimizer.highest_lr and rate > optimizer.highest_lr:
+            what = f"{key} is {rate:g}, and {optimizer.title} moves the LoRA's numbers by about that much in each step."
+            fix = f"Above {optimizer.highest_lr:g} that ruins a LoRA within a few steps; 0.0001 to 0.001 are usual."
             problems.append(Problem(what, fix, key, fatal=False))
     return problems
 
@@ -364,19 +366,21 @@ def _cache_bytes(settings: Settings, info: BaseInfo, items: tuple[Item, ...]) ->
 
 
 def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
-    """At most: the LoRA of every layer in fp32 with AdamW's two moments, for each checkpoint there is at once."""
+    """At most: the LoRA of every layer and its optimizer's state in fp32, for each checkpoint there is at once."""
     save, train = settings.save, settings.train
     count = 1 + (train.steps // save.every if save.every else 0)
     if save.keep:
         count = min(count, save.keep) + 1  # a new one is written before the oldest goes
     parts = ("unet", *(info.text_encoders if settings.adapter.text_encoder else ()))
-    per_rank = sum(
-        shape[0] + shape[1]
+    rank, moments = settings.adapter.rank, OPTIMIZERS[train.optimizer].moments
+    factors = [
+        factor
         for part in parts
         for name, shape in info.shapes(part).items()
         if len(shape) >= 2 and "embedding" not in name
-    )
-    return (count + 1) * per_rank * settings.adapter.rank * 3 * 4
+        for factor in ((rank, shape[1]), (shape[0], rank))
+    ]
+    return (count + 1) * 4 * sum(prod(factor) + moments(factor) for factor in factors)
 
 
 def _existing(folder: Path) -> Path:

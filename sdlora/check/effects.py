@@ -12,6 +12,7 @@ from sdlora.data.tags import WILDCARD, split_tags
 from sdlora.errors import Problem
 from sdlora.families.base import BaseInfo
 from sdlora.settings import SettingInfo, Settings, all_settings, applies, value_of
+from sdlora.train.optimizers import OPTIMIZERS
 
 CHUNK = 75  # tokens of text that CLIP reads at once
 
@@ -40,6 +41,8 @@ class IdleCaptions:
 
 
 TABLE: tuple[Idle | IdleCaptions, ...] = (
+    Idle("train.scheduler", lambda s: OPTIMIZERS[s.train.optimizer].own_schedule and s.train.scheduler != "constant",
+         "train.optimizer sets its own rate"),
     Idle("train.scheduler", lambda s: s.train.scheduler == "cosine_with_restarts" and s.train.cycles == 1,
          'with train.cycles 1 it is "cosine"', "Set train.cycles to 2 or more."),
     Idle("adapter.text_encoder", lambda s: s.train.text_encoder_lr == 0 and s.adapter.text_encoder,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sdlora.foreign.reader import Imported, Left, Reader, number, rate, side, whole, yes
+from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, rate, side, whole, yes
 
 NAME = "kohya's sd-scripts"
 # Any of these, in whatever section, tells the file; sd-scripts reads sections as one.
@@ -179,9 +179,12 @@ def take_rates(reader: Reader) -> None:
 
 def take_optimizer(reader: Reader, key: str) -> None:
     optimizer = str(reader.get(key) or "AdamW")
-    if optimizer.lower() not in ("adamw", ""):
+    if optimizer.lower() in OPTIMIZERS:
+        if optimizer.lower() != "adamw":
+            reader.put("train.optimizer", optimizer.lower(), f"{key} = {optimizer!r}")
+    else:
         why = "AdamW is used, in 32 bits" if "adamw" in optimizer.lower() else (
-            "only AdamW is used here, for which the learning rate may be wrong"
+            "AdamW is used instead, for which the learning rate may be wrong"
         )  # fmt: skip
         reader.leave(key, why)
     arguments = pairs(reader.get("optimizer_args"))

@@ -4,7 +4,7 @@ from pathlib import PurePath
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.foreign.reader import Imported, Left, Reader, number, side, whole, yes
+from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, side, whole, yes
 
 NAME = "OneTrainer"
 # OneTrainer's own defaults of what changes the result.
@@ -155,9 +155,12 @@ def _training(reader: Reader) -> None:
 def _optimizer(reader: Reader) -> None:
     optimizer = _part(reader, "optimizer")
     name = str(optimizer.get("optimizer", "ADAMW"))
-    if name != "ADAMW":
+    if name.lower() in OPTIMIZERS:
+        if name != "ADAMW":
+            reader.put("train.optimizer", name.lower(), f"optimizer = {name!r}")
+    else:
         why = "AdamW is used, in 32 bits" if name.startswith("ADAMW") else (
-            "only AdamW is used here, for which the learning rate may be wrong"
+            "AdamW is used instead, for which the learning rate may be wrong"
         )  # fmt: skip
         reader.found.left.append((f"optimizer = {name!r}", why))
     if optimizer.get("weight_decay") is not None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdlora.errors import Problem
+from sdlora.settings import all_settings
 
 NOTHING = (None, "", False, [], {})
+OPTIMIZERS = next(info.choices for info in all_settings() if info.key == "train.optimizer")
 
 
 class Left(Exception):

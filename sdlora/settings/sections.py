@@ -1,11 +1,15 @@
 """Every setting once, with all that there is to say of it: command line, page, checks and docs derive from here."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field as PydanticField
 
 from sdlora.families.registry import FAMILIES
 from sdlora.settings.setting import Section, When, setting
+from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers import OPTIMIZERS
+from sdlora.train.schedules import SCHEDULES
 
 # Beside the number a slider of these values; any other number can be typed.
 _HALVES = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -14,6 +18,11 @@ _NEW_LAYERS = When(
 )
 
 _CHOOSES_LAYER = f"like:^(?!({'|'.join(entry.name for entry in FAMILIES.values() if not entry.clip_skip)})$)"
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """The test of ``When`` for a choice out of several."""
+    return f"like:^({'|'.join(names)})$"
 
 
 # fmt: off
@@ -178,24 +187,32 @@ class Train(Section):
         label="Learning rate of the text encoder", group="training", cost=False, ge=0, le=10,
         when=When({"adapter.text_encoder": "set"}, "adapter.text_encoder is off")
     )
-    scheduler: Literal[
-        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"
-    ] = setting(
+    optimizer: Literal[tuple(OPTIMIZERS)] = setting(
+        "adamw", "How the LoRA's numbers follow their gradients.",
+        label="Optimizer", group="training"
+    )
+    loss: Literal[tuple(LOSSES)] = setting(
+        "mse", "How the distance from what is to be predicted is measured.", "expert",
+        label="Loss", group="training", cost=False
+    )
+    scheduler: Literal[tuple(SCHEDULES)] = setting(
         "cosine", "How the learning rate changes over the run.",
         label="Learning rate schedule", group="training", cost=False
     )
     cycles: int = setting(
         3, "How many falls from full rate cosine_with_restarts makes; the other schedulers make one.",
         label="Restarts: number of falls", group="training", cost=False, ge=1, le=1000,
-        when=When({"train.scheduler": "is:cosine_with_restarts"}, 'train.scheduler is not "cosine_with_restarts"')
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.cycles)},
+                  'train.scheduler is not "cosine_with_restarts"')
     )
     warmup: int = setting(
         0, "Steps over which the learning rate rises from zero.",
         label="Warm-up steps", group="training", cost=False, ge=0, le=1_000_000,
-        when=When({"train.scheduler": "not:constant"}, 'train.scheduler is "constant"', 'Use "constant_with_warmup".')
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.warms_up)},
+                  'train.scheduler is "constant"', 'Use "constant_with_warmup".')
     )
     weight_decay: float = setting(
-        0.01, "AdamW's weight decay.", "expert",
+        0.01, "How much the LoRA's numbers shrink in each step, times the learning rate.", "expert",
         label="Weight decay", group="training", cost=False, ge=0, le=1
     )
     max_grad_norm: float = setting(

@@ -15,6 +15,8 @@ from sdlora.lorafiles.metadata import build_metadata, count_tags
 from sdlora.lorafiles.write import export_lora, verify_with_diffusers
 from sdlora.settings import Settings, dump_settings, without_paths
 from sdlora.train.batch import Captioning
+from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.prepare import Trainee
 
 
@@ -124,7 +126,8 @@ def facts_of(
             "text_encoder_lr": train.text_encoder_lr if settings.adapter.text_encoder else None,
             "lr_scheduler": train.scheduler,
             "lr_warmup_steps": train.warmup,
-            "optimizer": "torch.optim.AdamW",
+            "optimizer": OPTIMIZERS[train.optimizer].recorded,
+            **LOSSES[train.loss].recorded,
             "batch_size_per_device": train.batch_size,
             "gradient_accumulation_steps": train.accumulate,
             "gradient_checkpointing": train.gradient_checkpointing,

@@ -23,7 +23,7 @@ from sdlora.families.registry import kohya_prefixes, parts
 PACE = 10  # steps with a learning rate between two looks at the factors
 FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number
 WINDOW = 12  # steps in a row whose losses must all be far above the start
-RUINED = 0.6  # mean squared error: drawing nothing at all has about 1 (unit noise, latents scaled to unit variance)
+RUINED = 0.6  # of the loss of drawing nothing at all (unit noise, latents scaled to unit variance)
 ABOVE = 3.0  # times the lowest loss of the first WINDOW steps
 WORSE = 2.0  # times the first validation loss: its images and noise are the same each time
 GROWN, BURST = 2.0, 100.0  # times the size of the weight that a layer changes: half of all layers, any one of them
@@ -51,7 +51,7 @@ class Health:
     adapter: read, never written. optimizer: for the learning rates of its groups. folder: the run's, where test
     pictures and files are. past: the run's events before this start, for what its first losses were.
     patience: steps with a learning rate before a layer that stands still is told; fp16 needs 20, since its loss scale
-    skips the first steps until it fits.
+    skips the first steps until it fits. of_nothing: the loss of predicting 0 for unit noise, as ``Loss`` has it.
     """
 
     def __init__(
@@ -61,8 +61,10 @@ class Health:
         folder: Path,
         past: Iterable[Event] = (),
         patience: int = PACE,
+        of_nothing: float = 1.0,
     ):
         self.adapter, self.optimizer, self.folder, self.patience = adapter, optimizer, folder, patience
+        self.of_nothing = of_nothing
         self.layers = {name: layer for name, layer in adapter.layers.items() if layer.up.weight.requires_grad}
         self.names = list(self.layers)  # those that are to learn
         self.roots = list(dict.fromkeys(name.split(".")[0] for name in self.names))
@@ -129,7 +131,7 @@ class Health:
         if len(self.first) < WINDOW or len(self.last) < WINDOW:
             return
         least, start = min(self.last), min(self.first)
-        if least > max(RUINED, ABOVE * start):
+        if least > max(RUINED * self.of_nothing, ABOVE * start):
             mean = sum(self.last) / WINDOW
             what = f"The loss has been {mean:.2f} for {WINDOW} steps, far above its start ({start:.2f})."
             yield "ruined", Problem(what, TOO_FAST)

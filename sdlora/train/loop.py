@@ -44,7 +44,8 @@ from sdlora.train.health import PACE, Health, watched
 from sdlora.train.losses import LOSSES
 from sdlora.train.measure import contradiction
 from sdlora.train.objective import error_of
-from sdlora.train.optimizers import make_optimizer, make_scheduler, put_at
+from sdlora.train.optimizers import OPTIMIZERS
+from sdlora.train.optimizers.groups import make_optimizer
 from sdlora.train.prepare import (
     DTYPES,
     Trainee,
@@ -55,6 +56,7 @@ from sdlora.train.prepare import (
     reader_of,
 )
 from sdlora.train.restore import missed, restore, scaler_state
+from sdlora.train.schedules import make_scheduler, put_at
 from sdlora.train.validate import Validation, measured_on
 
 LEAST_SCALE = 2.0**-10  # of a GradScaler; below, it is not the scale that makes gradients infinite
@@ -80,7 +82,12 @@ def train(settings: Settings, run: Run) -> Iterator[Event]:
     patience = 2 * PACE if accelerator.mixed_precision == "fp16" else PACE
     steps = job.steps()
     try:
-        yield from watched(steps, Health(job.trainee.adapter, job.optimizer, run.folder, past, patience))
+        yield from watched(
+            steps,
+            Health(
+                job.trainee.adapter, job.optimizer, run.folder, past, patience, LOSSES[settings.train.loss].of_nothing
+            ),
+        )
     finally:
         steps.close()  # at once: it saves its last step, wherever the error was
 
@@ -159,11 +166,11 @@ class Job:
         self.trainee, self.items, self.latents, self.captioning = trainee, items, latents, captioning
         chosen, train = trainee.adapter, settings.train
         rates = {"unet": train.lr, **dict.fromkeys(trainee.base.text_encoders, train.text_encoder_lr)}
-        self.optimizer = make_optimizer(chosen, rates, train.weight_decay)
+        self.optimizer = make_optimizer(chosen, rates, train.weight_decay, train.optimizer)
         self.plan = Plan(items, train.batch_size, train.seed, accelerator.num_processes, train.accumulate)
         self.held_out = held_out
         self.validation = Validation(
-            trainee, measured_on(items, held_out), latents, captioning, train.seed, LOSSES["mse"]
+            trainee, measured_on(items, held_out), latents, captioning, train.seed, LOSSES[train.loss]
         )
         self.device = accelerator.device
         self.process = psutil.Process()
@@ -178,7 +185,8 @@ class Job:
         Whatever ends it after a step (an error, Ctrl-C, the generator closed), the state of that step is saved first.
         """
         train, adapter = self.settings.train, self.trainee.adapter
-        scheduler = make_scheduler(self.optimizer, train.scheduler, train.warmup, train.steps, cycles=train.cycles)
+        kind = "constant" if OPTIMIZERS[train.optimizer].own_schedule else train.scheduler
+        scheduler = make_scheduler(self.optimizer, kind, train.warmup, train.steps, cycles=train.cycles)
         # Before the state is restored: accelerate would move all of it to the GPU, AdamW's step counts too, which torch
         # keeps on the CPU, so that a resumed run would wait for the GPU at every one of them.
         self.module, self.prepared = self.accelerator.prepare(adapter, self.optimizer)
@@ -292,7 +300,9 @@ class Job:
     def _loss(self, batch) -> tuple[torch.Tensor, float]:
         """(weighted loss to descend, plain mean squared error)."""
         gamma, predict = self.settings.train.min_snr_gamma, partial(self.module, self.trainee.predict)
-        weighted, plain = error_of(self.trainee, batch.to(self.device), LOSSES["mse"], gamma, predict)
+        weighted, plain = error_of(
+            self.trainee, batch.to(self.device), LOSSES[self.settings.train.loss], gamma, predict
+        )
         return weighted.mean(), plain.mean().item()
 
     # ---- what happens between steps

@@ -74,7 +74,7 @@ ONE = {
     "loss_weight_strength": 3.0, "offset_noise_weight": 0.1, "force_v_prediction": True, "text_encoder_layer_skip": 1,
     "rescale_noise_scheduler_to_zero_terminal_snr": True, "output_model_destination": "models/zib.safetensors",
     "unet": {"learning_rate": 0.0001}, "text_encoder": {"train": True, "learning_rate": 2e-5},
-    "optimizer": {"optimizer": "ADAFACTOR", "weight_decay": 0.03}, "concepts": [{"path": "/a"}, {"path": "/b"}],
+    "optimizer": {"optimizer": "PRODIGY", "weight_decay": 0.03}, "concepts": [{"path": "/a"}, {"path": "/b"}],
     "masked_training": True,
 }  # fmt: skip
 ONE_MEANS = {

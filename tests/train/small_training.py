@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sdlora.adapters.inject import inject
-from sdlora.train.optimizers import make_optimizer
+from sdlora.train.optimizers.groups import make_optimizer
 
 
 class Net(nn.Module):

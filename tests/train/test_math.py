@@ -12,7 +12,8 @@ from torch import nn
 from sdlora.adapters.inject import inject
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
 from sdlora.train.objective import OBJECTIVES, snr_of
-from sdlora.train.optimizers import make_optimizer, make_scheduler
+from sdlora.train.optimizers.groups import make_optimizer
+from sdlora.train.schedules import SCHEDULES, make_scheduler
 
 
 @pytest.fixture
@@ -92,9 +93,7 @@ def test_restarts_begin_anew_at_the_full_rate():
     assert rates == pytest.approx([0.5 * (1 + math.cos(math.pi * (step % 4) / 4)) for step in range(12)])
 
 
-@pytest.mark.parametrize(
-    "kind", ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"]
-)
+@pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
     def fresh():
         model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})

@@ -27,8 +27,8 @@ from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
 from sdlora.train.batch import make_batch
 from sdlora.train.objective import snr_of
-from sdlora.train.optimizers import make_scheduler
 from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.schedules import make_scheduler
 
 PLAIN = {
     "train.steps": 2, "train.lr": 1e-3, "train.scheduler": "constant", "train.device": "cpu", "train.precision": "fp32",
@@ -289,6 +289,8 @@ CASES = [
 ELSEWHERE = {
     "model.revision": "which files of a hub id: tests/families/test_hub.py",
     "data.cache": "where, not what",
+    "train.optimizer": "every entry: tests/train/test_tables.py",
+    "train.loss": "every entry: tests/train/test_tables.py",
     "train.device": "where, not what: tests/pictures/test_same.py and docs",
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",
     **{info.key: "after training" for info in all_settings() if info.key.split(".")[0] in ("sample", "save", "run")},

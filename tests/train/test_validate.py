@@ -88,5 +88,5 @@ def test_what_is_held_out_is_drawn_by_the_seed_and_leaves_something():
 
 def test_holding_out_everything_is_told(make_run):
     _, settings = make_run(**{"validation.held_out": 5})
-    (problem,) = [p for p in check(settings) if p.where == "validation.held_out"]
-    assert problem.fatal and "leaves nothing of 5 images" in str(problem)
+    (problem,) = [p for p in check(settings) if p.where == "validation.held_out" and p.fatal]
+    assert "leaves nothing of 5 images" in str(problem)

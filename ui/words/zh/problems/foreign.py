@@ -35,7 +35,7 @@ PARTS = {
         "the epochs in the same file come before it": "同一文件中的轮数优先",
         "both text encoders learn at one rate here": "这里两个文本编码器使用同一学习率",
         "AdamW is used, in 32 bits": "使用 32 位的 AdamW",
-        "only AdamW is used here, for which the learning rate may be wrong": ("这里只使用 AdamW，该学习率可能不适合它"),
+        "AdamW is used instead, for which the learning rate may be wrong": "改用 AdamW，该学习率可能不适合它",
         "its warm-up has no effect, there or here": "它的预热在那里和这里都不起作用",
         "there is no such learning rate schedule here": "这里没有这种学习率调度",
         "a share of the steps: set train.warmup to that many steps": (

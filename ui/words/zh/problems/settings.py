@@ -106,8 +106,8 @@ SENTENCES = {
     "Choose a run.folder outside of it.": "请选择它外面的 run.folder。",
     "{which_folder} {path} can't be written ({reason}).": "{which_folder} {path} 无法写入（{reason}）。",
     "Choose another {key}.": "请换一个 {key}。",
-    "{key} is {given}, and AdamW moves every number of the LoRA by up to that much in each step.": (
-        "{key} 为 {given}，而 AdamW 每一步都会让 LoRA 的每个数字变化最多这么多。"
+    "{key} is {given}, and {optimizer} moves the LoRA's numbers by about that much in each step.": (
+        "{key} 为 {given}，而 {optimizer} 每一步都会让 LoRA 的数值变化约这么多。"
     ),
     "Above {most} that ruins a LoRA within a few steps; 0.0001 to 0.001 are usual.": (
         "超过 {most} 时，几步之内就会毁掉 LoRA；通常为 0.0001 到 0.001。"
@@ -143,6 +143,7 @@ REASONS = {  # of the system, and why a caption is not read
 }
 PARTS = {
     "because": {
+        "train.optimizer sets its own rate": "train.optimizer 自行决定学习率",
         'train.scheduler is "constant"': "train.scheduler 为“constant”",
         'train.scheduler is not "cosine_with_restarts"': "train.scheduler 不是“cosine_with_restarts”",
         'with train.cycles 1 it is "cosine"': "train.cycles 为 1 时它就是“cosine”",

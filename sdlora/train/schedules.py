@@ -1,0 +1,58 @@
+"""Learning rate schedules by name, as train.scheduler has them. No torch at import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate as a function of the step; diffusers.get_scheduler has it under the same name.
+
+    warms_up: does it heed train.warmup? cycles: does it heed train.cycles?
+    """
+
+    name: str
+    warms_up: bool = True
+    cycles: bool = False
+
+
+SCHEDULES: dict[str, Schedule] = {
+    entry.name: entry
+    for entry in (
+        Schedule("constant", warms_up=False),
+        Schedule("constant_with_warmup"),
+        Schedule("linear"),
+        Schedule("cosine"),
+        Schedule("cosine_with_restarts", cycles=True),  # Loshchilov & Hutter 2017, of equal length
+        Schedule("polynomial"),
+    )
+}
+
+
+def make_scheduler(
+    optimizer: Optimizer, name: str, warmup: int, steps: int, done: int = 0, cycles: int = 1
+) -> LambdaLR:
+    """The schedule of that name, set to where it stands after ``done`` steps.
+
+    cycles: how many falls from the full rate ``cosine_with_restarts`` makes.
+
+    A LambdaLR is a function of its step count alone, so resuming needs no saved state.
+    """
+    from diffusers.optimization import get_scheduler
+
+    scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps, num_cycles=cycles)
+    put_at(scheduler, done)
+    return scheduler
+
+
+def put_at(scheduler: LambdaLR, done: int) -> None:
+    """Set a scheduler to where it stands after ``done`` steps, and the optimizer's rates with it."""
+    groups, scheduler.last_epoch = scheduler.optimizer.param_groups, done
+    for group, base_lr, factor in zip(groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
+        group["lr"] = base_lr * factor(done)
