@@ -53,20 +53,20 @@ class Stop(Exception):
 
 
 def metadata_of(settings: Settings, monkeypatch) -> str:
-    """What ``write_lora`` hands over to the writer of files, all of it as text."""
+    """What ``write_trained`` hands over to the writer of files, all of it as text."""
     written = {}
 
     def take(*_, metadata, **__):
         written.update(metadata)
         raise Stop
 
-    monkeypatch.setattr(finish, "export_lora", take)
+    monkeypatch.setattr(finish, "write_lora", take)
     monkeypatch.setattr(finish, "_ranks", lambda adapter: ((4, 4.0), None))
     base = SimpleNamespace(family="sd1", prediction="epsilon", name="a-base", inpainting=False)
     trainee = SimpleNamespace(base=base, adapter=SimpleNamespace(dora=False, kind="lora"), configs={}, models={})
     path = SimpleNamespace(stem="x", with_name=lambda name: SimpleNamespace(unlink=lambda missing_ok: None))
     with pytest.raises(Stop):
-        finish.write_lora(path, settings, trainee, {}, container="kohya", dtype="fp16")
+        finish.write_trained(path, settings, trainee, {}, container="kohya", dtype="fp16")
     return json.dumps(written)
 
 

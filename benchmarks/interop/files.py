@@ -20,7 +20,7 @@ from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.inject import inject
 from sdlora.adapters.targets import target_patterns
 from sdlora.lorafiles.metadata import build_metadata
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 
 EVERY = ("a1111", "a1111_half", "forge", "comfyui", "kohya", "invokeai", "diffusers_")
 DORA = ("a1111", "forge", "comfyui", "invokeai")
@@ -89,7 +89,7 @@ def _export(folder, base, targets, container, dtype, *, label="", text=True, **a
         exact=EVERY,
     )
     path = folder / f"{entry.name}.safetensors"
-    export_lora(
+    write_lora(
         adapter,
         path,
         configs={root: model.config for root, model in models.items()},

@@ -139,7 +139,7 @@ def write_files(checkpoint: Path, work: Path) -> None:
     from sdlora.adapters.targets import target_patterns
     from sdlora.families.base import inspect_base
     from sdlora.families.shared.load import load_text_encoders, load_unet
-    from sdlora.lorafiles.write import export_lora
+    from sdlora.lorafiles.write import write_lora
 
     base = inspect_base(str(checkpoint))
     models = {"unet": load_unet(base, torch.float16), **load_text_encoders(base, torch.float16)}
@@ -149,9 +149,9 @@ def write_files(checkpoint: Path, work: Path) -> None:
         weights = {name: adapter._bases[name].weight for name in adapter.layers}
         _randomise(adapter, weights)
         settings = {"configs": configs, "family": "sd1", "dtype": "fp16"}
-        export_lora(adapter, work / f"kohya-{name}.safetensors", container="kohya", **settings)
+        write_lora(adapter, work / f"kohya-{name}.safetensors", container="kohya", **settings)
         if name == "attn-mlp":
-            export_lora(adapter, work / f"diffusers-{name}.safetensors", container="diffusers", **settings)
+            write_lora(adapter, work / f"diffusers-{name}.safetensors", container="diffusers", **settings)
         changes = {canonical(n): layer for n, layer in adapter.layers.items()}
         _merge(checkpoint, work / f"merged-{name}.safetensors", changes)
         adapter.remove()

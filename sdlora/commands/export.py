@@ -35,7 +35,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     from sdlora.runs.origin import origin_of
     from sdlora.runs.run import safe_name
     from sdlora.train.checkpoint import load_weights
-    from sdlora.train.finish import facts_of, make_plain, write_lora
+    from sdlora.train.finish import facts_of, make_plain, write_trained
     from sdlora.train.prepare import base_of, load_trainee
 
     settings = run.settings()
@@ -62,4 +62,4 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     path = args.out or run.folder / f"{safe_name(settings.run.name)}-{step:06d}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     container, dtype = args.container or settings.save.container, args.dtype or settings.save.dtype
-    return path, write_lora(path, settings, trainee, facts, container=container, dtype=dtype)
+    return path, write_trained(path, settings, trainee, facts, container=container, dtype=dtype)

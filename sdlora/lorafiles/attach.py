@@ -186,7 +186,7 @@ def _full_rank(change: Tensor) -> Factors:
 
 
 def _without_padding(down: Tensor, up: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Take off the zero rows that ``export_lora`` adds to rank 1, if the adapter has that rank."""
+    """Take off the zero rows that ``write_lora`` adds to rank 1, if the adapter has that rank."""
     if down.shape[0] > rank and not down[rank:].any() and not up[:, rank:].any():
         return down[:rank], up[:, :rank]
     return down, up

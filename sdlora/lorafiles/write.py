@@ -15,13 +15,9 @@ from sdlora.adapters.lora.layer import LoRALayer
 from sdlora.errors import Problem, UserError, explain
 from sdlora.families.registry import roots
 from sdlora.files.intact import write_atomically
-from sdlora.lorafiles.attach import load_into, load_lora, read_lora
 from sdlora.lorafiles.metadata import complete_metadata
 from sdlora.lorafiles.names import canonical, file_names
 from sdlora.lorafiles.readers.tools import DORA_TOOLS, TOOLS, check_tools
-from sdlora.lorafiles.verify import verify_with_diffusers
-
-__all__ = ["export_lora", "load_into", "load_lora", "read_lora", "verify_with_diffusers"]
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _LARGEST = 6e4  # A1111 computes with the factors in fp16 whatever the file's dtype; fp16 ends at 65504
@@ -38,7 +34,7 @@ class Factors:
     magnitude: Tensor | None = None  # DoRA's, (1, in) or (1, in, 1, 1)
 
 
-def export_lora(
+def write_lora(
     adapter: Adapter,
     path: Path | str,
     *,

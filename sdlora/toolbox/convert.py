@@ -5,7 +5,7 @@ from pathlib import Path
 from sdlora.errors import UserError
 from sdlora.lorafiles.read import LoraFile, chosen, look
 from sdlora.toolbox.advice import plain_fix
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_lora
+from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_factors
 from sdlora.toolbox.unpickle import is_pickle, read_pickle
 
 
@@ -33,7 +33,7 @@ def convert_lora(
         if key in file.metadata:
             metadata[key] = file.metadata[key]
     cast = choose_dtype(dtype, [file])
-    error = write_lora(path, file.modules, family=file.family, metadata=metadata, dtype=cast, container=container)
+    error = write_factors(path, file.modules, family=file.family, metadata=metadata, dtype=cast, container=container)
     return Result(path, len(file.modules), error, f"{container}, {cast}", left_out_of([file]))
 
 

@@ -12,7 +12,7 @@ from sdlora.families.registry import roots
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.toolbox.base import Checkpoint
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_lora
+from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_factors
 from sdlora.toolbox.resize import check_targets
 
 # What kohya's tools know: inside transformers, or inside resnets and samplers.
@@ -67,7 +67,7 @@ def extract_lora(
         by = f" but by rounding ({rounded} layers)" if rounded else ""
         raise UserError(f"{new.path.name} and {old.path.name} do not differ in any layer a LoRA has{by}.")
     metadata = derived_metadata(modules, old.family, name=path.stem)
-    rounding = write_lora(path, modules, family=old.family, metadata=metadata, dtype=dtype)
+    rounding = write_factors(path, modules, family=old.family, metadata=metadata, dtype=dtype)
     ranks = [down.shape[0] for down, _, _ in modules.values()]
     note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
     left = f"{rounded} layers that differ by rounding alone" if rounded else ""

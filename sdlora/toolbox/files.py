@@ -104,7 +104,7 @@ def common_family(loras: Iterable[LoraFile]) -> str:
 # ---- LoRA files
 
 
-def write_lora(
+def write_factors(
     path: Path,
     modules: Mapping[str, Factors],
     *,

@@ -20,7 +20,7 @@ from sdlora.toolbox.files import (
     derived_metadata,
     left_out_of,
     output_path,
-    write_lora,
+    write_factors,
 )
 
 METHODS = ("linear", "ties", "dare")
@@ -79,7 +79,7 @@ def merge_loras(
         source=files[0].metadata if len(files) == 1 else None,
         merged_from=files_of(loras),
     )
-    rounding = write_lora(
+    rounding = write_factors(
         path, merged, family=family, metadata=metadata, dtype=choose_dtype(dtype, files), container=container
     )
     error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)

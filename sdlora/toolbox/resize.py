@@ -11,7 +11,7 @@ from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.lorafiles.read import LoraFile, read_lora
 from sdlora.toolbox.base import Checkpoint
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_lora
+from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_factors
 
 
 def resize_lora(
@@ -52,7 +52,7 @@ def resize_lora(
         lost, whole = lost + cut**2, whole + float(found.s.norm()) ** 2
     metadata = derived_metadata(new, file.family, name=path.stem, source=file.metadata)
     cast = choose_dtype(dtype, [file])
-    rounding = write_lora(path, new, family=file.family, metadata=metadata, dtype=cast, container=container)
+    rounding = write_factors(path, new, family=file.family, metadata=metadata, dtype=cast, container=container)
     ranks = [down.shape[0] for down, _, _ in new.values()]
     note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
     error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)

@@ -12,7 +12,8 @@ from sdlora.adapters.inject import inject
 from sdlora.data.captions import KOHYA_FOLDER
 from sdlora.data.dataset import Item
 from sdlora.lorafiles.metadata import build_metadata, count_tags
-from sdlora.lorafiles.write import export_lora, verify_with_diffusers
+from sdlora.lorafiles.verify import verify_with_diffusers
+from sdlora.lorafiles.write import write_lora
 from sdlora.settings import Settings, dump_settings, without_paths
 from sdlora.train.batch import Captioning
 from sdlora.train.losses import LOSSES
@@ -20,7 +21,7 @@ from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.prepare import Trainee
 
 
-def write_lora(
+def write_trained(
     path: Path,
     settings: Settings,
     trainee: Trainee,
@@ -58,7 +59,7 @@ def write_lora(
     )
     candidate = path.with_name(f".{path.stem}.{os.getpid()}.new.safetensors")
     try:
-        export_lora(
+        write_lora(
             trainee.adapter,
             candidate,
             configs=trainee.configs,

@@ -39,7 +39,7 @@ from sdlora.settings import Settings
 from sdlora.train.batch import Captioning, make_batch
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.checkpoint import save_checkpoint
-from sdlora.train.finish import facts_of, write_lora
+from sdlora.train.finish import facts_of, write_trained
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.losses import LOSSES
 from sdlora.train.measure import contradiction
@@ -443,7 +443,7 @@ class Job:
         facts = facts_of(self.settings, self.items, step, epoch, precision, self._started(), origin)
         wish = self.settings.save
         how = {"container": wish.container, "dtype": wish.dtype, "cover": cover}
-        write_lora(path, self.settings, self.trainee, facts, **how)
+        write_trained(path, self.settings, self.trainee, facts, **how)
 
     def _started(self) -> float | None:
         """Unix time of the run's first start; None before its event is written."""

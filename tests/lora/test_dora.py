@@ -12,7 +12,7 @@ from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
 from sdlora.lorafiles.readers.tools import DORA_TOOLS, tool_table
 from sdlora.lorafiles.verify import verify_with_diffusers
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 
 
 def dora_on(models, targets="full", **options):
@@ -122,7 +122,7 @@ def test_the_file_is_exact_where_tools_read_dora(tmp_path, family):
     models = make_models(family)
     adapter = dora_on(models, target_patterns("full", text_encoder=True))
     configs = {root: model.config for root, model in models.items()}
-    path = export_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family)
+    path = write_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family)
     assert verify_with_diffusers(path, adapter, models) < 0.005
     verdicts = {tool: verdict.loads for tool, verdict in tool_table(path, family, configs).items()}
     assert {tool for tool, loads in verdicts.items() if loads == "all"} == set(DORA_TOOLS)
@@ -141,7 +141,7 @@ def test_the_file_is_exact_where_tools_read_dora(tmp_path, family):
 def test_a_wrong_file_is_an_error(tmp_path, damage):
     unet = make_unet()
     adapter = dora_on({"unet": unet}, target_patterns("attn"))
-    path = export_lora(adapter, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
+    path = write_lora(adapter, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
     tensors = {key: tensor.clone() for key, tensor in safetensors.torch.load_file(path).items()}
     key = next(key for key in tensors if key.endswith(damage))
     tensors[key] = tensors[key] * 1.1
@@ -153,7 +153,7 @@ def test_a_wrong_file_is_an_error(tmp_path, damage):
 def test_the_diffusers_container_is_refused(tmp_path):
     unet = make_unet()
     with pytest.raises(UserError, match="kohya, or merge the DoRA to a plain LoRA"):
-        export_lora(dora_on({"unet": unet}, target_patterns("attn")), tmp_path / "x.safetensors",
+        write_lora(dora_on({"unet": unet}, target_patterns("attn")), tmp_path / "x.safetensors",
                     configs={"unet": unet.config}, family="sd1", container="diffusers")  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +173,7 @@ def test_merged_to_a_plain_lora_with_its_error(tmp_path):
     _, _, nothing = merge_dora_to_lora(adapter, 10_000)
     assert nothing < 1e-6
     plain = plain_adapter(adapter, factors)
-    path = export_lora(plain, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
+    path = write_lora(plain, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
     adapter.enabled = False
     assert all(verdict.loads == "all" for verdict in tool_table(path, "sd1", {"unet": unet.config}).values())
     assert not plain.dora and not any(key.endswith("dora_scale") for key in safetensors.torch.load_file(path))

@@ -16,8 +16,11 @@ from small_models import ONE_BLOCK, make_models, make_text_encoder, make_unet, r
 from sdlora.adapters.inject import inject
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
+from sdlora.lorafiles.attach import load_into, load_lora
 from sdlora.lorafiles.names import canonical
-from sdlora.lorafiles.write import export_lora, load_into, load_lora, read_lora, verify_with_diffusers
+from sdlora.lorafiles.read import read_lora
+from sdlora.lorafiles.verify import verify_with_diffusers
+from sdlora.lorafiles.write import write_lora
 
 ROUNDING = {"fp16": 2**-11, "bf16": 2**-8, "fp32": 2**-22}
 
@@ -31,7 +34,7 @@ def trained(unet, text_encoder=None, targets="full", std=0.1, **options):
 
 def export(adapter, path, unet, text_encoder=None, **options):
     configs = {root: model.config for root, model in roots(unet, text_encoder).items()}
-    return export_lora(adapter, path, configs=configs, **({"family": "sd1"} | options))
+    return write_lora(adapter, path, configs=configs, **({"family": "sd1"} | options))
 
 
 def roots(unet, text_encoder=None):
@@ -64,7 +67,7 @@ def test_the_real_block_structure_with_every_text_encoder(tmp_path, family, cont
     adapter = inject(models, target_patterns("full", text_encoder=True), rank=2, alpha=1.0)
     randomise(adapter)
     configs = {root: model.config for root, model in models.items()}
-    path = export_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family, container=container)
+    path = write_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family, container=container)
     assert 0 < verify_with_diffusers(path, adapter, models) < 0.01
     lora = read_lora(path)
     assert set(lora.modules) == {canonical(name) for name in adapter.layers}

@@ -13,7 +13,7 @@ from sdlora.errors import UserError
 from sdlora.families.registry import FAMILIES as ENTRIES
 from sdlora.lorafiles.readers.tools import TOOLS, check_tools, tool_table
 from sdlora.lorafiles.topology import topology
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 
 ALL = set(TOOLS)
 FAMILIES = ("sd1", "sd2", "sdxl")
@@ -30,7 +30,7 @@ def written(request, tmp_path_factory):
     randomise(adapter)
     configs = {root: model.config for root, model in models.items()}
     path = tmp_path_factory.mktemp(family) / "x.safetensors"
-    return family, configs, export_lora(adapter, path, configs=configs, family=family)
+    return family, configs, write_lora(adapter, path, configs=configs, family=family)
 
 
 def tensors_of(path):

@@ -9,7 +9,7 @@ from sdlora.adapters.inject import inject
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
 from sdlora.lorafiles.verify import verify_with_diffusers
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def trained(tmp_path):
     adapter = inject(models, target_patterns("attn-mlp", True), rank=4, alpha=2.0)
     randomise(adapter)
     path = tmp_path / "x.safetensors"
-    export_lora(adapter, path, configs=configs_of(models), family="sd1")
+    write_lora(adapter, path, configs=configs_of(models), family="sd1")
     return path, adapter, models
 
 
@@ -151,7 +151,7 @@ def test_a_strong_and_a_faint_lora_both_match(trained):
         with torch.no_grad():
             for layer in adapter.layers.values():
                 layer.up.weight.mul_(factor)
-        export_lora(adapter, path, configs=configs_of(models), family="sd1")
+        write_lora(adapter, path, configs=configs_of(models), family="sd1")
         verify_with_diffusers(*trained)
 
 

@@ -13,7 +13,7 @@ from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_text_encoders, load_unet
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 from sdlora.pictures.job import draw_job, read_job
 from sdlora.pictures.pipeline import Look, draw
 from sdlora.runs.run import Run
@@ -60,7 +60,7 @@ def lora(base, tmp_path_factory):
     noise_into(adapter, 2)
     path = tmp_path_factory.mktemp("files") / "other.safetensors"
     configs = {"unet": info.config("unet")}
-    export_lora(adapter, path, configs=configs, family="sd1", container="kohya", dtype="fp32", metadata={})
+    write_lora(adapter, path, configs=configs, family="sd1", container="kohya", dtype="fp32", metadata={})
     return path
 
 

@@ -121,13 +121,13 @@ def pictures_without_the_lora(patch, job):
 
 def an_empty_file(patch, job):
     """The file is written with zeros, and the check of it is fooled."""
-    export = finish.export_lora
+    export = finish.write_lora
 
     def zeros(adapter, path, **options):
         export(adapter, path, **options)
         save_file({k: v if k.endswith("alpha") else torch.zeros_like(v) for k, v in load_file(path).items()}, path)
 
-    patch.setattr(finish, "export_lora", zeros)
+    patch.setattr(finish, "write_lora", zeros)
     patch.setattr(finish, "verify_with_diffusers", lambda *_: 0.0)
 
 

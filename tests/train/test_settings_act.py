@@ -21,7 +21,7 @@ from sdlora.check import resolve
 from sdlora.data.tags import split_tags
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_unet
-from sdlora.lorafiles.write import export_lora
+from sdlora.lorafiles.write import write_lora
 from sdlora.runs.run import Run
 from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
@@ -86,7 +86,7 @@ def place(tmp_path_factory) -> Path:
         torch.nn.init.normal_(layer.up.weight, std=0.3, generator=torch.Generator().manual_seed(1))
     configs = {"unet": info.config("unet")}
     path = place / "lora.safetensors"
-    export_lora(adapter, path, configs=configs, family="sd1", container="kohya", dtype="fp32", metadata={})
+    write_lora(adapter, path, configs=configs, family="sd1", container="kohya", dtype="fp32", metadata={})
     return place
 
 

@@ -1,7 +1,7 @@
 """Which tools load a LoRA file, and what they would drop, mis-scale or refuse: told from keys and shapes alone.
 
 An independent reimplementation of the tools' loaders (``toolrules``), held against the base model's layers
-(``topology``). It judges files of any origin; ``export_lora`` lets no file out that any tool would not load whole.
+(``topology``). It judges files of any origin; ``write_lora`` lets no file out that any tool would not load whole.
 """
 
 from collections.abc import Mapping
