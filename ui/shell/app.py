@@ -22,7 +22,7 @@ from sdlora.errors import UserError
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from ui import text
-from ui.shell import browser, render
+from ui.shell import assets, dialogs, render
 from ui.shell.api import offer
 from ui.shell.guard import around
 from ui.shell.guesses import Guesses
@@ -30,7 +30,7 @@ from ui.shell.live import Live
 from ui.shell.place import Place
 from ui.shell.queue import Queue
 from ui.shell.room import Room
-from ui.shell.theme import CSS, theme
+from ui.shell.theme import theme, variables
 from ui.shell.watch import Watch
 from ui.tabs.compare import layout as compare
 from ui.tabs.images import layout as images
@@ -58,7 +58,7 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
         with gr.Row(elem_id="top"):
             gr.HTML(render.header(), elem_id="title", apply_default_css=False)
             strip = gr.HTML(render_runs.strip(None, ""), elem_id="strip", apply_default_css=False)
-            gr.HTML(browser.keys_button(), elem_id="keys-place", apply_default_css=False)
+            gr.HTML(dialogs.keys_button(), elem_id="keys-place", apply_default_css=False)
         announce = gr.HTML("", elem_id="announce", apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.TAB_IMAGES, id="images"):
@@ -69,15 +69,15 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
                 runs_tab = runs.build()
             with gr.Tab(text.TAB_COMPARE, id="compare"):
                 compare_tab = compare.build()
-        dialogs = gr.HTML("", elem_id="dialogs", apply_default_css=False)
+        windows = gr.HTML("", elem_id="dialogs", apply_default_css=False)
         _wire_settings(page, settings_tab, second.select, tabs, runs_tab, images_tab.trigger, place, draft, watch)
         everywhere = {
             "strip": strip, "announce": announce, "start": settings_tab.start, "reason": settings_tab.reason
         }  # fmt: skip
         Live(watch, place, runs_tab, compare_tab, everywhere).wire(page)
         images.wire(images_tab, page, place, draft, settings_tab.fields)
-        page.load(browser.dialogs, None, dialogs, queue=False, show_progress="hidden", **PRIVATE)
-        page.load(None, js=browser.SCRIPT, **PRIVATE)
+        page.load(dialogs.closed, None, windows, queue=False, show_progress="hidden", **PRIVATE)
+        assets.run_script(page, "shell")
     return page
 
 
@@ -140,7 +140,8 @@ def serve(
         pwa=False,
         quiet=True,
         theme=theme(),
-        css=CSS,
+        css=variables(),
+        css_paths=list(assets.STYLES),
         i18n=text.i18n(),
         prevent_thread_lock=True,
     )

@@ -135,3 +135,11 @@ def added(result: Added, folder: Path) -> str:
     items = "".join(f'<li class="warning">{escape(words)}</li>' for words in rows)
     line = f'<p class="note" role="status">{escape(" ".join(filter(None, said)))}</p>' if any(said) else ""
     return line + (f'<ul class="checks">{items}</ul>' if items else "")
+
+
+def recent() -> str:
+    """The list of folders opened before, empty and hidden: ``script.js`` fills it from what this browser keeps."""
+    return (
+        f'<details id="recent" hidden><summary>{text.RECENT}</summary>'
+        '<div class="recent"><ul></ul><button type="button" class="forget"></button></div></details>'
+    )

@@ -6,15 +6,18 @@ from typing import Any
 import gradio as gr
 
 from ui import text
-from ui.shell import render
+from ui.shell import assets, render
 from ui.shell.place import Place
-from ui.tabs.images import images_js, sight
+from ui.tabs.images import html as render_images
+from ui.tabs.images import sight
 from ui.tabs.images.album import FILTERS
 from ui.tabs.images.handlers import Desk, Where
+from ui.tabs.images.uploads import WITHIN
 from ui.tabs.settings import form
 from ui.tabs.settings.drafts import Draft
 
 PRIVATE = {"api_visibility": "private"}
+RECENT = 8  # folders opened before that are offered again
 
 
 @dataclass
@@ -117,7 +120,7 @@ def _source_buttons() -> dict[str, Any]:
         text.DROP_FOLDER, file_count="directory", type="filepath", elem_id="drop-folder", **look
     )  # fmt: skip
     new = gr.Button(text.NEW_SET, elem_id="new-set", **look)
-    gr.HTML(images_js.recent(), elem_id="recent-place", apply_default_css=False)
+    gr.HTML(render_images.recent(), elem_id="recent-place", apply_default_css=False)
     show = gr.Button(text.SHOW, variant="primary", elem_id="show-images", **look)
     return {"drop_folder": whole, "new_set": new, "show": show}
 
@@ -230,8 +233,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     gr.on([tab.show.click, tab.folder.submit], desk.open, [tab.folder, *context], **opening)
     page.load(desk.load, [tab.folder, *context], **in_turn)
     field = f"#{form.field_id(form.FOLDER)} :is(textarea, input)"
-    page.load(None, js=images_js.script(field), **PRIVATE)
-    tab.remembered.change(None, tab.remembered, js=images_js.REMEMBER, **PRIVATE)
+    forget = {locale: text.WORDS[language].FORGET for locale, language in text.LOCALES.items()}
+    told = {"folder": field, "within": WITHIN, "recent": RECENT, "forget": forget}
+    assets.run_script(page, "tabs/images", told)
+    tab.remembered.change(None, tab.remembered, js=assets.call("sdloraImages.remember"), **PRIVATE)
     for button in (tab.drop, tab.drop_folder):
         button.upload(desk.take, [button, *context], **in_turn)
     tab.new_set.click(desk.start_new_set, context, **quiet)
@@ -243,10 +248,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     tab.looking.tick(desk.look, context, **dict(quiet, queue=False))
 
     chosen = tab.gallery.select(desk.choose, context, trigger_mode="always_last", **quiet)
-    chosen.then(None, js=images_js.BRING_INTO_VIEW, **PRIVATE)
+    chosen.then(None, js=assets.call("sdloraImages.bringIntoView"), **PRIVATE)
     for button, handler in ((tab.previous_image, desk.image_back), (tab.next_image, desk.image_on)):
         button.click(handler, [tab.chosen, *context], trigger_mode="always_last", **quiet).then(
-            None, js=images_js.FOCUS_AGAIN, **PRIVATE
+            None, js=assets.call("sdloraImages.focusAgain"), **PRIVATE
         )
     tab.sees.input(desk.show_again, [tab.chosen, *context], **quiet)
     # Captions are written in the order in which it was asked for.
@@ -256,7 +261,7 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     tab.keep_mine.click(desk.keep_mine, [tab.held, *context], **writing)
     tab.take_theirs.click(desk.take_theirs, [tab.held, *context], **writing)
     left = gr.Textbox(visible="hidden", elem_id="left")
-    left.submit(desk.leave, left, None, queue=False, **PRIVATE)  # by ``images_js``, when the page goes away
+    left.submit(desk.leave, left, None, queue=False, **PRIVATE)  # by ``script.js``, when the page goes away
     tab.aside.click(desk.put_aside, [tab.chosen, *context], **quiet)
     tab.aside_broken.click(desk.put_broken_aside, context, **quiet)
 

@@ -41,7 +41,7 @@ def _strip(kind: str, sentence: str) -> str:
 
 
 def announcement(view: RunView | None, state: str) -> str:
-    """What a screen reader says by itself (its place is a live region, ``ui.shell.browser``): only when a state changes."""
+    """What a screen reader says by itself (its place is a live region, ``ui/shell/script.js``): only when a state changes."""
     words = f"{view.name}: {text.STATES[state]}" if view else text.NOTHING_RUNNING
     return f'<div class="unseen">{escape(words)}</div>'
 
@@ -175,7 +175,7 @@ class Shown:
 def picture_table(place: Place, rows: Sequence[tuple[str, Sequence[Shown]]], until: float) -> tuple[str, bool]:
     """(a table with a row of pictures for each prompt, is all of it there?).
 
-    A click shows one large (``ui.shell.browser``). Thumbnails that are not there yet are drawn until that moment of
+    A click shows one large (``ui/shell/script.js``). Thumbnails that are not there yet are drawn until that moment of
     ``time.monotonic``; the others' places stay empty for the while.
     """
     complete, body = True, ""

@@ -8,13 +8,15 @@ import gradio as gr
 
 from sdlora.settings import Group, SettingInfo, Settings
 from ui import text
-from ui.shell import render
+from ui.shell import assets, render
 from ui.shell.place import Place
-from ui.tabs.settings import form, form_js, presets
+from ui.tabs.settings import form, presets
 from ui.tabs.settings.drafts import Draft
 from ui.tabs.settings.handlers import SettingsDesk
 
 AFTER = {"model.base": "described", "adapter.alpha": "strength"}  # lines below a field, which ``settings_desk`` fills
+# Sentences that ``script.js`` writes.
+WRITTEN = ("FIELD_SLIDER", "EMPTY", "CHANGED", "RESET", "NO_SUCH_SETTING")
 PRIVATE = {"api_visibility": "private"}
 
 
@@ -165,6 +167,28 @@ def _side() -> dict[str, Any]:
 # ---- wiring
 
 
+def for_script(keys: list[str]) -> dict[str, Any]:
+    """What ``script.js`` has to know; keys: the fields in the order in which it gets their values."""
+    known = form.shown()
+    fields = {
+        key: {
+            "id": form.field_id(key),
+            "basic": known[key].level == "basic",
+            "own": known[key].own,
+            "default": form.as_value(known[key], known[key].default),
+            "applies": list(known[key].when.rules.items()),
+            "slider": known[key].slider or None,
+            "number": known[key].type.__name__ if known[key].type in (int, float) else "",
+        }
+        for key in keys
+    }
+    words = {
+        locale: {name: getattr(text.WORDS[language], name) for name in WRITTEN}
+        for locale, language in text.LOCALES.items()
+    }
+    return {"fields": fields, "words": words}
+
+
 def wire(
     tab: SettingsTab,
     page: gr.Blocks,
@@ -186,8 +210,8 @@ def wire(
     desk, inputs, fields = SettingsDesk(tab, place, draft, begin, busy), tab.inputs, list(tab.fields.values())
     quiet = dict(outputs=tab.shown(), show_progress="hidden", **PRIVATE)
     often = dict(quiet, queue=False)
-    page.load(None, js=form_js.script(list(tab.fields)), **PRIVATE)
-    tell = dict(fn=None, inputs=fields, js=form_js.UPDATE, **PRIVATE)
+    assets.run_script(page, "tabs/settings", for_script(list(tab.fields)))
+    tell = dict(fn=None, inputs=fields, js=assets.call("sdloraForm.update"), **PRIVATE)
     gr.on([part.change for part in fields], trigger_mode="multiple", **tell)
 
     ready = page.load(desk.open, None, **often)
@@ -201,7 +225,7 @@ def wire(
     tab.load.upload(desk.load_file, [tab.load, *inputs], **quiet).then(**tell)
     tab.use.click(desk.load_text, [tab.pasted, *inputs], **often).then(**tell)
     saved = tab.save.click(desk.save, inputs, **often)
-    saved.then(None, [tab.written, tab.file_name], js=form_js.SAVE, **PRIVATE)
+    saved.then(None, [tab.written, tab.file_name], js=assets.call("sdloraForm.save"), **PRIVATE)
     tab.afresh.click(desk.afresh, None, **often)
     change, shown = changing
     to_settings = [*tab.shown(), shown]

@@ -1,40 +1,14 @@
-"""The Images tab's part in the browser: arrow keys, folders that are dropped, the folders opened before."""
+// The Images tab's part in the browser: arrow keys, captions being typed, folders dropped and opened before.
+// Runs once when the page has loaded, and makes window.sdloraImages.
+// told: JSON of {folder: selector of the field that holds the folder, within: what stands for a slash in names sent,
+//   recent: how many folders are kept, forget: per locale the button that forgets them}.
 
-import json
+function startImages(told) {
+  if (window.sdloraImages) return;
+  const {folder: FOLDER, within: WITHIN, recent: RECENT, forget: FORGET} = JSON.parse(told);
 
-from ui import text
-from ui.tabs.images.uploads import WITHIN
-
-RECENT = 8  # folders that are offered again
-
-
-def recent() -> str:
-    """The list of folders opened before, empty and hidden: ``SCRIPT`` fills it from what this browser keeps."""
-    return (
-        f'<details id="recent" hidden><summary>{text.RECENT}</summary>'
-        '<div class="recent"><ul></ul><button type="button" class="forget"></button></div></details>'
-    )
-
-
-# Keeps the folder that was opened, first of the list; paths alone, in this browser alone.
-REMEMBER = r"""(folder) => {
-  if (typeof folder !== 'string' || !folder) return;
-  let kept = [];
-  try { kept = JSON.parse(localStorage.getItem('sdlora-recent')); } catch { /* not ours: begin anew */ }
-  kept = (Array.isArray(kept) ? kept : []).filter((path) => typeof path === 'string' && path !== folder);
-  localStorage.setItem('sdlora-recent', JSON.stringify([folder, ...kept].slice(0, __RECENT__)));
-  window.sdloraRecent?.();
-}""".replace("__RECENT__", str(RECENT))
-
-# On a narrow page the editor is below the gallery.
-BRING_INTO_VIEW = "() => { if (innerWidth < 760) document.getElementById('editor')?.scrollIntoView({block: 'start'}); }"
-FOCUS_AGAIN = """() => {
-  if (window.sdloraTyping) document.querySelector('#caption textarea')?.focus();
-  window.sdloraTyping = false;
-}"""
-
-# Arrow keys go from image to image (in the caption box with Ctrl, which leaves the box and so saves it).
-_KEYS = r"""
+  // ---- arrow keys go from image to image (in the caption box with Ctrl, which leaves the box and so saves it)
+  let typing = false;
   document.addEventListener('keydown', (event) => {
     if (!['ArrowLeft', 'ArrowRight'].includes(event.key) || event.altKey || event.shiftKey || event.metaKey) return;
     const button = document.querySelector(event.key === 'ArrowLeft' ? '#previous-image' : '#next-image');
@@ -42,15 +16,13 @@ _KEYS = r"""
     const field = event.target.closest('input, textarea, select, [contenteditable], [role=tablist], [role=slider]');
     if (field && !(event.ctrlKey && field.closest('#caption'))) return;
     event.preventDefault();
-    window.sdloraTyping = Boolean(field);
+    typing = Boolean(field);
     field?.blur();
     button.click();
   });
-"""
 
-# A caption that is being typed is saved when the typing pauses, and when the page goes away: then by a request that
-# outlives the page, since Gradio's own would be broken off.
-_TYPING = r"""
+  // ---- a caption that is being typed is saved when the typing pauses, and when the page goes away: then by a request
+  // that outlives the page, since Gradio's own would be broken off
   const caption = () => document.querySelector('#caption textarea');
   let pause = 0;
   const settle = () => { clearTimeout(pause); pause = 0; };
@@ -76,13 +48,11 @@ _TYPING = r"""
   };
   window.addEventListener('beforeunload', leave);
   window.addEventListener('pagehide', leave);
-"""
 
-# Gradio takes files alone, by their names: a dropped or chosen folder is taken apart here, and its files sent under
-# names that hold their folders too (``ui.tabs.images.uploads`` reads them). Gradio keeps 200 bytes of a name.
-_FOLDERS = r"""
+  // ---- Gradio takes files alone, by their names: a dropped or chosen folder is taken apart here, and its files sent
+  // under names that hold their folders too (uploads.py reads them). Gradio keeps 200 bytes of a name.
   const shortened = (path) => {
-    const parts = path.split('/').filter(Boolean), name = () => parts.join('__WITHIN__');
+    const parts = path.split('/').filter(Boolean), name = () => parts.join(WITHIN);
     while (parts.length > 1 && new TextEncoder().encode(name()).length > 190) parts.splice(parts.length > 2 ? 1 : 0, 1);
     return name();
   };
@@ -122,15 +92,12 @@ _FOLDERS = r"""
     input.files = boxed([...input.files].map((file) => ({file, path: file.webkitRelativePath}))).files;
     input.dispatchEvent(new Event('change', {bubbles: true}));
   }, true);
-"""
 
-# What a path holds is put into textContent and a field's value alone.
-_RECENT = r"""
-  const FORGET = __FORGET__;
-  const list = () => document.querySelector('#recent'), field = () => document.querySelector('__FOLDER__');
+  // ---- the folders opened before; what a path holds is put into textContent and a field's value alone
+  const list = () => document.querySelector('#recent'), field = () => document.querySelector(FOLDER);
   const paths = () => {
     try { return JSON.parse(localStorage.getItem('sdlora-recent')).filter((path) => typeof path === 'string'); }
-    catch { return []; }
+    catch { return []; }  // not ours: begin anew
   };
   const open = async (path) => {
     const box = field(), kind = box.tagName === 'TEXTAREA' ? HTMLTextAreaElement : HTMLInputElement;
@@ -171,14 +138,22 @@ _RECENT = r"""
     if (event.key === 'Escape' && event.target.closest?.('#recent')) close(true);
   });
   document.addEventListener('focusin', (event) => { if (!event.target.closest?.('#recent')) close(false); });
-  window.sdloraRecent = drawn;
+  // Keeps the folder that was opened, first of the list; paths alone, in this browser alone.
+  const remember = (folder) => {
+    if (typeof folder !== 'string' || !folder) return;
+    const kept = paths().filter((path) => path !== folder);
+    localStorage.setItem('sdlora-recent', JSON.stringify([folder, ...kept].slice(0, RECENT)));
+    drawn();
+  };
   drawn();
-"""
 
-
-def script(folder: str) -> str:
-    """Runs once when the page has loaded. folder: CSS selector of the field that holds the folder."""
-    forget = json.dumps({locale: text.WORDS[language].FORGET for locale, language in text.LOCALES.items()})
-    recents = _RECENT.replace("__FOLDER__", folder).replace("__FORGET__", forget)
-    parts = _KEYS + _TYPING + _FOLDERS.replace("__WITHIN__", WITHIN) + recents
-    return f"() => {{\n  if (window.sdloraImages) return;\n  window.sdloraImages = true;\n{parts}}}"
+  window.sdloraImages = {
+    remember,
+    // On a narrow page the editor is below the gallery.
+    bringIntoView: () => { if (innerWidth < 760) document.getElementById('editor')?.scrollIntoView({block: 'start'}); },
+    focusAgain: () => {
+      if (typing) caption()?.focus();
+      typing = false;
+    },
+  };
+}

@@ -1,20 +1,17 @@
-"""The Settings form's part in the browser: which fields show, marks beside them, live sums, keys."""
+// The Settings form's part in the browser: which fields show, marks beside them, live sums, files.
+// Runs once when the page has loaded, and makes window.sdloraForm.
+// told: JSON of {fields: what is to be known of each setting, in the order in which update gets their values,
+//   words: per locale the sentences that are written here}.
+// What a person typed is put into textContent and fields' values alone.
 
-import json
-
-from ui import text
-from ui.tabs.settings import form
-
-WORDS = ("FIELD_SLIDER", "EMPTY", "CHANGED", "RESET", "NO_SUCH_SETTING")  # that the script writes
-
-# What the script may not do: put a text that a person typed anywhere but into textContent.
-_SCRIPT = r"""() => {
+function startForm(told) {
   if (window.sdloraForm) return;
-  const FIELDS = __FIELDS__, BYTES = {fp16: 2, bf16: 2, fp32: 4};
+  const {fields: FIELDS, words: WORDS} = JSON.parse(told);
+  const BYTES = {fp16: 2, bf16: 2, fp32: 4};
   const state = window.sdloraForm = {values: null, all: localStorage.getItem('sdlora-all') === '1', search: ''};
   let facts = {problems: {}, sizes: {}, family: '', usual: {}}, factsText = '', waiting = 0, drawing = 0;
   const $ = (id) => document.getElementById(id);
-  const WORDS = __WORDS__, word = (name) => (WORDS[navigator.language] ?? WORDS.en)[name];
+  const word = (name) => (WORDS[navigator.language] ?? WORDS.en)[name];
   const plain = (value) => value === null || value === undefined ? '' : String(value).trim();
   // A number as ``sdlora.settings.numbers.plain_number`` reads it: with a decimal comma, with signs between thousands.
   const tidy = (typed, whole) => {
@@ -184,7 +181,7 @@ _SCRIPT = r"""() => {
   const watcher = new MutationObserver(soon);
   watcher.observe(document.body, {childList: true, subtree: true});
 
-  state.update = (values) => {
+  state.update = (...values) => {
     const now = Object.fromEntries(Object.keys(FIELDS).map((key, at) => [key, values[at]]));
     if (state.values && JSON.stringify(now) === JSON.stringify(state.values)) return;
     const first = state.values === null;
@@ -221,38 +218,14 @@ _SCRIPT = r"""() => {
     input.files = box.files;
     input.dispatchEvent(new Event('change', {bubbles: true}));
   });
-}"""
 
-UPDATE = "(...values) => { window.sdloraForm?.update(values); }"
-
-# A settings file is made here from its text, so that nothing of it has to lie on the server's disk.
-SAVE = """(said, name) => {
-  if (!said) return;
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([said], {type: 'application/toml'}));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}"""
-
-
-def script(keys: list[str]) -> str:
-    """Makes ``window.sdloraForm``; keys: the fields in the order in which ``UPDATE`` hands over their values."""
-    known = form.shown()
-    fields = {
-        key: {
-            "id": form.field_id(key),
-            "basic": known[key].level == "basic",
-            "own": known[key].own,
-            "default": form.as_value(known[key], known[key].default),
-            "applies": list(known[key].when.rules.items()),
-            "slider": known[key].slider or None,
-            "number": known[key].type.__name__ if known[key].type in (int, float) else "",
-        }
-        for key in keys
-    }
-    written = {
-        locale: {name: getattr(text.WORDS[language], name) for name in WORDS}
-        for locale, language in text.LOCALES.items()
-    }
-    return _SCRIPT.replace("__FIELDS__", json.dumps(fields)).replace("__WORDS__", json.dumps(written))
+  // A settings file is made here from its text, so that nothing of it has to lie on the server's disk.
+  state.save = (said, name) => {
+    if (!said) return;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([said], {type: 'application/toml'}));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+}
