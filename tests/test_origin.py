@@ -17,8 +17,8 @@ from sdlora.runs.origin import Origin, begin_from, calmer_command, choose, origi
 from sdlora.runs.run import Run, list_runs
 from sdlora.settings import load_settings, make_settings
 from sdlora.train import loop
+from ui.shell.view import RunView
 from ui.tabs.runs.html import run_card
-from ui.tabs.runs.view import RunView
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
 from test_loop import drive, same, weights  # noqa: E402

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdlora.events import Finished, Progress
 from sdlora.runs.run import Run
-from ui.tabs.runs.view import RunView
+from ui.shell.view import RunView
 
 pytestmark = pytest.mark.slow
 COUNT, SIDE = 400, 128

@@ -16,7 +16,7 @@ from stub_base import make_stub_base
 from sdlora.events import Started, StepDone, to_line
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
-from ui.tabs.runs.view import RunView
+from ui.shell.view import RunView
 
 
 def share(server: Server, seconds: float) -> float:

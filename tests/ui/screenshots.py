@@ -17,9 +17,9 @@ from serve_fake import trainers
 from stub_base import make_stub_base
 
 from sdlora.settings import make_settings
+from ui.shell.drawings import Drawings, checkpoints_of
 from ui.shell.queue import Queue
-from ui.tabs.compare.drawings import Drawings, checkpoints_of
-from ui.tabs.runs.view import RunView
+from ui.shell.view import RunView
 
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 TABS = ("Images", "Settings", "Runs", "Compare")

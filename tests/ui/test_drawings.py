@@ -9,10 +9,10 @@ from serve_fake import trainers as fake_trainers
 from sdlora.events import Started
 from sdlora.runs.run import Run
 from sdlora.settings import make_settings
+from ui.shell.drawings import Drawings, checkpoint_title, variant_title
 from ui.shell.place import Place
 from ui.shell.queue import Queue
 from ui.shell.watch import Watch
-from ui.tabs.compare.drawings import Drawings, checkpoint_title, variant_title
 from ui.tabs.compare.handlers import CompareDesk, parse_strengths
 from ui.tabs.runs.handlers import redraw
 
@@ -120,7 +120,7 @@ def test_use_this_one_writes_the_file_and_names_where(desk):
     wanted = desk.use(name, 1)
     assert wanted == (f"{run}/2", 0.7)
     wait(lambda: not desk.watch.trainers.exporting(run))
-    told = desk.parts(name, [], wanted)["used"][1]()
+    told = desk.fragments(name, [], wanted)["used"][1]()
     assert "cat-000002.safetensors" in told and str(desk.watch.root) in told and "strength 0.7" in told
     assert (desk.watch.root / run / "exports" / "cat-000002.safetensors").is_file()
 
@@ -128,7 +128,7 @@ def test_use_this_one_writes_the_file_and_names_where(desk):
 @pytest.mark.parametrize("name", ["../x", "/etc", "", None, 5, "no such", {"a": 1}])
 def test_names_from_the_page_lead_nowhere(desk, name):
     assert desk.drawings.read(name) is None
-    parts = desk.parts(name, [name], (name, 1))
+    parts = desk.fragments(name, [name], (name, 1))
     assert "appear here" in parts["grid"][1]() and parts["used"][1]() == ""
 
 

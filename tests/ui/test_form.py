@@ -14,6 +14,7 @@ from ui.shell.place import Place
 from ui.tabs.settings import form
 from ui.tabs.settings import layout as tab
 from ui.tabs.settings.handlers import look_at
+from ui.tabs.settings.wiring import for_script
 
 
 def typed(**changes):
@@ -131,7 +132,7 @@ def test_settings_go_through_the_form_unchanged(seed, rank, alpha, lr, prompts, 
 
 
 def test_the_browsers_part_is_told_of_every_field():
-    told = tab.for_script(list(form.shown()))
+    told = for_script(list(form.shown()))
     assert list(told["fields"]) == list(form.shown())
     assert set(told["words"]) == set(text.LOCALES)
     assert json.loads(json.dumps(told)) is not None  # the browser gets it so

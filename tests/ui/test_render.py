@@ -14,11 +14,11 @@ from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
 from ui import text
 from ui.shell import render
+from ui.shell.drawings import Drawings
 from ui.shell.place import Place
 from ui.shell.queue import Queue
-from ui.tabs.compare.drawings import Drawings
+from ui.shell.view import RunView
 from ui.tabs.runs import html as render_runs
-from ui.tabs.runs.view import RunView
 
 ALLOWED = {
     "section", "h1", "h2", "h3", "div", "span", "i", "b", "p", "pre", "ul", "li", "small", "a", "table", "thead",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, to_line
 from sdlora.runs.run import Run
-from ui.tabs.runs.view import MAX_POINTS, LossSeries, RunView, smooth, thin
+from ui.shell.view import MAX_POINTS, LossSeries, RunView, smooth, thin
 
 
 @pytest.fixture

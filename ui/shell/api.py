@@ -11,8 +11,8 @@ from sdlora.runs.run import Run
 from sdlora.settings import Settings, make_settings, merge, parse_toml, value_of
 from ui import text
 from ui.shell.place import Place, paths
+from ui.shell.view import RunView
 from ui.shell.watch import LIVE, Watch
-from ui.tabs.runs.view import RunView
 
 LONGEST = 200_000  # characters of settings
 

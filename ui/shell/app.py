@@ -34,9 +34,11 @@ from ui.shell.theme import theme, variables
 from ui.shell.watch import Watch
 from ui.tabs.compare import layout as compare
 from ui.tabs.images import layout as images
+from ui.tabs.images import wiring as images_wiring
 from ui.tabs.runs import html as render_runs
 from ui.tabs.runs import layout as runs
 from ui.tabs.settings import layout as settings
+from ui.tabs.settings import wiring as settings_wiring
 from ui.tabs.settings.drafts import Draft
 
 EXAMPLE = ROOT / "datasets_example" / "style"
@@ -75,7 +77,7 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
             "strip": strip, "announce": announce, "start": settings_tab.start, "reason": settings_tab.reason
         }  # fmt: skip
         Live(watch, place, runs_tab, compare_tab, everywhere).wire(page)
-        images.wire(images_tab, page, place, draft, settings_tab.fields)
+        images_wiring.wire(images_tab, page, place, draft, settings_tab.fields)
         page.load(dialogs.closed, None, windows, queue=False, show_progress="hidden", **PRIVATE)
         assets.run_script(page, "shell")
     return page
@@ -105,7 +107,7 @@ def _wire_settings(
         return found[0].name if found else None
 
     begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
-    settings.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
+    settings_wiring.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
 
 
 # ---- the server

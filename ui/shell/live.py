@@ -1,6 +1,5 @@
 """One timer for everything that lives: it reads the disk once for all pages and sends each only what it lacks."""
 
-import hashlib
 from typing import Any
 
 import gradio as gr
@@ -8,15 +7,17 @@ from gradio.components import Component
 
 from ui import text
 from ui.shell import render
+from ui.shell.drawings import Drawings
+from ui.shell.fragments import Fragment, digest, news
 from ui.shell.place import Place
 from ui.shell.watch import Watch
-from ui.tabs.compare.drawings import Drawings
 from ui.tabs.compare.handlers import CompareDesk
 from ui.tabs.compare.layout import SLOTS, CompareTab
 from ui.tabs.runs import handlers as runs_desk
 from ui.tabs.runs import html as render_runs
-from ui.tabs.runs import layout as runs
-from ui.tabs.runs.layout import Look, Part, RunsTab
+from ui.tabs.runs import ticks
+from ui.tabs.runs.layout import RunsTab
+from ui.tabs.runs.ticks import Viewed
 
 PRIVATE = {"api_visibility": "private"}
 QUIET = dict(queue=False, show_progress="hidden", **PRIVATE)
@@ -28,10 +29,10 @@ SLOW = ("curve", "log")  # what it changes every few seconds, and what is large:
 
 
 class Live:
-    """The parts of the page that follow the disk. everywhere: components that show on every tab, by part.
+    """The fragments of the page that follow the disk. everywhere: components that show on every tab, by fragment.
 
     Gradio builds a new component for every output that a call leaves as it is (1 ms each), so a tick has few outputs:
-    the hot parts, and a stamp for each group of others. A stamp that changes makes the browser ask for its group.
+    the hot fragments, and a stamp for each group of others. A stamp that changes makes the browser ask for its group.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Live:
         self.watch, self.place, self.tab, self.compare_tab = watch, place, tab, compare
         self.drawings = Drawings(watch.queue)
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
-        self.outputs = {**everywhere, **tab.parts(), **compare.parts()}
+        self.outputs = {**everywhere, **tab.filled(), **compare.filled()}
         self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
         self._live: str | None = None  # the run that trained when last looked at,
         self._before: str | None = None  # and what trained until then
@@ -59,44 +60,44 @@ class Live:
         return self.looked(next(iter(self.watch.names()), None), *looked_at[1:])
 
     def tick(self, look: Any) -> list:
-        """The hot parts and the stamps."""
+        """The hot fragments and the stamps."""
         looked_at = look if isinstance(look, tuple) and len(look) == len(self.inputs) else (None,) * len(self.inputs)
         made = self._made(*looked_at)
-        marks = {name: _digest(made[name][0]) for name in SLOW if name in made}
+        marks = {name: digest(made[name][0]) for name in SLOW if name in made}
         return [made[name][1]() for name in HOT] + [self._rest(looked_at, made), *(marks.get(n, "") for n in SLOW)]
 
     def rest(self, *values: Any) -> dict:
-        """{component: value} of what this visitor does not have yet, hot and slow parts left out."""
+        """{component: value} of what this visitor does not have yet, hot and slow fragments left out."""
         *looked_at, seen = values
-        made = {name: part for name, part in self._made(*looked_at).items() if name not in HOT + SLOW}
-        sent, marks = runs.news(made, seen)
+        made = {name: fragment for name, fragment in self._made(*looked_at).items() if name not in HOT + SLOW}
+        sent, marks = news(made, seen)
         return {self.outputs[name]: value for name, value in sent.items()} | {self.tab.seen: marks}
 
     def slow(self, name: str, *looked_at: Any) -> Any:
-        """One of the slow parts."""
+        """One of the slow fragments."""
         made = self._made(*looked_at)
         return made[name][1]() if name in made else gr.skip()
 
-    def _rest(self, looked_at: tuple, made: dict[str, Part]) -> str:
-        """The stamp of all parts that are neither hot nor slow; worked out once for all pages that look at the same."""
+    def _rest(self, looked_at: tuple, made: dict[str, Fragment]) -> str:
+        """The stamp of fragments that are neither hot nor slow: made once for all pages that look at the same."""
         key = ("stamp", repr(looked_at))
         if key not in self.watch.shared:
             marks = [mark for name, (mark, _) in made.items() if name not in HOT + SLOW]
-            self.watch.shared[key] = _digest(marks)
+            self.watch.shared[key] = digest(marks)
         return self.watch.shared[key]
 
     def _made(
         self, run: Any, all_steps: Any, smoothing: Any, zoom: Any, grid: Any, chosen: Any, wanted: Any
-    ) -> dict[str, Part]:
+    ) -> dict[str, Fragment]:
         self.watch.refresh()
-        look = Look.of(run, all_steps, smoothing, zoom)
-        key = ("parts", look, repr((grid, chosen, wanted)))
+        viewed = Viewed.of(run, all_steps, smoothing, zoom)
+        key = ("fragments", viewed, repr((grid, chosen, wanted)))
         if key not in self.watch.shared:
-            made = runs.parts(self.watch, self.place, self.drawings, look)
-            self.watch.shared[key] = self._everywhere() | made | self.compare.parts(grid, chosen, wanted)
+            made = ticks.fragments(self.watch, self.place, self.drawings, viewed)
+            self.watch.shared[key] = self._everywhere() | made | self.compare.fragments(grid, chosen, wanted)
         return self.watch.shared[key]
 
-    def _everywhere(self) -> dict[str, Part]:
+    def _everywhere(self) -> dict[str, Fragment]:
         """What shows on every tab: the status line, what a screen reader says, what Start does."""
         name = self.watch.live()
         view, state = self.watch.get(name) or (None, "")
@@ -111,7 +112,7 @@ class Live:
             "reason": (busy, lambda: render.note(text.WILL_WAIT.format(name=busy) if busy else text.CLOSE_ANYTIME)),
         }
 
-    def _heard(self, live: str | None) -> Part:
+    def _heard(self, live: str | None) -> Fragment:
         """What a screen reader says by itself: how the run that trains stands, and how the one before it has ended."""
         if live != self._live:
             self._before, self._live = self._live, live
@@ -173,7 +174,3 @@ class Live:
         played = [tab.play_prompt, tab.play_negative, tab.play_seed, *slots]
         self._on_click(tab.play, lambda *values: self.compare.play(*values)[0], played, [tab.play_said])
         self._on_click(tab.use, self.compare.use, [tab.shown, tab.best], [tab.wanted])
-
-
-def _digest(mark: Any) -> str:
-    return hashlib.blake2s(repr(mark).encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdlora.runs.run import Run, safe_name
 from ui import OFFLINE_BY_PAGE
-from ui.tabs.runs.view import strip_time
+from ui.shell.view import strip_time
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -37,7 +37,7 @@ UNTOUCHED = {"settings.toml", "control", "samples", "checkpoints", "lock", "log.
 
 @dataclass(frozen=True)
 class Entry:
-    """kind: of ``KINDS``. name: the run's folder name, or the drawing's (``ui.tabs.compare.drawings``)."""
+    """kind: of ``KINDS``. name: the run's folder name, or the drawing's (``ui.shell.drawings``)."""
 
     kind: str
     name: str

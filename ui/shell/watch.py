@@ -8,7 +8,7 @@ from typing import Any
 
 from sdlora.runs.run import Run, list_runs
 from ui.shell.queue import Current, Queue
-from ui.tabs.runs.view import RunView
+from ui.shell.view import RunView
 
 LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
 FRESH = 0.3  # seconds that a finding is shared by all pages

@@ -1,7 +1,6 @@
 """What the Compare tab shows and answers: grids are asked for here, drawn by a process, and read from its folder."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from sdlora.runs.run import Run
 from sdlora.settings.numbers import plain_number
 from ui import text, translate
 from ui.shell import render
+from ui.shell.drawings import LIMIT, Drawing, Drawings, checkpoint_title, checkpoints_of, run_of, step_of
+from ui.shell.fragments import Fragment
 from ui.shell.place import Place
 from ui.shell.watch import Watch
-from ui.tabs.compare.drawings import LIMIT, Drawing, Drawings, checkpoint_title, checkpoints_of, run_of, step_of
 from ui.tabs.runs import html as render_runs
 from ui.tabs.runs.handlers import REFUSED
 
-Part = tuple[Any, Callable[[], Any]]
 PROMPT_LENGTH = 10_000
 
 
@@ -30,8 +29,8 @@ class CompareDesk:
 
     # ---- what a tick sends
 
-    def parts(self, shown: Any, chosen: Any, wanted: Any) -> dict[str, Part]:
-        """Every part of the tab with its mark. shown: the grid that is looked at; chosen: the checkpoints."""
+    def fragments(self, shown: Any, chosen: Any, wanted: Any) -> dict[str, Fragment]:
+        """Every fragment of the tab. shown: the grid that is looked at; chosen: the checkpoints."""
         there = self._checkpoints()
         keys = tuple(there)
         grids = self.drawings.listed("compare")
@@ -176,7 +175,7 @@ class CompareDesk:
                 return None
         return key, strength
 
-    def _used(self, wanted: Any) -> Part:
+    def _used(self, wanted: Any) -> Fragment:
         """Where the file that was wanted lies, with a link; that it is being written; why it was not."""
         if not (isinstance(wanted, (tuple, list)) and len(wanted) == 2 and self.watch.get(run_of(str(wanted[0])))):
             return ("none", lambda: "")

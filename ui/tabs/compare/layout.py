@@ -36,7 +36,7 @@ class CompareTab:
     played: gr.HTML
     wanted: gr.State  # of "Use this one": (run, step) that is being written
 
-    def parts(self) -> dict[str, Any]:
+    def filled(self) -> dict[str, Any]:
         """Those that a tick fills, by name."""
         names = ("checkpoints", "shown", "grid", "best", "use", "differences", "played", "used")
         slots = {f"slot{number}": lora for number, lora in enumerate(self.play_loras)}

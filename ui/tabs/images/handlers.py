@@ -8,9 +8,9 @@ not in it stays as it is.
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
@@ -24,12 +24,11 @@ from ui.tabs.images import html as render_images
 from ui.tabs.images import uploads
 from ui.tabs.images.ahead import Ahead
 from ui.tabs.images.album import ASIDE, FILTERS, PAGE, Album, Albums, Changed, Entry, Filter, Limits
+from ui.tabs.images.layout import ImagesTab
 from ui.tabs.images.sight import Training
+from ui.tabs.images.visitor import Context, Where
 from ui.tabs.settings.drafts import Draft
 from ui.tabs.settings.form import FOLDER
-
-if TYPE_CHECKING:
-    from ui.tabs.images.layout import ImagesTab
 
 TAGS_SHOWN = 80
 UNMARKED = "unmarked"  # class of a gallery in which none is chosen: it can't be told to take its mark off
@@ -37,46 +36,10 @@ PATIENCE = 1.0  # seconds that an answer waits for files to be looked at; after 
 MANY = 500  # images that are not looked at in that time
 
 
-@dataclass(frozen=True)
-class Where:
-    """What one visitor sees: the folder, the names that the filter let through when it was set, the page of them."""
-
-    folder: Path | None = None
-    names: tuple[str, ...] = ()
-    page: int = 0
-    apart: bool = False  # the next files that are dropped begin a folder of their own
-    asked: bool = False  # the visitor has asked for a folder; what the page opens by itself comes too late
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-len(self.names) // PAGE))
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        return self.names[self.page * PAGE : (self.page + 1) * PAGE]
-
-
-@dataclass(frozen=True)
-class Context:
-    """A handler's context, taken apart."""
-
-    where: Where
-    wanted: Filter
-    sees: bool
-    chosen: str  # the image in the editor
-    edit: Edit  # of many captions, as it is typed
-    promised: str  # what its button has promised to do
-    training: Training
-
-    @property
-    def limits(self) -> Limits:
-        return self.training.limits
-
-
 class Desk:
     """The handlers of one page, by name. tab: the components. keys: of the settings that come with the context."""
 
-    def __init__(self, tab: "ImagesTab", place: Place, draft: Draft, keys: tuple[str, ...]):
+    def __init__(self, tab: ImagesTab, place: Place, draft: Draft, keys: tuple[str, ...]):
         self.tab, self.place, self.draft, self.keys = tab, place, draft, keys
         self.albums = Albums()
         self.ahead = Ahead(place)

@@ -9,8 +9,8 @@ from sdlora.errors import UserError
 from sdlora.runs.run import Run
 from ui.shell import render
 from ui import text, translate
-from ui.tabs.compare.drawings import Drawings, checkpoints_of
-from ui.tabs.runs.layout import Look
+from ui.shell.drawings import Drawings, checkpoints_of
+from ui.tabs.runs.ticks import Viewed
 from ui.shell.watch import LIVE, Watch
 
 REFUSED = (UserError, OSError, Timeout)
@@ -110,7 +110,7 @@ def redraw(watch: Watch, drawings: Drawings, name: Any, strength: Any) -> None:
 def zoomed(event: gr.SelectData) -> Any:
     """The stretch of steps that was marked in the plot; the curve then no longer follows."""
     marked = event.index
-    return tuple(marked) if Look.of(None, False, 0.9, marked).zoom else None
+    return tuple(marked) if Viewed.of(None, False, 0.9, marked).zoom else None
 
 
 def _forget_waiting(watch: Watch, drawings: Drawings, run: str) -> None:

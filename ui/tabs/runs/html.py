@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sdlora.events import Progress
 from ui import text, translate
-from ui.tabs.compare.drawings import Drawing
+from ui.shell.drawings import Drawing
 from ui.shell.place import Place
 from ui.shell.render import LARGE, THUMB, escape, note
-from ui.tabs.runs.view import RunView, strip_time
+from ui.shell.view import RunView, strip_time
 
 LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
 BAD = ("failed", "interrupted", "new")

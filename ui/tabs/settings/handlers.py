@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -20,12 +20,10 @@ from sdlora.settings import Settings, dump_settings, load_settings, merge, salva
 from ui import text, translate
 from ui.shell import downloads, render
 from ui.shell.place import Place
-from ui.tabs.runs.view import strip_time
+from ui.shell.view import strip_time
 from ui.tabs.settings import drafts, estimate, form, presets, probe
 from ui.tabs.settings import html as render_settings
-
-if TYPE_CHECKING:
-    from ui.tabs.settings.layout import SettingsTab
+from ui.tabs.settings.layout import SettingsTab
 
 KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
 ORIGIN = f"{drafts.PAGE}.origin"  # "RUN@STEP", where the run is to go on from; "" for the beginning
@@ -94,7 +92,7 @@ class SettingsDesk:
 
     def __init__(
         self,
-        tab: "SettingsTab",
+        tab: SettingsTab,
         place: Place,
         draft: drafts.Draft,
         begin: Callable[[Settings, Any], dict],

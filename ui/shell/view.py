@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sdlora.settings import Settings, load_settings
 from sdlora.errors import UserError
 from sdlora.events import (
     Event,
@@ -28,6 +27,7 @@ from sdlora.events import (
 )
 from sdlora.runs.origin import Origin, origin_of
 from sdlora.runs.run import Run
+from sdlora.settings import Settings, load_settings
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
 PACE_WINDOW = 20  # steps that the speed is averaged over

@@ -11,7 +11,7 @@ from sdlora.files.intact import write_atomically
 from sdlora.runs.run import Run
 from ui import text
 from ui.shell.queue import DRAWINGS, Queue, is_name, new_name
-from ui.tabs.runs.view import RunView, strip_time
+from ui.shell.view import RunView, strip_time
 
 KEPT = 40  # drawings; the oldest go first
 LIMIT = 200  # pictures in one grid
