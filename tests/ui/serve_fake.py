@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ui.shell.app import main
 from ui.shell.process import Trainers
-from ui.tabs.settings import probe
+from ui.shell.tasks import COMMANDS
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
@@ -19,10 +19,10 @@ def trainers() -> Trainers:
     )
 
 
-def probe_command(settings: Path) -> list[str]:
-    return [sys.executable, str(FAKE.with_name("fake_probe.py")), str(settings)]
+def probe_command(folder: Path) -> list[str]:
+    return [sys.executable, str(FAKE.with_name("fake_probe.py")), str(folder / "settings.toml")]
 
 
 if __name__ == "__main__":
-    probe.probe_command = probe_command
+    COMMANDS["probe"] = probe_command
     sys.exit(main(trainers=trainers()))

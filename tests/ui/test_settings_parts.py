@@ -22,11 +22,12 @@ from sdlora.runs.run import Run
 from sdlora.settings import Settings, dump_settings, load_settings, make_settings, without_paths
 from ui import text
 from ui.shell.place import Place
+from ui.shell.tasks import COMMANDS
 from ui.tabs.settings import drafts, estimate, form, presets, probe
 from ui.tabs.settings import layout as settings_tab
 from ui.tabs.settings.handlers import SettingsDesk, look_at
 
-FAKE_PROBE = Path(__file__).with_name("fake_probe.py")
+FAKE_PROBE = (sys.executable, str(Path(__file__).with_name("fake_probe.py")))
 NAMES = sorted(path.stem for path in presets.FOLDER.glob("*.toml"))
 MINE = {"data.folder": "/my/pictures", "data.trigger": "ohwx", "run.name": "mine", "sample.prompts": "a\nb"}
 
@@ -304,7 +305,7 @@ def test_the_browsers_table_gives_the_same_size():
 
 @pytest.fixture
 def probes(tmp_path, monkeypatch):
-    monkeypatch.setattr(probe, "probe_command", lambda path: [sys.executable, str(FAKE_PROBE), str(path)])
+    monkeypatch.setitem(COMMANDS, "probe", lambda folder: [*FAKE_PROBE, str(folder / "settings.toml")])
     monkeypatch.setenv("FAKE_PROBE_SECONDS", "0")
     monkeypatch.setenv("SDLORA_PASSWORD", "secret words")
     return probe.Probes(tmp_path / "runs")

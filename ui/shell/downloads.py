@@ -1,22 +1,15 @@
 """Base models that are not on this computer yet: what to say of them, and `sdlora download` in the background."""
 
-import json
 import re
-import subprocess
-import sys
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sdlora.errors import Problem
 from ui import text, translate
-from ui.shell.process import child_environment
+from ui.shell.tasks import Task
 
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
-
-
-def download_command(base: str, revision: str) -> list[str]:
-    return [sys.executable, "-m", "sdlora", "download", f"--revision={revision}", "--json", "--", base]
 
 
 @dataclass(frozen=True)
@@ -43,52 +36,28 @@ class Downloads:
     """One download at a time, shared by all pages. What came before a server's end stays and is gone on from."""
 
     def __init__(self) -> None:
-        self.latest: Download | None = None
-        self._lock = threading.Lock()
+        self._task = Task("download")
 
     @property
     def running(self) -> bool:
-        return bool(self.latest and self.latest.runs)
+        return self._task.running
+
+    @property
+    def latest(self) -> Download | None:
+        """The one that runs or ended last."""
+        state = self._task.state()
+        if state is None:
+            return None
+        done, of = (_count(state.reported.get(key)) for key in ("done", "of"))
+        return Download(state.arguments[0], done, of, state.runs, state.failed, state.problem)
 
     def start(self, base: str, revision: str) -> bool:
         """Download in the background; False if this is no hub id or another one is on its way."""
-        with self._lock:
-            if self.running or not HUB_ID.fullmatch(base):
-                return False
-            self.latest = Download(base)
-            threading.Thread(target=self._follow, args=(base, revision), daemon=True).start()
-            return True
-
-    def _follow(self, base: str, revision: str) -> None:
-        failed, problem = True, ""
-        try:
-            options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            child = subprocess.Popen(download_command(base, revision), env=child_environment(), **options)
-            errors: list[bytes] = []
-            reader = threading.Thread(target=lambda: errors.extend(child.stderr), daemon=True)
-            reader.start()
-            for line in child.stdout:
-                self._look(line)
-            reader.join()
-            failed = child.wait() != 0
-            problem = _last(errors) if failed else ""
-        except OSError as error:  # no process to be had
-            problem = str(error)
-        finally:
-            self.latest = replace(self.latest, runs=False, failed=failed, problem=problem)
-
-    def _look(self, line: bytes) -> None:
-        try:
-            told = json.loads(line)
-            self.latest = replace(self.latest, done=int(told["done"]), of=int(told["of"]))
-        except (ValueError, KeyError, TypeError):
-            return  # the last line, or a library's
+        return bool(HUB_ID.fullmatch(base)) and self._task.start(base, revision)
 
 
-def _last(lines: list[bytes]) -> str:
-    """The sentence that the command ended with."""
-    said = [line.decode("utf-8", "replace").strip() for line in lines]
-    return next((line[:500] for line in reversed(said) if line and not line.startswith("Details: ")), "")
+def _count(bytes_: Any) -> int:
+    return bytes_ if isinstance(bytes_, int) else 0
 
 
 # ---- in the checks

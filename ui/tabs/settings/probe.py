@@ -4,10 +4,7 @@ import hashlib
 import json
 import math
 import platform
-import subprocess
 import sys
-import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +12,13 @@ from sdlora.errors import Problem
 from sdlora.files.intact import read_json, write_json
 from sdlora.settings import Settings, all_settings, dump_settings
 from ui import text, translate
-from ui.shell.process import child_environment
+from ui.shell.tasks import Task, TaskState
 from ui.tabs.settings import presets
 from ui.tabs.settings.drafts import FOLDER
 
 PATIENCE = 1800.0  # seconds; a step that takes longer is not worth a run
 KEPT = 200  # answers
 NUMBERS = ("step_seconds", "start_seconds", "peak_bytes", "free_bytes")
-
-
-def probe_command(settings: Path) -> list[str]:
-    """Measures a step of these settings and prints a JSON object."""
-    return [sys.executable, "-m", "sdlora", "probe", str(settings), "--json"]
 
 
 def key_of(settings: Settings) -> str:
@@ -45,30 +37,20 @@ class Probes:
     """The measurements of one runs folder, and the one that is being made. Thread-safe; shared by all pages."""
 
     def __init__(self, runs: Path):
-        self.folder = runs / FOLDER
-        self.path = self.folder / "probes.json"
-        self._lock = threading.Lock()
-        self._running = ""  # the key
-        self._thread: threading.Thread | None = None
+        self.path = runs / FOLDER / "probes.json"
+        self._task = Task("probe", runs / FOLDER, PATIENCE)
 
     @property
-    def running(self) -> str:
-        """The key of the measurement in progress; "" if there is none."""
-        return self._running
+    def running(self) -> bool:
+        return self._task.running
 
     def start(self, settings: Settings) -> bool:
         """Measure resolved settings in the background; False if a measurement is in progress."""
-        with self._lock:
-            if self._running:
-                return False
-            self._running = key_of(settings)
-            self._thread = threading.Thread(target=self._measure, args=(settings, self._running), daemon=True)
-            self._thread.start()
-            return True
+        key, files = key_of(settings), {"settings.toml": dump_settings(settings)}
+        return self._task.start(files=files, ended=lambda state: self._keep(key, state))
 
     def wait(self, seconds: float) -> None:
-        if self._thread:
-            self._thread.join(seconds)
+        self._task.wait(seconds)
 
     def get(self, settings: Settings) -> tuple[dict[str, Any] | None, bool]:
         """(the measurement of these settings, False), (the last one of others, True) or (None, False)."""
@@ -78,36 +60,14 @@ class Probes:
         good = [answer for answer in kept.values() if not answer.get("failed")]
         return (good[-1], True) if good else (None, False)
 
-    # ---- the process
-
-    def _measure(self, settings: Settings, key: str) -> None:
+    def _keep(self, key: str, state: TaskState) -> None:
+        good = not state.failed and _sound(state.reported)
+        answer = state.reported if good else {"failed": True, "problem": state.problem}
+        kept = {k: v for k, v in self._read().items() if k != key} | {key: answer}
         try:
-            answer = self._ask(settings)
-            kept = {k: v for k, v in self._read().items() if k != key}
-            kept[key] = answer
             write_json(self.path, dict(list(kept.items())[-KEPT:]))
         except OSError as error:
             print(error, file=sys.stderr)  # a full disk: the measurement is lost, the page goes on
-        finally:
-            self._running = ""
-
-    def _ask(self, settings: Settings) -> dict[str, Any]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix="probe-") as folder:
-            file = Path(folder) / "settings.toml"
-            file.write_text(dump_settings(settings), encoding="utf-8")
-            quiet = {"stdin": subprocess.DEVNULL, "capture_output": True}
-            try:
-                done = subprocess.run(probe_command(file), env=child_environment(), timeout=PATIENCE, **quiet)
-            except subprocess.TimeoutExpired:
-                return {"failed": True, "problem": ""}
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        answer = _numbers(said[-1]) if done.returncode == 0 and said else None
-        if answer is not None:
-            return answer
-        lines = done.stderr.decode("utf-8", "replace").splitlines()
-        wrong = [line for line in lines if line.strip() and not line.startswith("Details: ")]
-        return {"failed": True, "problem": wrong[-1].strip()[:500] if wrong else ""}
 
     def _read(self) -> dict[str, dict]:
         try:
@@ -117,15 +77,6 @@ class Probes:
         if not isinstance(kept, dict):
             return {}
         return {k: v for k, v in kept.items() if isinstance(v, dict) and (v.get("failed") or _sound(v))}
-
-
-def _numbers(line: str) -> dict[str, Any] | None:
-    """The probe's answer, if that is what it is."""
-    try:
-        answer = json.loads(line)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) and _sound(answer) else None
 
 
 def _sound(answer: dict) -> bool:
