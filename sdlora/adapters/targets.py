@@ -1,49 +1,26 @@
-"""Named sets of layers that learn, as patterns of module names (fnmatch) for diffusers' UNet2DConditionModel.
-
-The patterns start with ``*``, so they fit the UNet alone ("mid_block.…") and under a root ("unet.mid_block.…").
-"""
+"""Named sets of layers that learn; what is in them is the family's to say (``families.shared.unet_targets``)."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 
 from sdlora.errors import UserError
-
-_PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
-_SELF = [f"*.attn1.{name}" for name in _PROJECTIONS]
-_CROSS = [f"*.attn2.{name}" for name in _PROJECTIONS]
-_MLP = ["*.attentions.*.proj_in", "*.attentions.*.proj_out", "*.ff.net.0.proj", "*.ff.net.2"]
-# Not conv_in, conv_out and time_embedding: kohya's tools drop them from a file without a word.
-_CONVOLUTIONS = [
-    "*.resnets.*.conv1",
-    "*.resnets.*.conv2",
-    "*.resnets.*.conv_shortcut",
-    "*.resnets.*.time_emb_proj",
-    "*.downsamplers.*.conv",
-    "*.upsamplers.*.conv",
-]
-
-UNET_SETS: dict[str, list[str]] = {
-    "attn": _SELF + _CROSS,
-    "cross-attn": _CROSS,
-    "attn-mlp": _SELF + _CROSS + _MLP,  # all of kohya's Transformer2DModel: 192 modules in SD 1.5
-    "full": _SELF + _CROSS + _MLP + _CONVOLUTIONS,
-}
-
-# All six of every layer or none: A1111 passes over a text encoder with only some of q, k, v, out, diffusers refuses it.
-TEXT_ENCODER: list[str] = [
-    *(f"*encoder.layers.*.self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "out_proj")),
-    "*encoder.layers.*.mlp.fc1",
-    "*encoder.layers.*.mlp.fc2",
-]
+from sdlora.families.shared.unet_targets import TEXT_ENCODER, UNET_SETS
 
 
-def target_patterns(name: str, text_encoder: bool = False) -> list[str]:
+def target_patterns(
+    name: str,
+    text_encoder: bool = False,
+    sets: Mapping[str, Sequence[str]] = UNET_SETS,
+    text_targets: Sequence[str] = TEXT_ENCODER,
+) -> list[str]:
     """The patterns of the set "attn", "cross-attn", "attn-mlp" or "full", with the text encoder's if wished.
 
+    sets, text_targets: a family's (``Family.targets`` and ``text_targets``); those of the UNets are the usual ones.
     Raises UserError for another name, listing the known ones.
     """
-    if name not in UNET_SETS:
-        near = difflib.get_close_matches(name, UNET_SETS, n=1)
-        known = ", ".join(UNET_SETS)
+    if name not in sets:
+        near = difflib.get_close_matches(name, sets, n=1)
+        known = ", ".join(sets)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"Unknown target set {name!r}.", fix=f"Known sets: {known}.{hint}", where="adapter.targets")
-    return UNET_SETS[name] + (TEXT_ENCODER if text_encoder else [])
+    return [*sets[name], *(text_targets if text_encoder else ())]

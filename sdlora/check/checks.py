@@ -371,7 +371,7 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
     count = 1 + (train.steps // save.every if save.every else 0)
     if save.keep:
         count = min(count, save.keep) + 1  # a new one is written before the oldest goes
-    parts = ("unet", *(info.text_encoders if settings.adapter.text_encoder else ()))
+    parts = (info.denoiser, *(info.text_encoders if settings.adapter.text_encoder else ()))
     rank, moments = settings.adapter.rank, OPTIMIZERS[train.optimizer].moments
     factors = [
         factor

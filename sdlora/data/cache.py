@@ -180,7 +180,7 @@ def encoder_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
     """The same for all its text encoders and their tokenizers together."""
     if base.single_file:
         return _identity([(base.source, part) for part in base.text_encoders], memo)
-    names = [name for part in base.text_encoders for name in (part, part.replace("text_encoder", "tokenizer"))]
+    names = [name for part in base.spec.text_encoders for name in (part.root, part.tokenizer)]
     return _identity([base.source / name for name in names], memo)
 
 

@@ -4,7 +4,7 @@ A family is a folder here with a ``spec.py`` (its ``Family``, without torch) and
 their own, a ``model.py``; and one line in ``registry.py``. Everything else asks the entry.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
@@ -97,6 +97,8 @@ class Family:
     objective: of its training ("ddpm": noise or v from a noisy latent, Ho et al. 2020).
     published: root -> configuration of the published models, as far as it differs from diffusers' defaults.
     original_blocks: LoRA files name the denoiser's blocks as the original code does.
+    targets: adapter.targets -> patterns (fnmatch) of the denoiser's layers that learn; text_targets: of the text
+        encoders', where those learn too.
     names: configurations of the parts -> canonical name -> kohya's name, of every layer that files can hold.
     labels: what LoRA files say. readers: the programs that run it and load its LoRAs.
     model: module with ``network``, ``text_state``, ``predict``, ``pipeline`` and ``lora_loader`` (see
@@ -114,6 +116,8 @@ class Family:
     latent: Latent
     resolution: int
     published: Mapping[str, Mapping[str, Any]]
+    targets: Mapping[str, Sequence[str]]
+    text_targets: Sequence[str]
     names: Callable[[Configs], dict[str, str]]
     labels: Labels
     model: str

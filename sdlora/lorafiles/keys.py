@@ -11,6 +11,7 @@ Containers, by how they spell a layer:
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sdlora.errors import UserError
 from sdlora.families.registry import FAMILIES, Evidence
@@ -235,11 +236,16 @@ def original_path(path: str, family: str) -> str:
     if kind == "downsamplers":
         return f"input_blocks.{3 * block + 3}.0.op"
     if kind == "upsamplers":
-        lowest = FAMILIES[family].published["unet"]["up_block_types"][0]
+        lowest = _published(family)["up_block_types"][0]
         without = block == 0 and lowest == "UpBlock2D"  # of SD 1 and 2 it has no attention
         return f"output_blocks.{3 * block + 2}.{1 if without else 2}.conv"
     start = f"input_blocks.{3 * block + layer + 1}" if way == "down" else f"output_blocks.{3 * block + layer}"
     return f"{start}.{0 if kind == 'resnets' else 1}.{RESNET.get(rest, rest)}"
+
+
+def _published(family: str) -> Mapping[str, Any]:
+    """The configuration of the family's published denoiser."""
+    return FAMILIES[family].published[FAMILIES[family].denoiser.root]
 
 
 def kohya_name(name: str, family: str) -> str:
@@ -256,7 +262,7 @@ def kernel_of(name: str, family: str) -> int:
     if not name.startswith("unet."):
         return 0
     last = name.rpartition(".")[2]
-    linear = FAMILIES[family].published["unet"].get("use_linear_projection", False)
+    linear = _published(family).get("use_linear_projection", False)
     if last in ("conv", "conv1", "conv2", "conv_in", "conv_out"):
         return 3
     if last == "conv_shortcut" or (last in ("proj_in", "proj_out") and ".attentions." in name and not linear):

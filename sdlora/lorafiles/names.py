@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES, kohya_prefixes
+from sdlora.families.registry import FAMILIES, kohya_prefixes, roots
 from sdlora.families.registry import family as entry
 from sdlora.families.shared.unet_paths import RESNET
 
@@ -39,7 +39,7 @@ def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
 def canonical(name: str) -> str:
     """The canonical name of a live model's layer: with "text_model." whatever the transformers version."""
     root, _, path = name.partition(".")
-    if root.startswith("text_encoder") and not path.startswith("text_model."):
+    if root in roots("text") and not path.startswith("text_model."):
         return f"{root}.text_model.{path}"
     return name
 

@@ -62,7 +62,7 @@ class Loaded:
         """Let exactly these LoRAs act, path to strength; attached when first asked for."""
         for path in strengths:
             if path not in self.adapters:
-                self.adapters[path] = _attach(sources[path], self.modules)
+                self.adapters[path] = _attach(sources[path], self.base, self.modules)
         for path, adapter in self.adapters.items():
             adapter.scale = strengths.get(path, 0.0)
 
@@ -146,11 +146,11 @@ def models_of(variants: Iterable[Settings | None], base: str = "", vae: str = ""
         yield load_model(settings), numbers
 
 
-def _attach(source: Source, modules: dict[str, nn.Module]) -> Adapter:
+def _attach(source: Source, base: BaseInfo, modules: dict[str, nn.Module]) -> Adapter:
     if not source.checkpoint:
         adapter = load_lora(modules, source.path)
     else:
-        adapter = attach_adapter(source.settings, modules)
+        adapter = attach_adapter(source.settings, base, modules)
         load_weights(source.path, adapter)
     adapter.requires_grad_(False)
     return adapter.to(modules["unet"].device)

@@ -8,16 +8,15 @@ from pathlib import Path
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.families.registry import Evidence, roots, tell
+from sdlora.families.registry import Evidence, prefixes, roots, tell
 from sdlora.lorafiles.keys import canonical_of
 from sdlora.lorafiles.stream import Spec, TensorFile, is_safetensors
 
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
-# OpenCLIP's text encoders in the original layout: SD 2's, and SDXL's second
+# What an OpenCLIP text encoder's keys are in the original layout, behind its prefix
 _OPEN = re.compile(
-    r"(cond_stage_model|conditioner\.embedders\.1)\.model\.transformer\.resblocks\.(\d+)\."
-    r"(attn\.in_proj|attn\.out_proj|mlp\.c_fc|mlp\.c_proj|ln_1|ln_2)[._](weight|bias)",
+    r"transformer\.resblocks\.(\d+)\.(attn\.in_proj|attn\.out_proj|mlp\.c_fc|mlp\.c_proj|ln_1|ln_2)[._](weight|bias)",
     flags=re.ASCII,
 )
 _OPEN_NAMES = {
@@ -28,9 +27,7 @@ _OPEN_NAMES = {
     "ln_1": ("layer_norm1",),
     "ln_2": ("layer_norm2",),
 }
-_OPEN_REST = re.compile(
-    r"(cond_stage_model|conditioner\.embedders\.1)\.model\.(ln_final\.weight|ln_final\.bias|text_projection)", re.ASCII
-)
+_OPEN_REST = ("ln_final.weight", "ln_final.bias", "text_projection")
 
 
 @dataclass(frozen=True)
@@ -157,35 +154,43 @@ def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
     for key, entry in tensors.entries.items():
         if len(entry.shape) not in (2, 4):
             continue
-        if found := _OPEN.fullmatch(key):
-            yield from _open_layer(found, file, key)
+        encoder, rest = _open_clip(key)
+        if found := _OPEN.fullmatch(rest):
+            yield from _open_layer(encoder, found, file, key)
         elif key.endswith(".weight"):
             stem = key.removesuffix(".weight")
             if layer := canonical_of(f"{root}.{stem}" if root else stem):
                 yield layer[0], Place(file, key)
 
 
-def _open_layer(found: re.Match, file: str, key: str) -> Iterator[tuple[str, Place]]:
-    parts = _OPEN_NAMES[found[3]]
+def _open_clip(key: str) -> tuple[str, str]:
+    """(root, key behind the prefix) of an OpenCLIP text encoder in the original layout; ("", "") for all else."""
+    for root in roots("text"):
+        for prefix in prefixes(root, open_clip=True):
+            if key.startswith(prefix):
+                return root, key.removeprefix(prefix)
+    return "", ""
+
+
+def _open_layer(encoder: str, found: re.Match, file: str, key: str) -> Iterator[tuple[str, Place]]:
+    parts = _OPEN_NAMES[found[2]]
     for i, part in enumerate(parts):
-        yield f"{_root_of(found[1])}.text_model.encoder.layers.{found[2]}.{part}", Place(file, key, i, len(parts))
-
-
-def _root_of(top: str) -> str:
-    return "text_encoder" if top == "cond_stage_model" else "text_encoder_2"
+        yield f"{encoder}.text_model.encoder.layers.{found[1]}.{part}", Place(file, key, i, len(parts))
 
 
 def _places_beside(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
     """Norms, biases and the text projection, by the parameter's canonical name."""
     root = file.partition("/")[0]
     for key, entry in tensors.entries.items():
-        if found := _OPEN.fullmatch(key):
+        encoder, rest = _open_clip(key)
+        if found := _OPEN.fullmatch(rest):
             if len(entry.shape) == 1:
-                yield from ((f"{name}.{found[4]}", place) for name, place in _open_layer(found, file, key))
-        elif found := _OPEN_REST.fullmatch(key):
-            top, _, leaf = found[2].partition(".")
+                layers = _open_layer(encoder, found, file, key)
+                yield from ((f"{name}.{found[3]}", place) for name, place in layers)
+        elif rest in _OPEN_REST:
+            leaf = rest.partition(".")[2]
             name = f"text_model.final_layer_norm.{leaf}" if leaf else "text_projection.weight"
-            yield f"{_root_of(found[1])}.{name}", Place(file, key, turned=not leaf)
+            yield f"{encoder}.{name}", Place(file, key, turned=not leaf)
         elif len(entry.shape) == 1 or key.endswith("text_projection.weight"):
             stem, _, leaf = key.rpartition(".")
             layer = canonical_of(f"{root}.{stem}" if root else stem, beside=True)

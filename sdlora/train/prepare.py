@@ -105,7 +105,7 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
     for path, strength in stack_of(settings.adapter.stack):
         merge_into_modules({"unet": unet, **encoders}, path, strength)
-    adapter = attach_adapter(settings, {"unet": unet, **encoders})
+    adapter = attach_adapter(settings, base, {"unet": unet, **encoders})
     for root, encoder in encoders.items():
         if not adapter.parameters_of(root):
             encoder.requires_grad_(False)
@@ -127,21 +127,21 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
     )
 
 
-def attach_adapter(settings: Settings, models: dict[str, nn.Module]) -> Adapter:
+def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Module]) -> Adapter:
     """New LoRA layers, or those of adapter.start_from with its weights.
 
     models: the UNet and, unless nothing is trained or kept there, the text encoders. With adapter.text_encoder off, the
     text-encoder layers of adapter.start_from stay as they are: they act and go into the new file, but don't learn.
     """
-    chosen = settings.adapter
+    chosen, spec = settings.adapter, base.spec
     if chosen.start_from:
         adapter = load_lora(models, chosen.start_from)
         for name, layer in adapter.layers.items():
-            layer.requires_grad_(chosen.text_encoder or name.startswith("unet."))
+            layer.requires_grad_(chosen.text_encoder or name.startswith(f"{base.denoiser}."))
         return adapter
     return inject(
-        models if chosen.text_encoder else {"unet": models["unet"]},
-        targets=target_patterns(chosen.targets, text_encoder=chosen.text_encoder),
+        models if chosen.text_encoder else {base.denoiser: models[base.denoiser]},
+        targets=target_patterns(chosen.targets, chosen.text_encoder, spec.targets, spec.text_targets),
         rank=chosen.rank,
         alpha=chosen.alpha,
         rank_pattern=chosen.rank_pattern,

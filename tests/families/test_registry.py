@@ -1,6 +1,7 @@
 """The table of model families: what an entry must have, and that a new one needs nothing but itself."""
 
 import json
+import shutil
 import sys
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from sdlora.families.base import inspect_base
 from sdlora.families.family import READERS, Family, Labels, Latent, Part
 from sdlora.families.registry import FAMILIES, family, kohya_prefixes, roots, tell
 from sdlora.families.sd1 import model as sd1_model
+from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
 from sdlora.lorafiles.read import look
 from sdlora.lorafiles.readers.tools import TOOLS
@@ -88,6 +90,8 @@ def toy(monkeypatch) -> Family:
         latent=Latent(channels=8, factor=2, scale=0.5),
         resolution=32,
         published={"unet": {}, "text_encoder": {}},
+        targets={"attn-mlp": ["*.attn2.to_q"]},
+        text_targets=unet_targets.TEXT_ENCODER,
         names=lambda configs: kohya_names(PARTS, configs),
         labels=Labels(version="toy_v1", architecture="toy-v1/lora", sidecar="Toy"),
         model="toy_model",
@@ -102,8 +106,6 @@ def toy(monkeypatch) -> Family:
 @pytest.fixture
 def toy_base(toy, tmp_path, base_folder):
     """The small model's folder with a UNet and VAE of 8 latent channels, under another pipeline's name."""
-    import shutil
-
     folder = shutil.copytree(base_folder, tmp_path / "toy-base")
     torch.manual_seed(0)
     unet = UNet2DConditionModel.load_config(folder / "unet") | {"in_channels": 8, "out_channels": 8}
@@ -137,4 +139,6 @@ def test_a_new_family_is_trained_and_exported_without_another_file_changed(make_
         metadata = tensors.metadata()
     assert metadata["ss_base_model_version"] == "toy_v1" and metadata["modelspec.architecture"] == "toy-v1/lora"
     assert json.loads(file.with_suffix(".json").read_text())["sd version"] == "Toy"
-    assert look(file).lora.family == "toy"
+    lora = look(file).lora
+    unet = [name for name in lora.changes if name.startswith("unet.")]
+    assert lora.family == "toy" and unet and all(name.endswith(".attn2.to_q") for name in unet)

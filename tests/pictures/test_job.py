@@ -29,6 +29,11 @@ def base(tmp_path_factory):
     return make_base(tmp_path_factory.mktemp("base") / "sd")
 
 
+def attached(settings, base):
+    info = inspect_base(str(base))
+    return attach_adapter(settings, info, {"unet": load_unet(info)})
+
+
 def noise_into(adapter, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for layer in adapter.layers.values():
@@ -45,7 +50,7 @@ def run(base, tmp_path_factory):
     }
     settings = make_settings(values | {"sample": {"negative": "blurry", "steps": 2, "guidance": 3.0, "size": 32}})
     made = Run.create(tmp_path_factory.mktemp("runs"), "x", dump_settings(settings))
-    adapter = attach_adapter(settings, {"unet": load_unet(inspect_base(str(base)))})
+    adapter = attached(settings, base)
     noise_into(adapter, 1)
     save_checkpoint(made.folder / "checkpoints", 7, adapter, torch.optim.AdamW(adapter.parameters()), {})
     return made
@@ -116,7 +121,7 @@ def test_checkpoint_and_file_at_several_strengths_and_together(base, run, lora, 
     settings = make_settings(
         {"model": {"base": str(base)}, "adapter": {"rank": 2, "alpha": 4.0, "text_encoder": False}}
     )
-    first = attach_adapter(settings, {"unet": load_unet(inspect_base(str(base)))})
+    first = attached(settings, base)
     noise_into(first, 1)
     second = inject({"unet": load_unet(inspect_base(str(base)))}, rank=3, alpha=3.0)
     noise_into(second, 2)

@@ -1,6 +1,7 @@
 """Stable Diffusion 1.x (Rombach et al. 2022): a UNet that attends to CLIP ViT-L's text. No torch."""
 
 from sdlora.families.family import Configs, Family, Labels, Latent, Part
+from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
 
 UNET = Part("unet", "denoiser", "UNet", ("model.diffusion_model.",), "lora_unet_")
@@ -40,6 +41,8 @@ SD1 = Family(
     latent=LATENT,
     resolution=512,
     published={"unet": UNET_CONFIG, "text_encoder": CLIP_L},
+    targets=unet_targets.UNET_SETS,
+    text_targets=unet_targets.TEXT_ENCODER,
     names=names,
     labels=Labels(
         version="sd_v1",

@@ -2,6 +2,7 @@
 
 from sdlora.families.family import Configs, Family, Labels, Part
 from sdlora.families.sd1 import spec as sd1
+from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
 
 # It was trained on the last layer but one of 24: the 24th is never run, and unknown to kohya's tools.
@@ -39,6 +40,8 @@ SD2 = Family(
     resolution=512,
     resolution_v=768,
     published={"unet": UNET_CONFIG, "text_encoder": CLIP_H},
+    targets=unet_targets.UNET_SETS,
+    text_targets=unet_targets.TEXT_ENCODER,
     names=names,
     labels=Labels(
         version="sd_v2",

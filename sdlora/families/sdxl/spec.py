@@ -2,6 +2,7 @@
 
 from sdlora.families.family import Configs, Family, Labels, Latent, Part
 from sdlora.families.sd1 import spec as sd1
+from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
 
 TEXT_ENCODER = Part("text_encoder", "text", "text encoder", ("conditioner.embedders.0.transformer.",), "lora_te1_")
@@ -49,6 +50,8 @@ SDXL = Family(
     latent=Latent(channels=4, factor=8, scale=0.13025),
     resolution=1024,
     published={"unet": UNET_CONFIG, "text_encoder": sd1.CLIP_L, "text_encoder_2": CLIP_G},
+    targets=unet_targets.UNET_SETS,
+    text_targets=unet_targets.TEXT_ENCODER,
     names=names,
     original_blocks=True,
     labels=Labels(
