@@ -1,6 +1,7 @@
 """Damaged checkpoints of every kind: found, named, set aside; the newest whole one is used."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -196,3 +197,14 @@ def test_the_step_of_an_old_one_is_compared_with_its_folder(old):
     (folder / "state.json").write_text(json.dumps(state | {"step": 999_999}))
     with pytest.raises(Damaged, match="is of step 999999"):
         verified(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links want a right of their own")
+@pytest.mark.parametrize("odd", ["file", "link"])
+def test_what_has_the_name_of_a_checkpoint_and_is_none_is_set_aside_by_the_save(tmp_path, odd):
+    place = tmp_path / "000004"
+    place.write_text("mine") if odd == "file" else place.symlink_to("000004")
+    _, adapter, optimizer = made()
+    save_checkpoint(tmp_path, 4, adapter, optimizer, {})
+    assert verified(place)["step"] == 4 and not place.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000004", "000004.damaged"]

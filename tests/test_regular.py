@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from sdlora.errors import UserError
+from sdlora.families.shared import header
+from sdlora.families.shared.header import read_header
+from sdlora.files.intact import digest_of, read_json
 from sdlora.files.regular import NotRegular, open_regular, read_regular
+from sdlora.foreign import import_file
+from sdlora.lorafiles.stream import TensorFile
+from sdlora.pictures.job import read_job
+from sdlora.runs.run import Run
+from sdlora.settings.machine import read_toml
+from sdlora.toolbox.unpickle import read_pickle
+from ui.tabs.runs.view import RunView
 
 
 def test_files_and_links_to_them_are_read(tmp_path: Path) -> None:
@@ -52,3 +63,21 @@ def test_a_file_that_becomes_a_pipe_in_between_is_not_read(tmp_path: Path, monke
     monkeypatch.setattr(os, "stat", swap)
     with pytest.raises(NotRegular, match="a pipe"):
         open_regular(tmp_path / "x")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the kinds of file of Unix")
+@pytest.mark.timeout(60)
+def test_no_reader_waits_for_a_pipe(tmp_path: Path) -> None:
+    """Each reader of a file that may lie in a run, a cache or beside a model: one would wait for ever."""
+    pipe = tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    view = RunView(tmp_path)
+    os.mkfifo(tmp_path / "events.jsonl")
+    assert not view.update() and list(Run(tmp_path).events()) == []
+    assert header.read_json(pipe) == {}
+    for read in (digest_of, read_json):
+        with pytest.raises(NotRegular):
+            read(pipe)
+    for read in (read_toml, import_file, read_header, TensorFile, read_pickle, read_job):
+        with pytest.raises(UserError, match="pipe"):
+            read(pipe)

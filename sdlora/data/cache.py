@@ -37,6 +37,7 @@ from sdlora.families.shared.checkpoint import names_of
 from sdlora.families.shared.folder import vae_folder
 from sdlora.families.shared.header import read_header
 from sdlora.files.intact import DIGEST, Damaged, read_json, write_json
+from sdlora.files.regular import read_regular
 
 SUFFIX = ".2.safetensors"  # 2: with a digest
 VERSION = 1  # of the keys: raised when the same inputs give other pixels
@@ -296,7 +297,7 @@ def _read(
     plausible: judges a file of version 0.1.0, which holds no digest; a good one is written anew with it.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         digest, claimed = _tensor_digest(data, path.name)
         tensors = load(data) if digest == claimed else {}
         return tensors if set(tensors) == names else None

@@ -10,7 +10,6 @@ from pathlib import Path
 from sdlora.data.images import check_image, content_hash
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import read_json, write_json
-from sdlora.files.regular import open_regular
 
 VERSION = 2  # raised when the same bytes are judged otherwise
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick
@@ -76,7 +75,6 @@ def _inspect(path: Path, name: str, stat: tuple[int, int, int]) -> Seen:
 def _load_index(path: Path) -> dict[str, Seen]:
     """The index; nothing if it is missing, of another version or damaged: then all images are opened again."""
     try:
-        open_regular(path).close()  # a pipe in its place would be waited for
         content = read_json(path)
         if content["version"] != VERSION:
             return {}

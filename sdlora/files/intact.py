@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sdlora.files.regular import open_regular, read_regular
+
 PIECE = 1 << 20  # bytes read at once
 DIGEST = "digest"  # the key of a JSON file's digest
 NAME = 40  # characters of the file's name in the temporary one: what both add up to is never too long for a disk
@@ -40,13 +42,13 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 def digest_of(content: Path | str | bytes | bytearray | memoryview) -> str:
     """SHA-256 as 64 hexadecimal digits: of a file (a path), read in pieces, or of the bytes themselves.
 
-    Raises OSError where the file can't be read.
+    Raises OSError where the file can't be read, and is none (a pipe is never opened).
     """
     digest = hashlib.sha256()
     if not isinstance(content, (str, os.PathLike)):
         digest.update(content)
         return digest.hexdigest()
-    with open(content, "rb") as file:
+    with open_regular(content) as file:
         while piece := file.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
@@ -61,10 +63,11 @@ def read_json(path: Path | str, digest: bool = True) -> dict[str, Any]:
     """What ``write_json`` wrote, without the digest.
 
     digest: False where files without one are good, too (those of older versions). Raises OSError where the file can't
-    be read, and Damaged for everything that was not written so: no JSON, no object, nested too deep, another digest.
+    be read (NotRegular for a pipe in its place), and Damaged for everything that was
+    not written so: no JSON, no object, nested too deep, another digest.
     """
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(read_regular(path))
     except RecursionError:
         raise Damaged("nested too deep") from None
     except ValueError:  # bytes that are no text, text that is no JSON, a number of thousands of digits

@@ -12,6 +12,7 @@ from typing import Any
 import tomlkit
 
 from sdlora.errors import UserError
+from sdlora.files.regular import read_regular
 from sdlora.foreign import kohya, kohya_ss, onetrainer
 from sdlora.foreign.reader import Imported
 from sdlora.settings import Settings, merge, salvage
@@ -63,7 +64,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path.name} is too large for a settings file.", fix="Check the path.")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UserError(f"{path.name} can't be read ({reason}).", fix="Check the path.") from None

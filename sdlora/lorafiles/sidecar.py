@@ -15,6 +15,7 @@ from PIL import Image
 from sdlora.errors import UserError, explain
 from sdlora.families.registry import FAMILIES
 from sdlora.files.intact import write_atomically
+from sdlora.files.regular import NotRegular, read_regular
 from sdlora.lorafiles.cover import open_picture
 
 _OURS = "sdlora"
@@ -74,10 +75,10 @@ def write_sidecars(
 def _read(side: Path) -> dict | None:
     """What the json holds; empty if there is none yet, None if it is something else."""
     try:
-        present = json.loads(side.read_text(encoding="utf-8"))
+        present = json.loads(read_regular(side))
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, RecursionError, NotRegular):
         return None
     return present if isinstance(present, dict) else None
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sdlora.errors import UserError, explain
 from sdlora.files.kinds import FIXES, told_by_first_bytes
+from sdlora.files.regular import NotRegular, open_regular
 
 LARGEST_HEADER = 100_000_000  # the safetensors library's own limit
 # In the order in which the library lays tensors out (last first), so that files come out as its own would.
@@ -101,7 +102,7 @@ class TensorFile(TensorSource):
     def __init__(self, path: Path | str):
         self.path = Path(path)
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 self.size = os.fstat(file.fileno()).st_size
                 header, self.data_start = _header(self.path, file, self.size)
                 self.metadata = _metadata(self.path, header)
@@ -110,8 +111,8 @@ class TensorFile(TensorSource):
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except FileNotFoundError:
             raise UserError(f"There is no file {path}.", fix="Check the path.", where=str(path)) from None
-        except IsADirectoryError:
-            raise UserError(f"{path} is a folder, not a file.", fix="Check the path.", where=str(path)) from None
+        except NotRegular as error:
+            raise UserError(f"{path} can't be read ({error.strerror}).", "Check the path.", str(path)) from None
         except OSError as error:
             raise explain(error) from error
 

@@ -25,6 +25,7 @@ from PIL import Image
 from sdlora.errors import UserError
 from sdlora.families.base import BaseInfo
 from sdlora.files.intact import write_atomically
+from sdlora.files.regular import read_regular
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.model import Source, models_of, source_of
 from sdlora.pictures.pipeline import Look, draw
@@ -94,7 +95,7 @@ def pictures(job: Job) -> Iterator[tuple[int, int, Image.Image]]:
 def read_job(path: Path) -> Job:
     """UserError with everything that is wrong in it."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(read_regular(path))
         known = {f.name for f in fields(Job)} - {"variants", "prompts"}
         variants = tuple(
             tuple(Part(str(part["path"]), float(part.get("strength", 1))) for part in variant)
@@ -105,7 +106,7 @@ def read_job(path: Path) -> Job:
         wrong = list(faults(job))
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} is not a drawing job ({error!r}).", fix="See sdlora/pictures/job.py for its layout."
         ) from None

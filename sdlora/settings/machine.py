@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from sdlora.errors import Problem, UserError
 from sdlora.files.paths import last_part
+from sdlora.files.regular import read_regular
 from sdlora.settings import toml
 from sdlora.settings.sections import Settings
 from sdlora.settings.setting import Group, Level, PathKind, When, holds
@@ -111,7 +112,7 @@ def read_toml(path: Path | str) -> dict[str, Any]:
     """The nested values of a settings file; UserError if it can't be read or is not TOML."""
     path = Path(path)
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"))
+        return parse_toml(read_regular(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"There is no settings file {path}.", fix="Check the path.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdlora.errors import UserError, explain
 from sdlora.files.kinds import PICKLE, told_by_first_bytes
+from sdlora.files.regular import open_regular
 from sdlora.lorafiles.stream import InMemory, spec_of
 
 _DEEPEST = 8  # containers within containers
@@ -35,7 +36,7 @@ def read_pickle(path: Path | str) -> InMemory:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:  # by its name torch would choose another reader
+        with open_regular(path) as file:  # by its name torch would choose another reader
             content = torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise

@@ -14,7 +14,7 @@ from torch import Tensor
 from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Unstable, UserError
 from sdlora.files.intact import Damaged, digest_of, write_json
-from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, verified
+from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, set_aside, verified
 from sdlora.train.optim_state import give_state, kind_of, named_parameters, take_state
 
 SHOWN = 3  # names of layers in a note
@@ -43,7 +43,10 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
         for file in temporary.iterdir():
             with open(file, "rb+") as handle:
                 os.fsync(handle.fileno())
-        shutil.rmtree(target, ignore_errors=True)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target, ignore_errors=True)
+        elif os.path.lexists(target):  # a file or a link of that name would end the run
+            set_aside(target)
         os.replace(temporary, target)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -74,7 +74,7 @@ def test_a_file_of_the_tools_own_keeps_its_fields(tmp_path):
     assert fields["activation text"] == "theirs" and fields["negative text"] == "blurry"
 
 
-@pytest.mark.parametrize("content", ["not json", "[1, 2]", "\ufeff"])
+@pytest.mark.parametrize("content", ["not json", "[1, 2]", "\ufeff", "[" * 100_000])
 def test_another_json_is_left_alone(tmp_path, content):
     side = tmp_path / "x.json"
     side.write_text(content, encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 from sdlora.errors import explain
 from sdlora.files.intact import write_atomically
+from sdlora.files.regular import read_regular
 from sdlora.runs.run import Run
 from ui import text
 from ui.shell.queue import DRAWINGS, Queue, is_name, new_name
@@ -123,8 +124,8 @@ class Drawings:
     def _job(self, name: str) -> dict[str, Any]:
         if name not in self._jobs:
             try:
-                job = json.loads((self.folder / name / "job.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                job = json.loads(read_regular(self.folder / name / "job.json"))
+            except (OSError, ValueError, RecursionError):
                 return {}  # being written, perhaps: looked at again next time
             self._jobs[name] = job if isinstance(job, dict) else {}
         return self._jobs[name]
@@ -135,12 +136,12 @@ class Drawings:
             changed = index.stat().st_mtime_ns
             known = self._cells.get(name)
             if known is None or known[0] != changed:
-                told = json.loads(index.read_text(encoding="utf-8"))
+                told = json.loads(read_regular(index))
                 cells = {(int(c["variant"]), int(c["prompt"])): str(c["file"]) for c in told["cells"]}
                 found = {at: index.parent / file for at, file in cells.items() if is_name(file)}
                 self._cells[name] = known = (changed, int(told["of"]), found)
             return known[1], known[2]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0, {}
 
     def _tidy(self) -> None:

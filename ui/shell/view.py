@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
+from sdlora.files.regular import open_regular
 from sdlora.events import (
     Event,
     Finished,
@@ -122,7 +123,7 @@ class RunView:
             if size < self._offset:  # replaced by a shorter file: begin again
                 self._forget()
                 before = -1
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 file.seek(self._offset)
                 data = file.read()
         except OSError:
@@ -307,7 +308,7 @@ class RunView:
     def log_tail(self, lines: int = LOG_LINES) -> str:
         """The last lines of log.txt; of a progress bar drawn over and over, its last state only."""
         try:
-            with open(self.folder / "log.txt", "rb") as file:
+            with open_regular(self.folder / "log.txt") as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - LOG_BYTES))
                 data = file.read()

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from sdlora.errors import UserError
 from sdlora.files.kinds import ANSWER, GGUF, LFS, PAGE, PICKLE, told_by_first_bytes
+from sdlora.files.regular import open_regular, read_regular
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 LONGEST = 100_000_000  # bytes of header that safetensors accepts
@@ -57,7 +58,7 @@ def read_header(path: Path, where: str = "model.base") -> Header:
         )
     try:
         stat = path.stat()
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(8)
             text = file.read(min(struct.unpack("<Q", start)[0], LONGEST)) if len(start) == 8 else b""
     except OSError as error:
@@ -123,7 +124,7 @@ def _reason(start: bytes, size: int) -> str:
 def read_json(path: Path) -> dict:
     """A JSON object; {} if there is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -344,7 +344,7 @@ def _told_strength(file: File) -> float:
     try:
         told = json.loads(file.metadata.get("lora_adapter_metadata", "{}"))
         return next((told[f"{k[:-10]}lora_alpha"] / told[f"{k[:-10]}r"] for k in told if k.endswith("lora_alpha")), 1.0)
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, RecursionError):
         return 1.0
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import write_atomically
 from sdlora.files.paths import last_part
+from sdlora.files.regular import read_regular
 from sdlora.foreign import import_file, tool_of
 from sdlora.runs.run import list_runs
 from sdlora.settings import Settings, load_settings, merge, parse_toml, read_toml, salvage, without_paths
@@ -82,7 +83,7 @@ def read_file(path: Path, runs: Path) -> tuple[Settings, list[Problem], dict[str
     try:
         if path.stat().st_size > 4 * LONGEST:
             raise UserError(text.TOO_LONG.format(name=path.name))
-        said = path.read_text(encoding="utf-8-sig")
+        said = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UserError(text.NOT_TEXT.format(name=path.name)) from None
     return read_text(said, path.name)

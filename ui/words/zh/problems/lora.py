@@ -74,7 +74,6 @@ SENTENCES = {
     "Get the file again.": "请重新获取此文件。",
     "Get it again.": "请重新获取它。",
     "There is no file {path}.": "没有文件 {path}。",
-    "{path} is a folder, not a file.": "{path} 是文件夹，不是文件。",
     "{file} is no LoRA for Stable Diffusion: it is empty.": "{file} 不是 Stable Diffusion 的 LoRA：它是空的。",
     "{file} is no LoRA for Stable Diffusion: it has {key_in_file}{foreign}{more_keys}.": (
         "{file} 不是 Stable Diffusion 的 LoRA：其中有 {key_in_file}{foreign}{more_keys}。"
