@@ -159,3 +159,17 @@ def test_a_merged_adapter_is_refused(trained):
     trained[1].merge()
     with pytest.raises(ValueError, match="unmerge"):
         verify_with_diffusers(*trained)
+
+
+@pytest.mark.parametrize("size", [3.0, 10.0])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_lora_as_large_as_the_weights_matches_though_the_network_amplifies_rounding(tmp_path, seed, size):
+    """In float32, where little is allowed: what a network makes of the last digits grows with the LoRA."""
+    models = {"unet": make_unet()}
+    adapter = inject(models, target_patterns("attn-mlp", False), rank=4)
+    randomise(adapter, size, seed=seed)
+    path = tmp_path / "x.safetensors"
+    export_lora(adapter, path, configs=configs_of(models), family="sd1", dtype="fp32")
+    before = {name: value.clone() for name, value in adapter.state_dict().items()}
+    assert verify_with_diffusers(path, adapter, models) < 0.25
+    assert all(torch.equal(value, before[name]) for name, value in adapter.state_dict().items())
