@@ -18,7 +18,7 @@ RULES = {
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
     "sdlora.runs": HEAVY,
-    "sdlora.files.intact": (*HEAVY, "sdlora", "ui"),
+    "sdlora.files.intact": (*HEAVY, "sdlora.errors", "sdlora.settings", "sdlora.data", "sdlora.runs", "ui"),
     "sdlora.files.paths": (*HEAVY, "sdlora", "ui"),
     "sdlora.files.regular": (*HEAVY, "sdlora", "ui"),
     "sdlora.files.kinds": HEAVY,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sdlora.data.encodings import certain, decode, guess, name_of
+from sdlora.data.encodings import certain, decode, guess, name_of, why_no_text
 from sdlora.data.listing import Listing, name_key
 from sdlora.data.tables import Finder, captions_of, parsed, read_table, tables_among, text_of
 from sdlora.data.tags import clean_lines, one_line
@@ -186,7 +186,10 @@ def _read(path: Path) -> bytes | Exception:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         return error
-    return data if len(data) <= MAX_BYTES else ValueError("it has more than 1 MiB")
+    if len(data) > MAX_BYTES:
+        return ValueError("it has more than 1 MiB")
+    why = why_no_text(data)
+    return ValueError(why) if why else data
 
 
 def _first_of(

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from sdlora.files.kinds import is_lfs_pointer, is_page
+
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -43,6 +45,8 @@ EVERYDAY = {
 DOUBLE = frozenset(EVERYDAY)
 EAST = frozenset({"HAN", "KANA", "HANGUL", "LATIN"})  # written without blanks between them
 PUNCTUATION = frozenset("‘’‚“”„«»‹›–—…·•°±×€£¥§©®™¿¡ªº№½¼¾²³\u00a0\u00ad")
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+STRAY = 15  # one such character in so many is a slip, which is cleaned away; in random bytes it is every tenth
 ENOUGH = 1 << 16  # bytes that a guess looks at
 ASKED = 50  # texts that are asked about alone
 ODD = 6.0  # how much worse a text looks (natural logarithm) if every letter of it is odd
@@ -62,12 +66,15 @@ def certain(data: bytes) -> str | None:
         if data.startswith(mark):
             return data[len(mark) :].decode(codec, errors="replace")
     even, odd = data[0::2].count(0), data[1::2].count(0)  # "a" is 61 00 in little endian; a stray zero byte is nothing
-    if not even * odd and (even + odd) * 20 >= max(len(data), 1):
+    if not even * odd and (even + odd) * (20 if _beyond_ascii(data) else 4) >= max(len(data), 1):
         return data.decode("utf-16-le" if odd else "utf-16-be", errors="replace")
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data" or all(c < "\u0800" for c in data[: error.start].decode()):
+            return None
+        return data[: error.start].decode()  # cut within its last character, as programs do that count bytes
+    text = text.rstrip("\0\x1a")  # ends of C strings and of DOS files
     return None if _hanzi_in_disguise(data, text) else text
 
 
@@ -207,6 +214,25 @@ def _script(c: str) -> str:
     if first in ("HIRAGANA", "KATAKANA", "HALFWIDTH", "KATAKANA-HIRAGANA"):
         return "KANA"
     return {"CJK": "HAN", "LATIN": "LATIN+", "COMBINING": ""}.get(first, first)
+
+
+def why_no_text(data: bytes) -> str:
+    """Why nobody wrote this as a caption, such as "it is no text"; "" if somebody may have.
+
+    Pictures, archives and terminals' codes have characters that nobody types.
+    """
+    if is_lfs_pointer(data[:64]):
+        return "it is a Git LFS pointer: fetch the file with `git lfs pull`"
+    if is_page(data[:64]):
+        return "it is a web page"
+    text = certain(data)
+    text = data.decode("latin-1") if text is None else text
+    return "it is no text" if len(CONTROL.findall(text)) * STRAY > len(text) else ""
+
+
+def _beyond_ascii(data: bytes) -> bool:
+    """Are there bytes that plain text with a stray zero does not have?"""
+    return any(byte > 126 or 0 < byte < 32 and byte not in b"\t\n\r" for byte in data)
 
 
 def _hanzi_in_disguise(data: bytes, text: str) -> bool:

@@ -16,6 +16,7 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from sdlora.errors import Problem, UserError
+from sdlora.files.kinds import is_lfs_pointer, is_page
 from sdlora.files.regular import NotRegular, open_regular
 
 # A .png that holds PostScript is not opened: these alone, known by their first bytes, whatever the name says …
@@ -30,6 +31,7 @@ SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff")
     + (".gif", ".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", *BY_NAME)
 )
+HEAD = 128  # bytes that tell what a file is that is no picture
 CACHE_FOLDER = ".sdlora_cache"
 pillow_heif.register_heif_opener(thumbnails=False)
 
@@ -127,11 +129,16 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "cannot be read (it is gone)"
     try:
-        empty = path.stat().st_size == 0
+        with open_regular(path) as file:
+            start = file.read(HEAD)
     except OSError:
-        empty = False
-    if empty:
+        return "cannot be read"
+    if not start:
         return "is an empty file"
+    if is_lfs_pointer(start):
+        return "is a Git LFS pointer (fetch the picture with `git lfs pull`)"
+    if is_page(start):
+        return "is a web page, not a picture,"
     return "is cut off or damaged" if "truncated" in str(error).lower() else "cannot be read"
 
 

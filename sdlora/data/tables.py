@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdlora.data.encodings import decode
+from sdlora.data.encodings import decode, why_no_text
 from sdlora.data.listing import name_key
 from sdlora.errors import Problem
 from sdlora.files.regular import read_regular
@@ -58,6 +58,8 @@ def read_table(path: Path) -> tuple[Table | None, list[Problem]]:
         return None, [_problem(f"{name} can't be read ({error.strerror or error}).", name)]
     if len(data) > MAX_BYTES:
         return None, [_problem(f"{name} can't be read (it has more than 256 MiB).", name)]
+    if why := why_no_text(data):
+        return None, [_problem(f"{name} can't be read ({why}).", name)]
     text, codec = decode(data)
     table = Table(path, codec=codec)
     kind = path.suffix.lower() if path.suffix.lower() in LIKE else ".jsonl"

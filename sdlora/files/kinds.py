@@ -12,12 +12,18 @@ LFS = "is a Git LFS pointer, not the file that it stands for"
 PAGE = "is a web page, not a model"
 GGUF = "is a GGUF file (quantised weights), not safetensors"
 ANSWER = "is a server's answer in JSON, not a model"
+TEXT = "is a text, not a model: perhaps what a server answered"
+ARCHIVE = "is a packed archive"
+PICTURE = "is a picture, not a model"
 FIXES = {
     PICKLE: "`sdlora convert FILE --out NEW.safetensors` takes the tensors of a LoRA out of it and runs nothing.",
     LFS: "Fetch it with `git lfs pull`, or download it from its page.",
     PAGE: "Open its address in a browser, log in if it asks for that, and download the file itself.",
     GGUF: "Choose the fp16 or fp32 .safetensors file of this model.",
     ANSWER: "Open its address in a browser, log in if it asks for that, and download the file itself.",
+    TEXT: "Open its address in a browser, log in if it asks for that, and download the file itself.",
+    ARCHIVE: "Unpack it, and choose the .safetensors file in it.",
+    PICTURE: "Choose the .safetensors file that it stands beside.",
 }
 
 
@@ -32,18 +38,39 @@ def told_by_first_bytes(path: Path | str) -> str:
     """
     with open(path, "rb") as file:
         start = file.read(512)
+    if start.startswith((b"\x1f\x8b\x08", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07")):
+        return ARCHIVE
     if int.from_bytes(start[:8], "little") <= _LONGEST and not start.startswith(b"PK\x03\x04"):
         return ""  # a length: a torn safetensors file
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    named = int.from_bytes(start[26:28], "little")  # torch's first entry is data.pkl, in a folder
+    if start.startswith(b"PK\x03\x04") and named and not start[30 : 30 + named].endswith(b"data.pkl"):
+        return ARCHIVE
+    if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF")):
+        return PICTURE
     if start.startswith(b"PK\x03\x04") or re.match(rb"\x80[\x02-\x05]", start):
         return PICKLE
     if start.startswith(b"GGUF"):
         return GGUF
-    if text.startswith(b"version https://git-lfs"):
+    if is_lfs_pointer(text):
         return LFS
     if text.startswith(b"<"):
         return PAGE
-    return ANSWER if re.match(rb"\{\s*\"", text) else ""
+    if re.match(rb"\{\s*\"", text):
+        return ANSWER
+    return TEXT if len(start) < 512 and re.fullmatch(rb"[\t\n\r -~]+", start) else ""
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Are these the first bytes of what git leaves where a large file was not fetched?"""
+    return start.startswith(b"version https://git-lfs")
+
+
+def is_page(start: bytes) -> bool:
+    """Are these the first bytes of a web page?"""
+    return (
+        re.match(rb"\s*<(!doctype\s+html|html|head)\b", start.removeprefix(b"\xef\xbb\xbf"), re.IGNORECASE) is not None
+    )
 
 
 # Words in the names of tensors -> what such a file is. The first that fits any name tells.

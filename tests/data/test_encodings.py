@@ -1,6 +1,7 @@
 """Encodings: what is certain, and what a folder of short captions was saved in."""
 
 import codecs
+import re
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,42 @@ def test_thousands_of_captions_are_not_cut_within_a_letter() -> None:
     for extra in range(4):
         texts = [("x" * extra).encode(), *["一只猫坐在窗边".encode("gbk")] * 6000]
         assert guess(texts[1:]) == guess([b"\n".join(texts)]) == guess([b"x" * extra + b"".join(texts)]) == "gb18030"
+
+
+@pytest.mark.parametrize("data", [b"red fox\0", b"red fox\x1a", b"red fox\0\0", b"red fox\r\n"])
+def test_the_end_of_a_c_string_or_a_dos_file_makes_no_other_encoding(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.txt").write_bytes(data)
+    assert read_caption(tmp_path / "x.png").text == "red fox"
+
+
+def test_utf8_that_is_cut_within_a_character_is_utf8() -> None:
+    whole = "赛博朋克, 一个女孩"
+    for end in (1, 2):
+        assert decode(whole.encode()[:-end]) == (whole[:-1], "")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html>", "a web page"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(40), "no text"),
+        (b"PK\x03\x04\x14\0\x08\x08abc\x90\x01", "no text"),
+        (b"\x1b$B@V$$8Q\x1b(B", "no text"),  # ISO-2022-JP, which no program writes captions in
+        ("red fox".encode("utf-32-le"), "no text"),  # without its mark
+    ],
+)
+def test_what_is_no_text_is_named_and_not_trained_on(tmp_path: Path, data: bytes, why: str) -> None:
+    (tmp_path / "cat.png").touch()
+    (tmp_path / "cat.txt").write_bytes(data)
+    captions, problems = read_captions([tmp_path / "cat.png"], tmp_path)
+    assert captions[tmp_path / "cat.png"].text == "cat"
+    assert len(problems) == 1 and re.search(rf"cat\.txt can't be read \(it is .*{why}", str(problems[0]))
+    (tmp_path / "cat.txt").rename(tmp_path / "metadata.csv")
+    _, problems = read_captions([tmp_path / "cat.png"], tmp_path)
+    assert re.search(rf"metadata\.csv can't be read \(it is .*{why}", str(problems[0]))
+
+
+def test_captions_in_angle_brackets_are_captions(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("<sks> dog, <html_style:1>")
+    assert read_caption(tmp_path / "x.png").text == "<sks> dog, <html_style:1>"

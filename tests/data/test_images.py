@@ -308,7 +308,7 @@ def test_files_that_are_no_images(tmp_path: Path, read) -> None:
     (tmp_path / "zero.jpg").touch()
     assert refused(tmp_path / "zero.jpg", read) == "zero.jpg is an empty file and is left out."
     (tmp_path / "photo_17.jpg").write_bytes(b"<html>404</html>" * 20)
-    assert refused(tmp_path / "photo_17.jpg", read) == "photo_17.jpg cannot be read and is left out."
+    assert refused(tmp_path / "photo_17.jpg", read) == "photo_17.jpg is a web page, not a picture, and is left out."
     (tmp_path / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert refused(tmp_path / "script.png", read) == "script.png cannot be read and is left out."
     assert "it is gone" in refused(tmp_path / "gone.png", read)
@@ -450,3 +450,21 @@ def test_content_hash_is_sha256(tmp_path: Path) -> None:
     assert content_hash(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     (tmp_path / "y").write_bytes(os.urandom(3 << 20))
     assert content_hash(tmp_path / "y") != content_hash(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n",
+            "is a Git LFS pointer .*git lfs pull",
+        ),
+        (b"<!doctype html>\n<title>Sign in</title>", "is a web page, not a picture"),
+        (b"", "is an empty file"),
+        (b"\x89PNG\r\n\x1a\n", "cannot be read"),
+    ],
+)
+def test_what_lies_there_instead_of_a_picture_is_named(tmp_path: Path, content: bytes, what: str) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(UserError, match=f"x.png {what}"):
+        check_image(tmp_path / "x.png")

@@ -153,6 +153,11 @@ def test_no_file_and_a_folder_are_said(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n", "Git LFS pointer.*git lfs pull"),
         (b"<!doctype html>\n<html><head>", "is a web page.*log in"),
         (b'{"error":"Unauthorized","message":"log in"}', "is a server's answer"),
+        (b"Invalid username or password.", "is a text, not a model.*log in"),
+        (b"PK\x03\x04" + bytes(22) + b"\x05\0\0\0a.txt" + bytes(90), "is a packed archive.*Unpack"),
+        (b"\x1f\x8b\x08\0" + bytes(90), "is a packed archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "is a packed archive"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "is a picture, not a model"),
     ],
 )
 def test_whole_files_of_another_kind_are_told_by_their_first_bytes(tmp_path, content, words):

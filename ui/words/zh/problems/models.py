@@ -60,6 +60,8 @@ SENTENCES = FILE | {
         "请先转换为 .safetensors（A1111 和 kohya 的模型转换工具可以做到），或换一个。"
     ),
     "Convert it to .safetensors first, or choose another.": "请先转换为 .safetensors，或换一个。",
+    "Unpack it, and choose the .safetensors file in it.": "请解压，再选择其中的 .safetensors 文件。",
+    "Choose the .safetensors file that it stands beside.": "请选择它旁边的 .safetensors 文件。",
     "Fetch it with `git lfs pull`, or download it from its page.": "请用 `git lfs pull` 获取，或从它的网页下载。",
     "Open its address in a browser, log in if it asks for that, and download the file itself.": (
         "请在浏览器中打开它的地址，需要时登录，然后下载文件本身。"
@@ -168,6 +170,9 @@ PARTS = {
         "is a pickled file (as .ckpt, .bin and .pt are), which can run code when opened": (
             "是 pickle 格式的文件（如 .ckpt、.bin 和 .pt），打开时可能运行其中的代码"
         ),
+        "is a text, not a model: perhaps what a server answered": "是文本，不是模型：也许是服务器的回答",
+        "is a packed archive": "是压缩包",
+        "is a picture, not a model": "是图片，不是模型",
         "is a Git LFS pointer, not the file that it stands for": "只是 Git LFS 指针，不是它所代表的文件",
         "is a web page, not a model": "是网页，不是模型",
         "is a GGUF file (quantised weights), not safetensors": "是 GGUF 文件（量化权重），不是 safetensors",

@@ -133,6 +133,8 @@ REASONS = {  # of the system, and why a caption is not read
     "Too many levels of symbolic links": "符号链接层数太多",
     "Input/output error": "磁盘读写出错",
     "it has more than 1 MiB": "超过 1 MiB",
+    "it is a Git LFS pointer: fetch the file with `git lfs pull`": "只是 Git LFS 指针：请用 `git lfs pull` 取回文件",
+    "it is a web page": "是网页",
     "it is no text": "它不是文本",
     "it is a folder, not a file": "是文件夹，不是文件",
     "it is a pipe, not a file": "是管道，不是文件",
