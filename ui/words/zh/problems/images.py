@@ -167,7 +167,7 @@ PARTS = {
         "cannot be read (it is gone)": "无法读取（已不存在）",
         "cannot be read": "无法读取",
         "is an empty file": "是空文件",
-        "is a Git LFS pointer (fetch the picture with `git lfs pull`)": "只是 Git LFS 指针（请用 `git lfs pull` 取回图片）",
+        "is a Git LFS pointer (fetch the picture with `git lfs pull`)": "是 Git LFS 指针（请 `git lfs pull`）",
         "is a web page, not a picture,": "是网页，不是图片，",
         "is cut off or damaged": "不完整或已损坏",
     },
