@@ -71,7 +71,7 @@ def certain(data: bytes) -> str | None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data" or all(c < "\u0800" for c in data[: error.start].decode()):
+        if error.end < len(data) or all(c < "\u0800" for c in data[: error.start].decode()):
             return None
         return data[: error.start].decode()  # cut within its last character, as programs do that count bytes
     text = text.rstrip("\0\x1a")  # ends of C strings and of DOS files

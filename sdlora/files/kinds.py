@@ -58,7 +58,7 @@ def told_by_first_bytes(path: Path | str) -> str:
         return PAGE
     if re.match(rb"\{\s*\"", text):
         return ANSWER
-    return TEXT if len(start) < 512 and re.fullmatch(rb"[\t\n\r -~]+", start) else ""
+    return TEXT if len(start) < 512 and re.fullmatch(rb"[\t\n\r -~]{8,}", start) else ""
 
 
 def is_lfs_pointer(start: bytes) -> bool:

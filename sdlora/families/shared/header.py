@@ -11,21 +11,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from sdlora.errors import UserError
-from sdlora.files.kinds import ANSWER, GGUF, LFS, PAGE, PICKLE, told_by_first_bytes
+from sdlora.files import kinds
+from sdlora.files.kinds import told_by_first_bytes
 from sdlora.files.regular import open_regular, read_regular
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 LONGEST = 100_000_000  # bytes of header that safetensors accepts
 WORDS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
 AGAIN = "Download or convert it again."
-_WITH_LOGIN = "Open its address in a browser, log in if it asks for that, and download the file itself."
-FIXES = {  # what a base model or VAE of another kind needs
-    PICKLE: "Convert it to .safetensors first, or choose another.",
-    LFS: "Fetch it with `git lfs pull`, or download it from its page.",
-    PAGE: _WITH_LOGIN,
-    GGUF: "Choose the fp16 or fp32 .safetensors file of this model.",
-    ANSWER: _WITH_LOGIN,
-}
+# What a base model or VAE of another kind needs; only of LoRAs the pickled ones are converted here.
+FIXES = {**kinds.FIXES, kinds.PICKLE: "Convert it to .safetensors first, or choose another."}
 
 
 @dataclass(frozen=True)
