@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from sdlora.check import cache_folder, check, resolve, scan_for
+from sdlora.check.checks import _lora_files
 from sdlora.errors import Problem, UserError
 from sdlora.families.base import inspect_base
 from sdlora.settings import Settings, dump_settings, make_settings, merge
@@ -390,3 +391,12 @@ def test_lines_and_wildcards_that_nobody_reads_are_named(base: Path, tmp_path: P
     assert not {"data.caption_lines", "data.wildcards"} & set(
         told(base, folder, **{"data.caption_lines": "random", "data.wildcards": True})
     )
+
+
+@pytest.mark.parametrize("key", ["adapter.start_from", "adapter.stack"])
+def test_a_lora_file_that_is_something_else_is_told_before_the_run(make_run, tmp_path, key):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
+    _, settings = make_run(**{key: str(path) if key == "adapter.start_from" else [str(path)]})
+    found = [p for p in _lora_files(settings) if p.where == key]
+    assert len(found) == 1 and found[0].fatal and "Git LFS pointer" in str(found[0])

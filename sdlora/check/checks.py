@@ -22,6 +22,7 @@ from sdlora.data.tags import holds, one_line, variant
 from sdlora.errors import Problem, UserError
 from sdlora.families.base import BaseInfo, contradiction, inspect_base
 from sdlora.families.shared.prompts import escape
+from sdlora.files.kinds import FIXES, told_by_first_bytes
 from sdlora.settings import Model, Settings
 from sdlora.settings.numbers import plain_number
 from sdlora.train.optimizers import OPTIMIZERS
@@ -206,7 +207,10 @@ def _patterns(settings: Settings, info: BaseInfo) -> list[Problem]:
 
 
 def _lora_files(settings: Settings) -> list[Problem]:
-    """The LoRA files to start from and to stack: are they there? What is in them is told when they are loaded."""
+    """The LoRA files to start from and to stack: are they there, and no pickles, web pages, archives?
+
+    What is in safetensors files is told when they are loaded.
+    """
     adapter, problems = settings.adapter, []
     for key, path in [
         ("adapter.start_from", adapter.start_from),
@@ -214,6 +218,8 @@ def _lora_files(settings: Settings) -> list[Problem]:
     ]:
         if path and not Path(os.path.expanduser(path)).is_file():
             problems.append(Problem(f"There is no LoRA file {path}.", f"Check {key}.", key))
+        elif path and (other := told_by_first_bytes(os.path.expanduser(path))):
+            problems.append(Problem(f"{Path(path).name} {other}.", FIXES[other], key))
     if adapter.dora and settings.save.container == "diffusers":
         what = "diffusers' layout can't hold a DoRA of this kind."
         problems.append(Problem(what, 'Set save.container to "kohya", or adapter.dora off.', "adapter.dora"))

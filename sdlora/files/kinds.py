@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from sdlora.files.regular import read_regular
+
 PICKLE = "is a pickled file (as .ckpt, .bin and .pt are), which can run code when opened"
 LFS = "is a Git LFS pointer, not the file that it stands for"
 PAGE = "is a web page, not a model"
@@ -36,8 +38,7 @@ def told_by_first_bytes(path: Path | str) -> str:
     For files that could not be read as safetensors: the first bytes of a good one are its header's length, which can
     be any number up to ``_LONGEST``. OSError if it can't be opened.
     """
-    with open(path, "rb") as file:
-        start = file.read(512)
+    start = read_regular(path, 512)
     if start.startswith((b"\x1f\x8b\x08", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07")):
         return ARCHIVE
     if int.from_bytes(start[:8], "little") <= _LONGEST and not start.startswith(b"PK\x03\x04"):

@@ -437,7 +437,8 @@ def test_lying_headers_are_told(tmp_path, header, size, length):
         ("a.safetensors", b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is a web page.*log in"),
         ("a.safetensors", b'{"error": "Unauthorized"}', "a server's answer"),
         ("a.safetensors", b"\x80\x02\0\0\0\0\0\0" + b"\0" * 50, "is damaged"),  # a header of 640 bytes, torn
-        ("a.safetensors", b"Entry not found" * 9, "no safetensors file, or its header claims an absurd length"),
+        ("a.safetensors", b"Entry not found" * 9, "is a text, not a model"),
+        ("a.safetensors", b"\x7fELF" * 9, "no safetensors file, or its header claims an absurd length"),
         ("a.CKPT", b"x", "pickled checkpoint"),
         ("a.safetensors", None, "a.safetensors can't be read"),
     ],
