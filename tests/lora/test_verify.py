@@ -169,7 +169,7 @@ def test_a_lora_as_large_as_the_weights_matches_though_the_network_amplifies_rou
     adapter = inject(models, target_patterns("attn-mlp", False), rank=4)
     randomise(adapter, size, seed=seed)
     path = tmp_path / "x.safetensors"
-    export_lora(adapter, path, configs=configs_of(models), family="sd1", dtype="fp32")
+    write_lora(adapter, path, configs=configs_of(models), family="sd1", dtype="fp32")
     before = {name: value.clone() for name, value in adapter.state_dict().items()}
     assert verify_with_diffusers(path, adapter, models) < 0.25
     assert all(torch.equal(value, before[name]) for name, value in adapter.state_dict().items())
