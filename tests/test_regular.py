@@ -17,7 +17,7 @@ from sdlora.pictures.job import read_job
 from sdlora.runs.run import Run
 from sdlora.settings.machine import read_toml
 from sdlora.toolbox.unpickle import read_pickle
-from ui.tabs.runs.view import RunView
+from ui.shell.view import RunView
 
 
 def test_files_and_links_to_them_are_read(tmp_path: Path) -> None:

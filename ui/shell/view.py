@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.files.regular import open_regular
 from sdlora.events import (
     Event,
     Finished,
@@ -26,6 +25,7 @@ from sdlora.events import (
     Warned,
     from_line,
 )
+from sdlora.files.regular import open_regular
 from sdlora.runs.origin import Origin, origin_of
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, load_settings
