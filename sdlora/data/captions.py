@@ -1,5 +1,6 @@
 """Where an image's caption comes from. What a step makes of it: ``tags.variant``. No torch."""
 
+import codecs
 import os
 import re
 from collections import defaultdict
@@ -111,10 +112,14 @@ def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
 
 
 def write_caption(image: Path | str, text: str) -> Path:
-    """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be."""
-    path = Path(image).with_suffix(".txt")
+    """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be.
+
+    A few short texts are in UTF-8 what common ideographs are in GBK ("µá"): those alone get a byte order mark.
+    """
+    path, text = Path(image).with_suffix(".txt"), clean_lines(text)
     try:
-        write_atomically(path, clean_lines(text))
+        data = text.encode("utf-8")
+        write_atomically(path, data if certain(data) == text else codecs.BOM_UTF8 + data)
     except (OSError, UnicodeEncodeError) as error:
         raise UserError(f"The caption {path.name} can't be saved ({_why(error)}).", where=path.name) from error
     return path

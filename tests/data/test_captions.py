@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sdlora.data.captions import name_to_caption, read_caption, read_captions, read_metadata, write_caption
@@ -141,6 +141,7 @@ def test_any_file_name_gives_one_line(name: str) -> None:
 # ---- writing
 
 
+@example(text="µá")  # its UTF-8 is 碌谩 in GBK
 @given(text=st.text())
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     image = tmp_path_factory.mktemp("w") / "bild ä.png"
