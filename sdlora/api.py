@@ -28,13 +28,9 @@ def train(what: Settings | Run, watch: Callable[[Event], None] | None = None) ->
 
 
 def _begin(settings: Settings) -> Run:
-    from sdlora.check import check, resolve
-    from sdlora.families.base import inspect_base
+    from sdlora.check import prepare
 
-    fatal = [problem for problem in check(settings) if problem.fatal]
-    if fatal:
-        raise UserError(*fatal)
-    resolved = resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+    resolved = prepare(settings).resolved()
     return Run.create(settings.run.folder, settings.run.name, dump_settings(resolved))
 
 

@@ -1,10 +1,13 @@
 """Choices that do nothing are said, each with its reason; choices that act, and the presets, are not."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
-from sdlora.check.effects import TABLE, without_effect
+from sdlora.check import effects
+from sdlora.check.case import Case
+from sdlora.check.effects import TABLE
 from sdlora.settings import all_settings, make_settings, merge
 from ui.tabs.settings import presets
 
@@ -36,10 +39,15 @@ ON_CAPTIONS = {"data.weighted_captions", "data.wildcards", "data.caption_lines"}
 CAPTIONS = [Captioned("red, round, fox"), Captioned("red, round")]
 
 
+def without_effect(settings, items=()):
+    """What the checks of ``effects`` say of settings with these captions."""
+    case = Case(settings, None, SimpleNamespace(items=tuple(items)))
+    on_captions = effects.idle_captions(case) if items else ()
+    return [*effects.idle(case), *on_captions, *effects.chunks(case), *effects.unmeasured(case)]
+
+
 def said(values, items=CAPTIONS):
-    return {
-        p.where: str(p) for p in without_effect(make_settings(merge({}, {"data.trigger": "zib"} | values)), None, items)
-    }
+    return {p.where: str(p) for p in without_effect(make_settings(merge({}, {"data.trigger": "zib"} | values)), items)}
 
 
 @pytest.mark.parametrize(("values", "key", "cure"), SETS)
@@ -69,4 +77,4 @@ def test_wildcards_and_lines_of_captions():
 
 @pytest.mark.parametrize("file", sorted(presets.FOLDER.glob("*.toml")), ids=lambda file: file.stem)
 def test_presets_and_defaults_are_silent(file):
-    assert without_effect(presets.load(file.stem), None) == [] == without_effect(make_settings({}), None)
+    assert without_effect(presets.load(file.stem)) == [] == without_effect(make_settings({}))

@@ -1,5 +1,6 @@
 """Every check before a run, on small base models and folders made here."""
 
+import inspect
 import json
 import os
 import shutil
@@ -15,8 +16,11 @@ from base_models import write_single_file
 from PIL import Image
 from safetensors.numpy import save_file
 
-from sdlora.check import cache_folder, check, resolve, scan_for
-from sdlora.check.checks import _lora_files
+from sdlora.check import CHECKS, adapter, cache_folder, disk, effects, output, prepare, resolve, scan_for
+from sdlora.check import base as base_checks
+from sdlora.check import images as images_checks
+from sdlora.check import train as train_checks
+from sdlora.check.case import Check
 from sdlora.errors import Problem, UserError
 from sdlora.families.base import inspect_base
 from sdlora.settings import Settings, dump_settings, make_settings, merge
@@ -27,6 +31,10 @@ UNET = {  # name -> shape; per rank, a LoRA of all of it has 96 + 64 + 128 = 288
     "mid.ff.weight": (96, 32),
     "mid.norm.bias": (32,),
 }
+
+
+def check(settings: Settings) -> list[Problem]:
+    return list(prepare(settings).problems)
 
 
 @pytest.fixture
@@ -199,6 +207,45 @@ def test_nothing_is_left_behind(settings: Settings, images: Path, tmp_path: Path
     check(settings)
     new = set(tmp_path.rglob("*")) - set(before)
     assert {p.relative_to(images).as_posix() for p in new} <= {".sdlora_cache", ".sdlora_cache/index.json"}
+
+
+# ---- the table, and the one way to settings that can be trained with
+
+
+def test_every_check_is_in_the_table_once():
+    """A function of the subjects' files that takes a case and is in no line of the table would never be asked."""
+    written = [
+        function
+        for module in (adapter, base_checks, disk, effects, images_checks, output, train_checks)
+        for name, function in vars(module).items()
+        if getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
+        if inspect.isfunction(function) and list(inspect.signature(function).parameters) == ["case"]
+    ]
+    assert len(written) > 20
+    assert sorted(map(repr, written)) == sorted(repr(check.problems) for check in CHECKS)
+
+
+def test_a_new_line_of_the_table_is_asked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = Problem("Strange.", "Mend it.", "train.lr")
+    bases = Check(lambda case: [strange] if case.items and case.base else [], frozenset({"base", "images"}))
+    monkeypatch.setattr("sdlora.check.ready.CHECKS", (bases,))
+    assert prepare(settings).problems == (strange,)
+    settings.data.folder = ""
+    assert prepare(settings).problems == ()
+
+
+def test_values_problems_and_resolved_settings_come_one_way(settings: Settings, base: Path) -> None:
+    ready = prepare(settings.model_dump() | {"train": {"steps": 0, "lr": 3e-4}}, "here")
+    assert [p.where for p in ready.fatal] == ["train.steps"] and ready.settings.train.lr == 3e-4
+    assert ready.base == inspect_base(str(base))
+    with pytest.raises(UserError) as wrong:
+        ready.resolved()
+    assert list(wrong.value.problems) == ready.fatal
+    good = prepare(settings)
+    assert good.fatal == [] and good.resolved() == resolve(settings, good.base)
+    assert good.resolved(prompts=False).sample.prompts == []
+    with pytest.raises(UserError, match="Elsewhere"):
+        good.also([Problem("Elsewhere.")]).resolved()
 
 
 # ---- resolving
@@ -398,5 +445,5 @@ def test_a_lora_file_that_is_something_else_is_told_before_the_run(make_run, tmp
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
     _, settings = make_run(**{key: str(path) if key == "adapter.start_from" else [str(path)]})
-    found = [p for p in _lora_files(settings) if p.where == key]
+    found = [p for p in check(settings) if p.where == key]
     assert len(found) == 1 and found[0].fatal and "Git LFS pointer" in str(found[0])

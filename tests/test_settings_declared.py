@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from pydantic import Field
 
+from sdlora.check.case import Case
+from sdlora.check.effects import idle
 from sdlora.settings import (
     Adapter,
     Settings,
@@ -23,7 +25,7 @@ from sdlora.settings import (
 )
 from sdlora.train import finish
 from ui.shell import place
-from ui.tabs.settings import form, form_js, layout, probe
+from ui.tabs.settings import form, layout, probe, wiring
 
 
 class MoreAdapter(Adapter):
@@ -113,16 +115,16 @@ def test_what_a_new_setting_says_of_itself_is_on_the_page(more):
     assert place.paths()["adapter.teacher"] == "file"
     field = form.make_field(form.shown()["train.foo"])
     assert (field.label, field.info) == ("Foo", "Whatever.")
-    script = form_js.script(list(form.shown()))
-    assert '"applies": [["train.foo", "is:2"]]' in script and '"slider": [1, 2]' in script
+    told = json.dumps(wiring.for_script(list(form.shown())))
+    assert '"applies": [["train.foo", "is:2"]]' in told and '"slider": [1, 2]' in told
 
 
 def test_the_checks_say_when_a_new_setting_idles(more):
-    from sdlora.check.effects import without_effect
+    def said(**train):
+        return [p.what for p in idle(Case(make_settings({"train": train}), None, None))]
 
-    said = [p.what for p in without_effect(make_settings({"train": {"bar": 5}}), None)]
-    assert said == ["train.bar has no effect because train.foo is not 2."]
-    assert without_effect(make_settings({"train": {"bar": 5, "foo": 2}}), None) == []
+    assert said(bar=5) == ["train.bar has no effect because train.foo is not 2."]
+    assert said(bar=5, foo=2) == []
 
 
 def test_the_conditions_name_settings_that_there_are():

@@ -1,26 +1,22 @@
-"""Every check before a run, one file a subject. No torch."""
+"""Every check before a run, a file a subject, each a line of ``ready.CHECKS``; the settings resolved. No torch."""
 
-from sdlora.check.checks import (
-    as_wished,
-    base_in_short,
-    cache_folder,
-    check,
-    drawn_seed,
-    resolve,
-    scan_for,
-    stack_of,
-    usual_gamma,
-)
+from sdlora.check.adapter import stack_of
+from sdlora.check.base import as_wished, base_in_short
+from sdlora.check.images import cache_folder, scan_for
+from sdlora.check.ready import CHECKS, Ready, prepare
+from sdlora.check.resolve import drawn_seed, resolve, usual_gamma
 from sdlora.families.base import BaseInfo, inspect_base
 
 __all__ = [
     "BaseInfo",
+    "CHECKS",
+    "Ready",
     "as_wished",
     "base_in_short",
     "cache_folder",
-    "check",
     "drawn_seed",
     "inspect_base",
+    "prepare",
     "resolve",
     "scan_for",
     "stack_of",

@@ -1,4 +1,4 @@
-"""Settings that do nothing as things stand, each with its reason. No torch.
+"""Settings that do nothing as things stand, or less than their names say, each with its reason.
 
 A choice that is silently without effect looks like one that was tried: every such case is said before a run.
 """
@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sdlora.data.dataset import Item
+from sdlora.check.base import as_wished
+from sdlora.check.case import Case
 from sdlora.data.tags import WILDCARD, split_tags
 from sdlora.errors import Problem
-from sdlora.families.base import BaseInfo
 from sdlora.settings import SettingInfo, Settings, all_settings, applies, value_of
 from sdlora.train.optimizers import OPTIMIZERS
 
@@ -64,39 +64,52 @@ TABLE: tuple[Idle | IdleCaptions, ...] = (
 )  # fmt: skip
 
 
-def without_effect(settings: Settings, info: BaseInfo | None, items: Sequence[Item] = ()) -> list[Problem]:
-    """A note for each setting that was chosen and does nothing, or less than its name says. None is fatal."""
-    return [*_idle(settings, items), *_less_than_said(settings, info)]
-
-
-def _idle(settings: Settings, items: Sequence[Item]) -> Iterator[Problem]:
+def idle(case: Case) -> Iterator[Problem]:
+    """Settings that were chosen and do nothing beside the others."""
     for info in all_settings():
-        if info.when.because and _chosen(settings, info) and not applies(info, settings):
-            what = f"{info.key} has no effect because {info.when.because}."
-            yield Problem(what, info.when.fix, info.key, fatal=False)
-    captions = [f"{settings.data.trigger}, {item.caption}" for item in items]
+        if info.when.because and _chosen(case.settings, info) and not applies(info, case.settings):
+            yield _without_effect(info.key, info.when.because, info.when.fix)
     for row in TABLE:
-        holds = row.when(settings) if isinstance(row, Idle) else items and row.when(settings, captions)
-        if holds:
-            yield Problem(f"{row.key} has no effect because {row.because}.", row.fix, row.key, fatal=False)
+        if isinstance(row, Idle) and row.when(case.settings):
+            yield _without_effect(row.key, row.because, row.fix)
 
 
-def _less_than_said(settings: Settings, info: BaseInfo | None) -> Iterator[Problem]:
-    data, model, train = settings.data, settings.model, settings.train
-    if data.max_tokens % CHUNK:
-        read = data.max_tokens // CHUNK * CHUNK
-        what = f"data.max_tokens is {data.max_tokens}, but captions are read in chunks of 75 tokens: {read} are read."
+def idle_captions(case: Case) -> Iterator[Problem]:
+    """Settings that were chosen and do nothing with these captions."""
+    captions = [f"{case.settings.data.trigger}, {item.caption}" for item in case.items]
+    for row in TABLE:
+        if isinstance(row, IdleCaptions) and row.when(case.settings, captions):
+            yield _without_effect(row.key, row.because, row.fix)
+
+
+def _without_effect(key: str, because: str, fix: str) -> Problem:
+    return Problem(f"{key} has no effect because {because}.", fix, key, fatal=False)
+
+
+def chunks(case: Case) -> Iterator[Problem]:
+    """A length of captions that is cut down to whole chunks."""
+    tokens = case.settings.data.max_tokens
+    if tokens % CHUNK:
+        read = tokens // CHUNK * CHUNK
+        what = f"data.max_tokens is {tokens}, but captions are read in chunks of 75 tokens: {read} are read."
         yield Problem(what, f"Use {read} or {read + CHUNK}.", "data.max_tokens", fatal=False)
-    if settings.validation.held_out and not settings.validation.every:
+
+
+def unmeasured(case: Case) -> Iterator[Problem]:
+    """Images that are held out for nothing."""
+    validation = case.settings.validation
+    if validation.held_out and not validation.every:
         what = "validation.held_out keeps images out of training, but validation.every is 0: they are never measured."
         yield Problem(what, "Set one of them.", "validation.held_out", fatal=False)
-    if info and train.min_snr_gamma:
-        prediction = info.prediction if model.prediction == "auto" else model.prediction
-        zero_snr = info.zero_snr if model.zero_snr == "auto" else model.zero_snr == "on"
-        if prediction == "v_prediction" and zero_snr:
-            what = "With v-prediction and zero terminal SNR, train.min_snr_gamma all but drops the noisiest timesteps."
-            fix = "Brightness and composition are learnt there: leave it empty, or set it to 0."
-            yield Problem(what, fix, "train.min_snr_gamma", fatal=False)
+
+
+def dropped_timesteps(case: Case) -> Iterator[Problem]:
+    """Min-SNR where it takes the weight off the timesteps that matter."""
+    read = as_wished(case.base, case.settings.model)
+    if case.settings.train.min_snr_gamma and read.prediction == "v_prediction" and read.zero_snr:
+        what = "With v-prediction and zero terminal SNR, train.min_snr_gamma all but drops the noisiest timesteps."
+        fix = "Brightness and composition are learnt there: leave it empty, or set it to 0."
+        yield Problem(what, fix, "train.min_snr_gamma", fatal=False)
 
 
 def _chosen(settings: Settings, info: SettingInfo) -> bool:

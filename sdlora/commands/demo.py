@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sdlora.commands import EXAMPLE
 from sdlora.errors import UserError
-from sdlora.settings import make_settings
 
 # Subjects that are not among the 24 pictures: what is learnt is the style, not the things.
 PROMPTS = ["red apple", "cat face", "bus", "mushroom", "turtle", "soccer ball"]
@@ -37,7 +36,8 @@ def demo(folder: Path, steps: int = 0) -> int:
     """Train, export, re-read in diffusers, and draw before and after side by side. Returns the exit status."""
     from PIL import Image
 
-    from sdlora.commands.shared.begin import prepare_run
+    from sdlora.check import prepare
+    from sdlora.commands.shared.begin import begin
     from sdlora.commands.shared.terminal import follow
     from sdlora.pictures.grid import grid, save_png
 
@@ -46,7 +46,7 @@ def demo(folder: Path, steps: int = 0) -> int:
     values = {**SETTINGS, "run": {**SETTINGS["run"], "folder": str(folder)}}
     values["train"] = {**SETTINGS["train"], **({"steps": steps} if steps else {})}
     began = time.time()
-    made, settings = prepare_run(make_settings(values))
+    made, settings = begin(prepare(values))
     status = follow(made, settings)
     if status:
         return status

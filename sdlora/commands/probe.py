@@ -3,8 +3,7 @@
 import argparse
 import json
 
-from sdlora.commands.shared.flags import add_settings, settings_of
-from sdlora.errors import Problem, UserError
+from sdlora.commands.shared.flags import add_settings, prepared
 from sdlora.settings import Settings
 
 
@@ -16,22 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what one step costs."""
-    settings, problems = settings_of(args)
-    print(measure(settings, problems, as_json=args.json))
+    print(measure(prepared(args).resolved(), as_json=args.json))
     return 0
 
 
-def measure(settings: Settings, problems: list[Problem], as_json: bool) -> str:
-    """What one step costs, in words or as JSON; UserError with all problems if the run could not start."""
-    from sdlora.check import check, resolve
-    from sdlora.families.base import inspect_base
+def measure(settings: Settings, as_json: bool) -> str:
+    """What one step of resolved settings costs, in words or as JSON."""
     from sdlora.train.probe import fits, probe
 
-    fatal = [problem for problem in (*problems, *check(settings)) if problem.fatal]
-    if fatal:
-        raise UserError(*fatal)
-    model = settings.model
-    settings = resolve(settings, inspect_base(model.base, model.revision, model.vae))
     measured = probe(settings)
     tight = fits(measured)
     if as_json:

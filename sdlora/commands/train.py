@@ -4,10 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from sdlora.commands.shared.flags import add_settings, overrides_of, settings_of
+from sdlora.commands.shared.flags import add_settings, overrides_of, values_of
 from sdlora.errors import UserError
 from sdlora.runs.run import Run
-from sdlora.settings import Settings, read_toml
+from sdlora.settings import Settings, read_toml, salvage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end; 1 if the training failed, 130 if it was stopped at once."""
-    from sdlora.commands.shared.begin import prepare_run
+    from sdlora.check import prepare
+    from sdlora.commands.shared.begin import begin
     from sdlora.commands.shared.terminal import follow
 
     if args.run_folder or args.resume:
@@ -38,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
         device = vars(args).get("train.device", "auto")
         made = lambda: begin_at_origin(args)  # noqa: E731
     else:
-        settings, problems = settings_of(args)
-        device = settings.train.device
-        made = lambda: prepare_run(settings, problems)  # noqa: E731
+        values, source = values_of(args)
+        device = salvage(values)[0].train.device
+        made = lambda: begin(prepare(values, source))  # noqa: E731
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return follow(*made())
     from sdlora.train.processes import made_by_main

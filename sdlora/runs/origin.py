@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
-from sdlora.settings import Settings, dump_settings, merge, salvage, value_of
+from sdlora.settings import Settings, dump_settings, merge, value_of
 from sdlora.errors import Problem, UserError, explain
 from sdlora.files.intact import Damaged, read_json, write_json
 from sdlora.runs.run import Run, is_folder
@@ -127,17 +127,13 @@ def begin_from(
     step: of the checkpoint; None for the newest whole one, 0 to begin again. changes: {"train.lr": 1e-5}. source: where
     they come from, for the sentences. UserError with every problem at once; nothing is made then.
     """
-    from sdlora.families.base import inspect_base
-    from sdlora.check import check, resolve
+    from sdlora.check import prepare
 
     step, checkpoint, passed_over = choose(run, step)
-    settings, problems = salvage(settings_for(run, changes), source)
-    problems = [*problems, *problems_with(run, step, checkpoint, settings), *check(settings)]
-    fatal = [problem for problem in problems if problem.fatal]
-    if fatal:
-        raise UserError(*fatal)
-    settings = resolve(settings, inspect_base(settings.model.base, settings.model.revision))
-    notes = [*(Problem(words, fatal=False) for words in passed_over), *problems]
+    ready = prepare(settings_for(run, changes), source)
+    ready = ready.also(problems_with(run, step, checkpoint, ready.settings))
+    settings = ready.resolved()
+    notes = [*(Problem(words, fatal=False) for words in passed_over), *ready.problems]
     return create_run(run, step, checkpoint, settings), settings, notes
 
 

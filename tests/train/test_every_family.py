@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
-from sdlora.check import check
+from sdlora.check import prepare
 from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.events import Finished, StepDone
@@ -235,11 +235,11 @@ def test_a_stacked_lora_is_part_of_the_base(make_run, bases):
 def test_a_wrong_wish_about_the_model_is_caught_before_training(make_run, bases, tmp_path):
     _, settings = make_run(**{"model.base": str(bases["sd2 v"])})
     settings.model.prediction = "epsilon"
-    assert any(p.where == "model.prediction" for p in check(settings))
+    assert any(p.where == "model.prediction" for p in prepare(settings).problems)
     settings.model.prediction, settings.model.base, settings.model.clip_skip = "auto", str(bases["sdxl"]), 2
-    assert any(p.where == "model.clip_skip" and p.fatal for p in check(settings))
+    assert any(p.where == "model.clip_skip" and p.fatal for p in prepare(settings).problems)
     settings.adapter.start_from, settings.adapter.stack = str(tmp_path / "no.safetensors"), ["also-not=0.3"]
-    assert {"adapter.start_from", "adapter.stack"} <= {p.where for p in check(settings) if p.fatal}
+    assert {"adapter.start_from", "adapter.stack"} <= {p.where for p in prepare(settings).problems if p.fatal}
 
 
 def test_a_lora_of_another_family_is_no_start(make_run, bases):

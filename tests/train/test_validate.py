@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from sdlora.check import check
+from sdlora import check
 from sdlora.data.dataset import hold_out, seed_for
 from sdlora.events import Finished, Started, StepDone, Validated
 from sdlora.train.loop import prepare, train
@@ -88,5 +88,5 @@ def test_what_is_held_out_is_drawn_by_the_seed_and_leaves_something():
 
 def test_holding_out_everything_is_told(make_run):
     _, settings = make_run(**{"validation.held_out": 5})
-    (problem,) = [p for p in check(settings) if p.where == "validation.held_out" and p.fatal]
+    (problem,) = [p for p in check.prepare(settings).problems if p.where == "validation.held_out" and p.fatal]
     assert "leaves nothing of 5 images" in str(problem)

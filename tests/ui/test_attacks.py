@@ -366,7 +366,7 @@ def test_nonsense_is_answered_at_once(held, name):
     begun = time.process_time()
     answer = calls.start(NONSENSE[name])
     took = time.process_time() - begun
-    assert not answer["ok"] and 1 <= len(answer["problems"]) <= 51
+    assert not answer["ok"] and 1 <= len(answer["problems"]) <= 52
     assert took < 5, took  # well under a second on a free machine; some took 30
     assert len(json.dumps(answer)) < 50_000
 

@@ -13,6 +13,7 @@ from example import HOSTILE, make_images
 from PIL import Image
 from safetensors.numpy import save_file
 
+from sdlora.check import BaseInfo, inspect_base
 from sdlora.errors import UserError
 from sdlora.events import Finished
 from sdlora.files.intact import digest_of, write_json
@@ -225,6 +226,10 @@ def test_hostile_settings_inside_a_lora_get_one_sentence(tmp_path):
 # ---- numbers
 
 
+def base_of(settings: Settings) -> BaseInfo:
+    return inspect_base(settings.model.base)
+
+
 def ready(tmp_path: Path, base: Path, **more) -> Settings:
     folder = make_images(tmp_path / "discs", 6)
     values = form.values_of(Settings()) | {"data.folder": str(folder), "model.base": str(base)} | more
@@ -235,7 +240,7 @@ def ready(tmp_path: Path, base: Path, **more) -> Settings:
 
 def test_passes_are_counted_as_the_trainer_counts_them(tmp_path, base):
     settings = ready(tmp_path, base, **{"data.repeats": 4, "train.batch_size": 5, "train.accumulate": 2})
-    found = estimate.passes(settings, estimate.base_of(settings))
+    found = estimate.passes(settings, base_of(settings))
     # 24 pictures in one bucket: five batches, two of them a step
     assert (found.images, found.shown, found.per_epoch, found.epochs) == (6, 24, 2.5, 400)
     assert estimate.pass_words(found) == ["6 images × 4 ÷ 10 = 2.5 steps per epoch.", "1,000 steps = 400 epochs."]
@@ -280,19 +285,19 @@ def test_a_run_can_be_begun_at_another_ones_checkpoint_from_the_form(tmp_path, b
 def test_the_estimate_says_why_batches_are_not_full(tmp_path, base):
     """8 images at batch 4 would be 2 batches; 6 of one shape and 2 of others make 2 + 1 + 1."""
     settings = ready(tmp_path, base, **{"train.batch_size": 4})
-    words = estimate.pass_words(estimate.passes(settings, estimate.base_of(settings)))
+    words = estimate.pass_words(estimate.passes(settings, base_of(settings)))
     assert len(words) == 2  # 6 alike: 4 and 2 are as full as can be
     Image.new("RGB", (192, 64)).save(Path(settings.data.folder) / "wide.png")
     Image.new("RGB", (64, 192)).save(Path(settings.data.folder) / "high.png")
     estimate._looked.clear()
-    words = estimate.pass_words(estimate.passes(settings, estimate.base_of(settings)))
+    words = estimate.pass_words(estimate.passes(settings, base_of(settings)))
     assert words[0] == "8 images ÷ 4 = 4 steps per epoch."
     assert "have 3 shapes" in words[1]
 
 
 def test_the_browsers_table_gives_the_same_size():
     settings = make_settings({"adapter": {"rank": 24, "dora": True, "rank_pattern": {"*.mid_block.*": 4}}})
-    info = estimate.base_of(settings)
+    info = base_of(settings)
     slope, fixed, magnitudes, overhead = estimate.table(info, settings)["attn-mlp true"]
     count = slope * 24 + fixed + magnitudes
     assert estimate.size_of(info, settings) == (count, count * 2 + overhead)
@@ -371,7 +376,7 @@ def test_a_quick_look_reads_no_captions_and_is_the_same_for_the_probe(tmp_path, 
     settings = ready(tmp_path, base)
     values = form.values_of(settings) | {"sample.prompts": ""}
     quick = look_at(Place(tmp_path / "runs"), values, quick=True)
-    assert quick.ready.sample.prompts == ["-"]
+    assert quick.ready.sample.prompts == []
     assert quick.settings.sample.prompts == []
     assert probe.key_of(quick.ready) == probe.key_of(settings)
 

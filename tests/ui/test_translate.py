@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdlora.check import checks as preflight
+from sdlora.check import prepare
 from sdlora.errors import Problem, UserError, explain
 from sdlora.settings import all_settings, make_settings, salvage
 from ui import text, translate
@@ -81,7 +81,7 @@ def test_settings_that_are_wrong_in_every_way(chinese):
 
 
 def checked(values: dict) -> list[Problem]:
-    return preflight.check(make_settings(values))
+    return list(prepare(make_settings(values)).problems)
 
 
 def test_checks_that_really_find_something(chinese, tmp_path):

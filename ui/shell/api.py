@@ -5,10 +5,10 @@ from typing import Any
 import gradio as gr
 from filelock import Timeout
 
-from sdlora.check import check, inspect_base, resolve
+from sdlora.check import prepare
 from sdlora.errors import Problem, UserError, explain
 from sdlora.runs.run import Run
-from sdlora.settings import Settings, make_settings, merge, parse_toml, value_of
+from sdlora.settings import Settings, merge, parse_toml, salvage, value_of
 from ui import text
 from ui.shell.place import Place, paths
 from ui.shell.view import RunView
@@ -82,15 +82,15 @@ class Calls:
             values = parse_toml(typed)
         except ValueError as error:
             raise UserError(text.API_NOT_TOML.format(reason=error)) from error
-        settings = make_settings(merge(values, {"run.folder": str(self.place.runs)}), "the settings")
+        settings, wrong = salvage(merge(values, {"run.folder": str(self.place.runs)}))
         outside = self.place.held({key: value_of(settings, key) for key in paths()})
+        try:
+            settings.data.folder = str(self.place.folder(settings.data.folder))
+        except UserError as error:
+            outside += error.problems
         if outside:
-            raise UserError(*outside)
-        settings.data.folder = str(self.place.folder(settings.data.folder))
-        problems = check(settings)
-        if any(problem.fatal for problem in problems):
-            raise UserError(*(problem for problem in problems if problem.fatal))
-        return resolve(settings, inspect_base(settings.model.base, settings.model.revision))
+            raise UserError(*wrong, *outside)
+        return prepare(settings).also(wrong).resolved()
 
     def _find(self, run: str) -> tuple[RunView, str] | None:
         return self.watch.get(run) if isinstance(run, str) else None

@@ -2,12 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sdlora.errors import Problem, UserError
+from sdlora.errors import UserError
 from sdlora.foreign import tool_of
-from sdlora.settings import SettingInfo, Settings, all_settings, merge, read_toml, salvage
+from sdlora.settings import SettingInfo, all_settings, merge, read_toml
 from sdlora.settings.numbers import plain_number
+
+if TYPE_CHECKING:
+    from sdlora.check import Ready
 
 
 def add_settings(parser: argparse.ArgumentParser, file: bool = True) -> None:
@@ -54,10 +57,17 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
     return {info.key: plain(info) for info in all_settings() if info.key in vars(args)}
 
 
-def settings_of(args: argparse.Namespace) -> tuple[Settings, list[Problem]]:
-    """(settings, problems): what is wrong in the file or the flags is a problem, its default stands in for it."""
+def values_of(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """(nested values of the settings file with the flags over them, where they come from)."""
     if args.settings and (tool := tool_of(args.settings)):
         fix = f"Import it first: sdlora settings --import {args.settings} > settings.toml"
         raise UserError(f"{args.settings.name} is a settings file of {tool}.", fix=fix)
     values = read_toml(args.settings) if args.settings else {}
-    return salvage(merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line")
+    return merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line"
+
+
+def prepared(args: argparse.Namespace) -> "Ready":
+    """The settings of file and flags, checked."""
+    from sdlora.check import prepare
+
+    return prepare(*values_of(args))

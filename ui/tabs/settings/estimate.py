@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdlora.check import BaseInfo, inspect_base, scan_for
+from sdlora.check import BaseInfo, scan_for
 from sdlora.check.size import growth, growths
 from sdlora.data.dataset import Item, Plan, hold_out
 from sdlora.errors import UserError
@@ -63,14 +63,6 @@ def _items(settings: Settings, info: BaseInfo | None) -> tuple[Item, ...]:
 def images(settings: Settings, info: BaseInfo | None) -> list[Path]:
     """The images that will be trained on."""
     return [item.path for item in _items(settings, info)] if settings.data.folder else []
-
-
-def base_of(settings: Settings) -> BaseInfo | None:
-    """What the base model is; None while there is none (the checks say why)."""
-    try:
-        return inspect_base(settings.model.base, settings.model.revision, settings.model.vae)
-    except UserError:
-        return None
 
 
 def size_of(info: BaseInfo, settings: Settings) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from sdlora.check import BaseInfo, check, resolve
+from sdlora.check import BaseInfo, prepare
 from sdlora.errors import Problem, UserError, explain
 from sdlora.events import Finished
 from sdlora.runs import origin
@@ -32,7 +32,7 @@ SUMMED = {"train.steps", "train.batch_size", "train.accumulate", "data.repeats",
 
 
 @dataclass(frozen=True)
-class Look:
+class FormState:
     """The form as it stands. settings: what is wrong replaced by its default. ready: nothing left open, to train with;
     None while there is a fatal problem. info: the base model, if it is one. fetch: the hub id that has to be downloaded
     first, or ""."""
@@ -44,29 +44,26 @@ class Look:
     fetch: str = ""
 
 
-def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> Look:
+def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> FormState:
     """Everything that can be told before a start; never raises for what was typed.
 
     quick: without reading all captions for test prompts, where there are none; not to be trained with.
     """
     found, problems = form.overrides(values)
     problems += _without_odd_paths(found) + place.held(found)
-    folder: list[Problem] = []
     try:
-        found[form.FOLDER] = str(place.folder(values.get(form.FOLDER) or ""))
+        found[form.FOLDER], folder = str(place.folder(values.get(form.FOLDER) or "")), []
     except UserError as error:
-        folder, found[form.FOLDER] = list(error.problems), ""
-    made, wrong = salvage(merge({}, found | {"run.folder": str(place.runs)}), "the form")
-    on_disk = [p for p in check(made) if not (folder and p.where == form.FOLDER)]
-    problems = [*problems, *wrong, *folder, *on_disk]
-    fetch, problems = downloads.missing(made.model.base, problems), downloads.told(made.model.base, problems)
-    info = estimate.base_of(made)
-    if info is None or any(p.fatal for p in problems):
-        return Look(made, None, problems, info, fetch)
-    open_ones = made.model_copy(deep=True)
-    if quick and not made.sample.prompts:
-        open_ones.sample.prompts = ["-"]
-    return Look(made, resolve(open_ones, info), problems, info, fetch)
+        found[form.FOLDER], folder = "", list(error.problems)
+    ready = prepare(merge({}, found | {"run.folder": str(place.runs)}), "the form")
+    if folder:  # tells more than that none is chosen
+        ready = replace(ready, problems=tuple(p for p in ready.problems if p.where != form.FOLDER))
+    ready = ready.also([*problems, *folder])
+    base = ready.settings.model.base
+    fetch = downloads.missing(base, list(ready.problems))
+    ready = replace(ready, problems=tuple(downloads.told(base, list(ready.problems))))
+    trainable = None if ready.fatal else ready.resolved(prompts=not quick)
+    return FormState(ready.settings, trainable, list(ready.problems), ready.base, fetch)
 
 
 def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
@@ -142,7 +139,7 @@ class SettingsDesk:
         built = {key: component.value for key, component in self.tab.fields.items()}
         return {KIND: presets.EMBEDDED, MEMORY: "", **built, **self.draft.load()}
 
-    def _shown(self, look: Look, kind: str, memory: str) -> dict:
+    def _shown(self, look: FormState, kind: str, memory: str) -> dict:
         tab, settings, info = self.tab, look.settings, look.info
         answer, stale = self.probes.get(look.ready) if look.ready else (None, False)
         problems = [*look.problems, *_other_family(kind, memory, look), *probe.problems(answer, stale)]
@@ -160,7 +157,7 @@ class SettingsDesk:
             **self._fetching(look.fetch),
         }
 
-    def _estimated(self, look: Look, answer: dict | None, stale: bool) -> dict:
+    def _estimated(self, look: FormState, answer: dict | None, stale: bool) -> dict:
         open_ones = {p.where for p in look.problems if p.fatal}  # defaults stand in for them: no sums with those
         found = None if open_ones & SUMMED else estimate.passes(look.settings, look.info)
         measured = probe.time_words(answer, stale, look.settings.train.steps) if answer else ""
@@ -330,7 +327,7 @@ class SettingsDesk:
         """The run of this page by that folder name; None for any other name."""
         return next((run for run in list_runs(self.place.runs) if run.name == name), None)
 
-    def _at_origin(self, where: Any, look: Look) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
+    def _at_origin(self, where: Any, look: FormState) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
         """(what makes a run that goes on from there, what stands in its way); (None, []) for the beginning."""
         name, _, step = str(where or "").rpartition("@")
         run = self._run(name) if step.isdecimal() and len(step) < 10 else None
@@ -379,7 +376,7 @@ def _is_preset(kind: str, memory: str) -> bool:
     return kind == presets.EMBEDDED or bool(kind and memory)
 
 
-def _other_family(kind: str, memory: str, look: Look) -> list[Problem]:
+def _other_family(kind: str, memory: str, look: FormState) -> list[Problem]:
     """A preset's numbers suit its own kind of base model."""
     if look.info is None or not _is_preset(kind, memory):
         return []

@@ -1,0 +1,73 @@
+"""The adapter: patterns that fit no layer, LoRA files to start from, what a DoRA can't be."""
+
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from sdlora.check.case import Case
+from sdlora.check.size import layers_of
+from sdlora.errors import Problem, UserError
+from sdlora.files.kinds import FIXES, told_by_first_bytes
+from sdlora.settings.numbers import plain_number
+
+
+def patterns(case: Case) -> list[Problem]:
+    """Patterns of ranks and alphas that fit no layer: ``inject`` would say so after the base model has been loaded."""
+    adapter = case.settings.adapter
+    wishes = {"rank_pattern": adapter.rank_pattern, "alpha_pattern": adapter.alpha_pattern}
+    if adapter.start_from or not any(wishes.values()):
+        return []
+    try:
+        names = layers_of(case.base, adapter.targets, adapter.text_encoder)
+    except UserError as error:
+        return list(error.problems)
+    return [
+        Problem(f"The {key} {pattern!r} fits none of the layers that learn.", "Mend or remove it.", f"adapter.{key}")
+        for key, given in wishes.items()
+        for pattern in given
+        if not any(fnmatchcase(name, pattern) for name in names)
+    ]
+
+
+def lora_files(case: Case) -> Iterator[Problem]:
+    """The LoRA files to start from and to stack: are they there, and no pickles, web pages, archives?
+
+    What is in safetensors files is told when they are loaded.
+    """
+    adapter = case.settings.adapter
+    for key, path in [
+        ("adapter.start_from", adapter.start_from),
+        *(("adapter.stack", p) for p, _ in stack_of(adapter.stack)),
+    ]:
+        if path and not Path(os.path.expanduser(path)).is_file():
+            yield Problem(f"There is no LoRA file {path}.", f"Check {key}.", key)
+        elif path and (other := told_by_first_bytes(os.path.expanduser(path))):
+            yield Problem(f"{Path(path).name} {other}.", FIXES[other], key)
+
+
+def dora(case: Case) -> Iterator[Problem]:
+    """What a DoRA can't be, and who reads it."""
+    adapter = case.settings.adapter
+    if adapter.dora and case.settings.save.container == "diffusers":
+        what = "diffusers' layout can't hold a DoRA of this kind."
+        yield Problem(what, 'Set save.container to "kohya", or adapter.dora off.', "adapter.dora")
+    if adapter.dora:
+        what = "A DoRA file does what it should in A1111, Forge, ComfyUI and InvokeAI only; the others drop its sizes."
+        fix = "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain."
+        yield Problem(what, fix, "adapter.dora", fatal=False)
+    if adapter.start_from and adapter.dora:
+        what = "adapter.dora can't be added to the LoRA in adapter.start_from."
+        yield Problem(what, "Turn one of them off.", "adapter.dora")
+
+
+def stack_of(entries: list[str]) -> list[tuple[str, float]]:
+    """adapter.stack as (file, strength): "FILE=0.7" means strength 0.7, "FILE" strength 1."""
+    found = []
+    for entry in entries:
+        path, _, strength = entry.rpartition("=")
+        try:
+            found.append((path or entry, float(plain_number(strength)) if path else 1.0))
+        except ValueError:  # the sign is a part of the name
+            found.append((entry, 1.0))
+    return found
