@@ -94,7 +94,6 @@ class Family:
         "convolutions" at a transformer's ends).
     parts: denoiser, VAE, text encoders in order.
     resolution, resolution_v: side in pixels that it was trained at; of its v-prediction models, 0 if the same.
-    objective: of its training ("ddpm": noise or v from a noisy latent, Ho et al. 2020).
     published: root -> configuration of the published models, as far as it differs from diffusers' defaults.
     original_blocks: LoRA files name the denoiser's blocks as the original code does.
     targets: adapter.targets -> patterns (fnmatch) of the denoiser's layers that learn; text_targets: of the text
@@ -122,7 +121,6 @@ class Family:
     labels: Labels
     model: str
     resolution_v: int = 0
-    objective: str = "ddpm"
     original_blocks: bool = False
     readers: tuple[str, ...] = READERS
     clip_skip: bool = True
