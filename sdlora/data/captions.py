@@ -111,6 +111,11 @@ def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
     return found, problems
 
 
+def sidecars(image: Path) -> list[Path]:
+    """All caption files beside the image, however their names are spelled."""
+    return _sidecars_of(image, _by_key(_names_in(image.parent)))
+
+
 def write_caption(image: Path | str, text: str) -> Path:
     """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be.
 

@@ -209,3 +209,12 @@ def test_two_pages_that_write_at_once_lose_nothing(tmp_path):
     while album.history.last():
         album.undo()
     assert [e.caption for e in album.entries(Filter(), SIZE)] == [f"a disc, number {n}" for n in range(1, 21)]
+
+
+@pytest.mark.parametrize("side", ["x.caption", "x.png.txt", "x.json", "x.TXT"])
+def test_every_spelling_of_a_caption_goes_aside_with_its_image(tmp_path, side):
+    Image.new("RGB", (64, 64)).save(tmp_path / "x.png")
+    (tmp_path / side).write_text('{"caption": "a"}')
+    album = opened(tmp_path)
+    assert album.put_aside(["x.png"]) == ["x.png"]
+    assert sorted(p.name for p in (tmp_path / ".aside").iterdir()) == sorted(["x.png", side])

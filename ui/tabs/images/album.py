@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdlora.data import tokens
-from sdlora.data.captions import read_captions
+from sdlora.data.captions import read_captions, sidecars
 from sdlora.data.edit import Edit, changes, tag_counts
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import Seen, inspect_files
@@ -305,8 +305,9 @@ class Album:
                     target = _free(self.folder / ASIDE / name)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(entry.path, target)
-                    if not entry.shared and entry.path.with_suffix(".txt").exists():
-                        shutil.move(entry.path.with_suffix(".txt"), target.with_suffix(".txt"))
+                    for side in [] if entry.shared else sidecars(entry.path):
+                        whole = side.stem.casefold() == entry.path.name.casefold()  # cat.png.txt
+                        shutil.move(side, target.with_name((target.name if whole else target.stem) + side.suffix))
                 except OSError as error:
                     raise UserError(text.NOT_MOVED.format(name=name, reason=translate.reason(error))) from error
                 del self._entries[name]
