@@ -26,7 +26,7 @@ def hold(environment: Path | None = None) -> bool:
             for byte in range(BYTES):
                 file.seek((os.getpid() + byte) % BYTES)
                 with contextlib.suppress(OSError):
-                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
                     _held.append(file)
                     return True
         else:

@@ -117,7 +117,7 @@ class Adapter(nn.Module):
 
         Names are the model's, not numbers; torch's own arguments (destination, prefix) are not used.
         """
-        state = {}
+        state: dict[str, Tensor] = {}
         for name, layer in self.layers.items():
             state |= {f"{name}.down": layer.down.weight.detach(), f"{name}.up": layer.up.weight.detach()}
             if layer.magnitude is not None:

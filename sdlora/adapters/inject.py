@@ -44,7 +44,7 @@ def inject(
     bases = _fitting(roots, _patterns(targets))
     plan = {name: (_pick(rank_pattern, name, rank), _pick(alpha_pattern, name, alpha)) for name in bases}
     problems = [Problem(why) for name, base in bases.items() if (why := why_not(base, *plan[name], name))]
-    for key, patterns in {"rank_pattern": rank_pattern, "alpha_pattern": alpha_pattern}.items():
+    for key, patterns in {"rank_pattern": list(rank_pattern), "alpha_pattern": list(alpha_pattern)}.items():
         idle = [p for p in patterns if not any(fnmatchcase(name, p) for name in bases)]
         problems += [
             Problem(f"The {key} {p!r} fits none of the layers that learn.", "Mend or remove it.", f"adapter.{key}")

@@ -4,13 +4,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from sdlora.commands import EXAMPLE
 from sdlora.errors import UserError
 
 # Subjects that are not among the 24 pictures: what is learnt is the style, not the things.
 PROMPTS = ["red apple", "cat face", "bus", "mushroom", "turtle", "soccer ball"]
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "model": {"base": "tiny"},
     "data": {"folder": str(EXAMPLE), "trigger": "glossy"},
     "adapter": {"rank": 16, "alpha": 16.0, "targets": "attn-mlp"},

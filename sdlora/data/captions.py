@@ -77,7 +77,8 @@ def gather_captions(images: Iterable[Path], root: Path | str, listing: Listing |
     files = {image: _sidecars_of(image, there.get(image.parent, {})) for image in images}
     raw = {path: _read(path) for path in dict.fromkeys(path for paths in files.values() for path in paths)}
     unsure = [data for data in raw.values() if isinstance(data, bytes) and certain(data) is None]
-    codec, guessed = guess(unsure) if unsure else "", defaultdict(list)
+    codec = guess(unsure) if unsure else ""
+    guessed: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for image in images:
         found.used.update(files[image])
         caption = _first_of(files[image], raw, codec, guessed) or _without_file(image, tabled, root)
@@ -103,7 +104,8 @@ def read_caption(image: Path | str, metadata: Mapping[Path, str] | None = None, 
 
 def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
     """What the tables of this one folder say: a path from each row, whether there is such an image or not."""
-    folder, found, problems = Path(folder), {}, []
+    found: dict[Path, str] = {}
+    folder, problems = Path(folder), []
     for name in tables_among(_names_in(folder)):
         table, wrong = read_table(folder / name)
         problems += wrong
@@ -212,9 +214,10 @@ def _first_of(
             continue
         text, by_guess = decode(data, codec)
         if path.suffix.lower() == JSON:
-            text = text_of(parsed(text))
-            if text is None:
+            caption = text_of(parsed(text))
+            if caption is None:
                 continue
+            text = caption
         text = clean_lines(text)
         if by_guess:
             guessed[by_guess].append((path.name, text))

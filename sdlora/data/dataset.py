@@ -196,7 +196,7 @@ class Plan:
         if not items:
             raise ValueError("no images to plan with")
         self.batch_size, self.seed, self.devices, self.accumulate = batch_size, seed, devices, accumulate
-        buckets = defaultdict(list)
+        buckets: dict[tuple[int, int], list[int]] = defaultdict(list)
         for number, item in enumerate(items):
             buckets[item.placement.bucket] += [number] * item.repeats
         self._buckets = [buckets[size] for size in sorted(buckets)]

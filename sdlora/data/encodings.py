@@ -109,7 +109,10 @@ def _decodes(data: bytes, codec: str) -> bool:
 
 def _cut(data: bytes) -> bytes:
     """At most about ENOUGH bytes, not cut within a character: no encoding has a blank, comma or line end in one."""
-    return data if len(data) <= ENOUGH else re.match(rb".*[ ,\n]|", data[:ENOUGH], flags=re.DOTALL)[0] or data
+    if len(data) <= ENOUGH:
+        return data
+    cut = re.match(rb".*[ ,\n]", data[:ENOUGH], flags=re.DOTALL)
+    return cut[0] if cut else data
 
 
 @lru_cache(maxsize=4096)

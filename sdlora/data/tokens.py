@@ -48,5 +48,7 @@ def fits(caption: str, max_tokens: int, weighted: bool = False) -> bool:
     if len(caption.encode("utf-8", "replace")) <= most - (most // CHUNK - 1) * REACH:  # a token has a byte at least
         return True
     tokenizer = _tokenizer()
-    read = chunks(caption, lambda part: tokenizer.encode(part).ids, CHUNK, (tokenizer.token_to_id(COMMA),), weighted)
+    comma = tokenizer.token_to_id(COMMA)
+    commas = [] if comma is None else [comma]
+    read = chunks(caption, lambda part: tokenizer.encode(part).ids, CHUNK, commas, weighted)
     return len(read) * CHUNK <= most

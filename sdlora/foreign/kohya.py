@@ -42,7 +42,7 @@ def _is_dataset(values: dict[str, Any]) -> bool:
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:
     """Sections are mere headings: their keys side by side."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         found |= value if isinstance(value, dict) else {key: value}
     return found
@@ -236,4 +236,4 @@ def _of_datasets(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str
         return {}, left
     first = dict(subsets[0])
     renamed = {"image_dir": "train_data_dir", "batch_size": "train_batch_size"}
-    return {renamed.get(key, key): value for key, value in first.items()}, left
+    return {str(renamed.get(key, key)): value for key, value in first.items()}, left

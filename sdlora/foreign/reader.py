@@ -8,7 +8,7 @@ from typing import Any
 from sdlora.errors import Problem
 from sdlora.settings import all_settings
 
-NOTHING = (None, "", False, [], {})
+NOTHING: tuple[Any, ...] = (None, "", False, [], {})
 OPTIMIZERS = next(info.choices for info in all_settings() if info.key == "train.optimizer")
 
 

@@ -38,7 +38,7 @@ def load_into(adapter: Adapter, path: Path | str) -> dict[str, str]:
             fix=f"Make it one with `sdlora resize --rank N`{dora}.",
             where=str(path),
         )
-    _fill(adapter, lora, factors)
+    _fill(adapter, lora, {name: own for name, own in factors.items() if own is not None})
     return lora.metadata
 
 
@@ -51,7 +51,7 @@ def _of_dora(lora: LoraFile, name: str) -> Factors | None:
 
 def _fill(adapter: Adapter, lora: LoraFile, factors: Mapping[str, Factors]) -> None:
     live = {canonical(name): (name, layer) for name, layer in adapter.layers.items()}
-    state = {}
+    state: dict[str, Tensor] = {}
     for name, (down, up, scale) in factors.items():
         here, layer = live.get(name, (name, None))
         if layer is not None:
@@ -96,7 +96,7 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     alphas = {live[name][0]: abs(scale) * down.shape[0] or 1.0 for name, (down, _, scale) in factors.items()}
     adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, dora=dora)
     try:
-        _fill(adapter, lora, factors)
+        _fill(adapter, lora, {name: own for name, own in factors.items() if own is not None})
     except UserError:
         adapter.remove()
         raise

@@ -78,7 +78,7 @@ def build_metadata(
     predicts_v = prediction.startswith("v")
     labels = entry(family).labels
     width, height = (resolution, resolution) if isinstance(resolution, int) else resolution
-    arguments = {}
+    arguments: dict[str, object] = {}
     if conv_rank is not None:
         arguments |= {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
     arguments |= {"dora_wd": "True", "wd_on_output": "False"} if dora else {}

@@ -115,6 +115,6 @@ def _diffusers_blocks(path: str) -> str:
         return f"up_blocks_{index // 3}_upsamplers_0_conv"
     if (way, part, rest) == ("in", "0", "op"):
         return f"down_blocks_{index // 3 - 1}_downsamplers_0_conv"
-    block, layer = divmod(index - (way == "in"), 3)  # conv_in is the first input block
+    number, layer = divmod(index - (way == "in"), 3)  # conv_in is the first input block
     kind = {"0": "resnets", "1": "attentions"}.get(part, "")
-    return f"{'down' if way == 'in' else 'up'}_blocks_{block}_{kind}_{layer}_{_RESNET.get(rest, rest)}"
+    return f"{'down' if way == 'in' else 'up'}_blocks_{number}_{kind}_{layer}_{_RESNET.get(rest, rest)}"

@@ -10,6 +10,7 @@ import mmap
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ class TensorFile(TensorSource):
                 self.size = os.fstat(file.fileno()).st_size
                 header, self.data_start = _header(self.path, file, self.size)
                 self.metadata = _metadata(self.path, header)
-                self.entries = _entries(self.path, header, self.data_start, self.size)
+                self.entries: dict[str, Entry] = _entries(self.path, header, self.data_start, self.size)
                 # Copy on write: torch wants writable memory, and the file must not change.
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except FileNotFoundError:
@@ -190,8 +191,8 @@ class _Duplicate(Exception):
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        raise _Duplicate(next(key for key, _ in pairs if key in seen or seen.add(key)))
+        times = Counter(key for key, _ in pairs)
+        raise _Duplicate(next(key for key, number in times.items() if number > 1))
     return found
 
 

@@ -36,7 +36,7 @@ def topology(family: str, configs: Mapping[str, Any] | None = None) -> Topology:
     """The layers of a base model. configs: by root, of models that differ from the published ones in size."""
     known = family_entry(family).published
     given = {root: _plain(config) for root, config in (configs or {}).items() if root in known and config is not None}
-    return _topology(family, json.dumps(known | given, sort_keys=True, default=str))
+    return _topology(family, json.dumps({**known, **given}, sort_keys=True, default=str))
 
 
 def _plain(config: Any) -> dict:
@@ -109,7 +109,9 @@ def _original(path: str, layers: list[int], unet: Mapping[str, object]) -> str:
     if found := re.fullmatch(r"mid_block\.(attentions|resnets)\.(\d+)\.(.+)", path):
         index = 1 if found[1] == "attentions" else 2 * int(found[2])
         return f"middle_block.{index}.{_RESNET.get(found[3], found[3])}"
-    way, block, kind, layer, rest = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)", path).groups()
+    found = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)", path)
+    assert found  # a UNet has no module {path}
+    way, block, kind, layer, rest = found.groups()
     i, j = int(block), int(layer)
     sizes = [n + 1 for n in layers if n]
     before = sum((sizes if way == "down" else sizes[::-1])[:i])
@@ -117,8 +119,8 @@ def _original(path: str, layers: list[int], unet: Mapping[str, object]) -> str:
         case "downsamplers":
             return f"input_blocks.{before + sizes[i]}.0.op"
         case "upsamplers":
-            part = 2 if f"up_blocks.{i}.attentions.0.proj_in" in unet else 1
-            return f"output_blocks.{before + sizes[::-1][i] - 1}.{part}.conv"
+            place = 2 if f"up_blocks.{i}.attentions.0.proj_in" in unet else 1
+            return f"output_blocks.{before + sizes[::-1][i] - 1}.{place}.conv"
         case "attentions":
             part = f"1.{rest}"
         case _:

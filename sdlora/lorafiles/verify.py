@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -56,13 +57,13 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
         theirs = {root: _output(root, model) - without[root] for root, model in models.items()}
     errors = []
     for root, model in models.items():
-        error, excess = _compare_effect(model, ours[root], theirs[root], without[root], file_dtype)
+        difference, excess = _compare_effect(model, ours[root], theirs[root], without[root], file_dtype)
         if excess > 0:
             with _undisturbed(adapter, models, loader):
                 moved = _moved_by_rounding(root, model, adapter, ours[root] + without[root], file_dtype)
             if not excess <= NOISE * moved:
-                raise _mismatch(path, f"the {root}'s outputs differ by {error:.2g} of the LoRA's effect")
-        errors.append(error)
+                raise _mismatch(path, f"the {root}'s outputs differ by {difference:.2g} of the LoRA's effect")
+        errors.append(difference)
     return max(errors, default=0.0)
 
 
@@ -107,7 +108,7 @@ def _evidence(models: Mapping[str, nn.Module]) -> Evidence:
     yield "projections", "linear" if config.get("use_linear_projection") else "convolutions"
 
 
-def _load(path: Path, models: dict[str, nn.Module], loader: type) -> torch.dtype:
+def _load(path: Path, models: dict[str, nn.Module], loader: Any) -> torch.dtype:
     """Put the file into the models as any user of diffusers would; returns the dtype of its factors."""
     # diffusers counts the original code's blocks with the UNet's configuration
     config = {"unet_config": models["unet"].config} if "unet" in models else {}

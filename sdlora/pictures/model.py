@@ -150,6 +150,7 @@ def _attach(source: Source, base: BaseInfo, modules: dict[str, nn.Module]) -> Ad
     if not source.checkpoint:
         adapter = load_lora(modules, source.path)
     else:
+        assert source.settings  # a checkpoint has its run's settings
         adapter = attach_adapter(source.settings, base, modules)
         load_weights(source.path, adapter)
     adapter.requires_grad_(False)

@@ -124,7 +124,8 @@ def _encode(base, look, unet, text_encoders, stack) -> Iterator[tuple[TextEncodi
     empty, negative = encode(""), encode(look.negative)
     for prompt in look.prompts:
         pair = on_off(encode(prompt), negative, empty)
-        yield tuple(part.to(unet.dtype) for part in pair)
+        on, off = (part.to(unet.dtype) for part in pair)
+        yield on, off
 
 
 def to_image(decoded: torch.Tensor) -> Image.Image:

@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def origin_of(run_folder: Path | str) -> Origin | None:
     """Where the run starts from; None if it starts at its own beginning, or if the file can't be read."""
     try:
         told = read_json(Path(run_folder) / FILE)
-        return Origin(**{field.name: field.type(told[field.name]) for field in fields(Origin)})
+        return Origin(str(told["run"]), int(told["step"]), str(told["folder"]))
     except (OSError, Damaged, KeyError, TypeError, ValueError):
         return None
 
@@ -155,7 +155,8 @@ def create_run(origin: Run, step: int, checkpoint: Path | None, settings: Settin
         shutil.rmtree(run.folder, ignore_errors=True)
         if isinstance(error, OSError) and not isinstance(error, shutil.Error):
             raise explain(error) from error
-        raise UserError(f"The checkpoint {checkpoint.name} of {origin.name} could not be copied: {error}.") from error
+        name = checkpoint.name if checkpoint else ""
+        raise UserError(f"The checkpoint {name} of {origin.name} could not be copied: {error}.") from error
     return run
 
 
@@ -173,8 +174,9 @@ def calmer_command(run: Run, settings: Settings, step: int) -> str:
     whole = [s for s, path in checkpoints_in(run.folder / "checkpoints") if s <= step * 0.9 and _is_whole(path)]
     where = shlex.quote(f"{run.folder}@{max(whole, default=0)}")
     rate = calmer(settings)
-    own = settings.train.text_encoder_lr != settings.train.lr / 2  # else it follows train.lr
-    text = f" --train.text_encoder_lr {rate / 2:g}" if own and settings.train.text_encoder_lr > rate / 2 else ""
+    text_rate = settings.train.text_encoder_lr
+    own = text_rate is not None and text_rate != settings.train.lr / 2 and text_rate > rate / 2  # else it follows
+    text = f" --train.text_encoder_lr {rate / 2:g}" if own else ""
     return f"sdlora train --from {where} --train.lr {rate:g}{text}"
 
 

@@ -166,8 +166,8 @@ def _write_folder(checkpoint: Checkpoint, merger: _Merger, path: Path, loras: Pa
             target = temporary / file.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
-        for file in written:
-            _write_file(checkpoint, file, merger, temporary / file, loras)
+        for name in written:
+            _write_file(checkpoint, name, merger, temporary / name, loras)
         if path.exists():
             path.rmdir()
         temporary.rename(path)

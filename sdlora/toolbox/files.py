@@ -132,8 +132,8 @@ def write_factors(
         strength = alpha / down.shape[0] if alpha else 1.0
         if not math.isclose(scale, strength, rel_tol=2**-23):  # else it is alpha's own rounding to float32
             up = (up.double() * (scale / strength)).float()
-        *cast, is_exact = algebra.balance_exactly(down, up, DTYPES[dtype])
-        cast = tuple(t.contiguous() for t in cast)
+        *balanced, is_exact = algebra.balance_exactly(down, up, DTYPES[dtype])
+        cast = balanced[0].contiguous(), balanced[1].contiguous()
         if not all(t.isfinite().all() and t.float().abs().max() <= _LARGEST for t in cast):
             problems.append(Problem(f"The numbers of {name} are too large for a LoRA file or not finite."))
             continue
@@ -289,7 +289,7 @@ def model_hashes(file: TensorFile, metadata: Mapping[str, str]) -> tuple[str, st
     plain = {key: value for key, value in metadata.items() if key.startswith("ss_")}
     header = len(header_bytes(plan, plain))
     data, start = file.data(), 0x100000 - header
-    window = data[max(start, 0) : max(start + 0x10000, 0)]
+    window: bytes | memoryview = data[max(start, 0) : max(start + 0x10000, 0)]
     if start < 0:  # a header of more than a megabyte reaches into it
         window = header_bytes(plan, plain)[0x100000:] + bytes(window)
         window = window[:0x10000]

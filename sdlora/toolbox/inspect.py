@@ -138,7 +138,9 @@ def _by_root(lora: LoraFile) -> dict[str, list[str]]:
 
 
 def _root(lora: LoraFile, names: list[str]) -> dict[str, Any]:
-    ranks, alphas, spectra, square = Counter(), Counter(), [], 0.0
+    ranks: Counter = Counter()
+    alphas: Counter = Counter()
+    spectra, square = [], 0.0
     for name in names:
         change = lora.changes[name]
         ranks[change.rank] += 1

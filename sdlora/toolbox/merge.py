@@ -12,7 +12,7 @@ from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.lorafiles.read import LoraFile, read_lora
 from sdlora.toolbox.advice import plain_fix
-from sdlora.toolbox.blocks import check_blocks, parse_blocks, weight_of
+from sdlora.toolbox.blocks import Blocks, check_blocks, parse_blocks, weight_of
 from sdlora.toolbox.files import (
     Result,
     choose_dtype,
@@ -126,7 +126,7 @@ def layer_weights(files: Sequence[LoraFile], weights: Sequence[float], blocks: S
         raise UserError(
             f"--blocks is given {len(blocks)} times for {len(files)} files.", fix="Give it once, or once for each."
         )
-    parsed = [parse_blocks(text) for text in blocks] or [[]]
+    parsed: list[Blocks] = [parse_blocks(text) for text in blocks] or [Blocks()]
     found = []
     for i, (file, weight) in enumerate(zip(files, weights, strict=True)):
         own = parsed[i] if len(parsed) > 1 else parsed[0]

@@ -81,7 +81,7 @@ def _numbered(content: list | tuple) -> dict[str, Tensor]:
     pairs = list(zip(content[::2], content[1::2], strict=True))
     square = all(up.shape[0] == down.shape[1] for up, down in pairs) and len({up.shape[0] for up, _ in pairs}) == 1
     root = "text_encoder" if square and len(pairs) % 4 == 0 else "unet"
-    found = {}
+    found: dict[str, Any] = {}
     for n, (up, down) in enumerate(pairs):
         found |= {f"{root}:{n}:up": up, f"{root}:{n}:down": down}
     return found

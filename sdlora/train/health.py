@@ -84,6 +84,7 @@ class Health:
 
     def signs(self, event: Event) -> Iterator[Problem]:
         """What this event, and the adapter after it, show to be wrong; each kind once in a run."""
+        signs: Iterable[tuple[object, Problem]] = ()
         if isinstance(event, StepDone):
             signs = [*self._rate_signs(), *self._loss_signs(event.loss), *self._factor_signs(event.step)]
         elif isinstance(event, Validated):
@@ -92,8 +93,6 @@ class Health:
             signs = self._picture_signs(event)
         elif isinstance(event, Saved) and event.final:
             signs = self._file_signs(self.folder / event.path)
-        else:
-            signs = []
         self._recall(event)
         for kind, problem in signs:
             if kind not in self.told:

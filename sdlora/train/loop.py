@@ -66,7 +66,7 @@ class _Stop(Exception):
     """A stop was asked for before the first step."""
 
 
-def train(settings: Settings, run: Run) -> Iterator[Event]:
+def train(settings: Settings, run: Run) -> Generator[Event, None, None]:
     """Train one adapter; say what happens as it happens. ``settings`` are resolved (see check.resolve).
 
     Goes on from the run's newest checkpoint if it has one. Ends with Finished; raises UserError for what a person

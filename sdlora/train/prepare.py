@@ -80,7 +80,10 @@ class Trainee:
 
     def text_input(self, texts: list[str]) -> Tokens | TextEncoding:
         """Tokens for text encoders at hand, else what the cache has of the texts."""
-        return self.reader.tokens(texts) if self.text_encoders else self.text_cache.batch(texts)
+        if self.text_encoders:
+            return self.reader.tokens(texts)
+        assert self.text_cache is not None  # without text encoders the cache is there
+        return self.text_cache.batch(texts)
 
     def predict(
         self, noisy: Tensor, timesteps: Tensor, text: Tokens | TextEncoding, sizes: Tensor, masked: Tensor | None = None

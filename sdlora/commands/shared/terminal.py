@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from sdlora import events as ev
 from sdlora.errors import Unstable, UserError, explain
@@ -103,7 +111,7 @@ class _Screen:
             console=self.console,
             disable=not self.moves,
         )
-        self.task = None
+        self.task: TaskID | None = None
         self.last_work = ""
 
     def __enter__(self) -> "_Screen":

@@ -27,6 +27,7 @@ def predict(
 ) -> Tensor:
     """As SD 1's. sizes: (B, 6), pixels, as ``clip_text.time_ids`` gives them."""
     # Sizes stay float32 until the UNet has embedded them: bf16 would make 1336 of 1333 pixels.
+    assert text.pooled is not None  # SDXL's second text encoder gives it
     told = {
         "text_embeds": text.pooled.to(noisy.dtype),
         "time_ids": sizes.to(noisy.device, torch.float32),

@@ -105,7 +105,7 @@ def padded(encodings: Sequence[TextEncoding], empty: TextEncoding | None) -> Tex
     rows = []
     for encoding in encodings:
         missing = longest - encoding.hidden.shape[1]
-        filling = [empty.hidden] * (missing // empty.hidden.shape[1]) if missing else []
+        filling = [empty.hidden] * (missing // empty.hidden.shape[1]) if missing and empty is not None else []
         rows.append(torch.cat([encoding.hidden, *filling], dim=1))
     pooled = None if encodings[0].pooled is None else torch.cat([e.pooled for e in encodings])
     return TextEncoding(torch.cat(rows), pooled)

@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sdlora.errors import UserError
 from sdlora.families.registry import parts
@@ -105,7 +106,7 @@ def _room_for(size: int, where: str) -> None:
         raise UserError(what, fix="Free some space, or set HF_HOME to a folder on another disk.", where=where)
 
 
-def _counting() -> type:
+def _counting() -> Any:
     """A bar that draws nothing and counts bytes: ``done`` of the class."""
     from tqdm.auto import tqdm
 

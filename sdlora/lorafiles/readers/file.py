@@ -46,7 +46,9 @@ class Module:
 
     @property
     def rank(self) -> int:
-        return self.pair[0][0]
+        pair = self.pair
+        assert pair  # asked only of what has both factors
+        return pair[0][0]
 
     def has(self, *starts: str) -> bool:
         return any(leaf.startswith(starts) for leaf in self.parts)
@@ -137,7 +139,5 @@ def _split(key: str) -> tuple[str, str]:
     if key.startswith(("lora_", "lycoris_")) and "." in key:
         stem, _, leaf = key.partition(".")
         return stem, leaf
-    leaf = next((leaf for leaf in _LEAVES if key.endswith(leaf)), None)
-    if leaf is None:
-        return key, ""
-    return key.removesuffix(leaf), leaf[1:]
+    end = next((leaf for leaf in _LEAVES if key.endswith(leaf)), "")
+    return (key.removesuffix(end), end[1:]) if end else (key, "")

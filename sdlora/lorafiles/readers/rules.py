@@ -204,9 +204,9 @@ def kohya(file: File, base: Topology) -> list[Finding]:
         kept = {path: name for path, name in base.original.items() if name in names}
         # It converts diffusers' block names if it sees any of these
         converts = any("down_blocks" in stem or "up_blocks" in stem for stem in file.modules)
-        text, spellings = ("lora_te1_", "lora_te2_"), (kept, inside) if converts else (kept,)
+        text, spellings = ["lora_te1_", "lora_te2_"], (kept, inside) if converts else (kept,)
     else:
-        text, spellings = ("lora_te_",), (inside,)
+        text, spellings = ["lora_te_"], (inside,)
 
     def resolve(module: Module) -> str | None:
         return _flat(module, base, (*text, "lora_unet_"), spellings)
