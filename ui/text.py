@@ -83,13 +83,13 @@ def i18n() -> gr.I18n:
 
 
 def _sentences(words: ModuleType) -> dict[str, str]:
-    found = {}
+    sentences = {}
     for name, value in vars(words).items():
         if isinstance(value, str) and name.isupper():
-            found[_key(name)] = value
+            sentences[_key(name)] = value
         elif isinstance(value, dict) and name.isupper():
-            found |= {_key(name, key): sentence for key, sentence in value.items()}
-    return found | {_key("HELP", info.key): _help(words, info) for info in all_settings()}
+            sentences |= {_key(name, key): sentence for key, sentence in value.items()}
+    return sentences | {_key("HELP", info.key): _help(words, info) for info in all_settings()}
 
 
 def _help(words: ModuleType, info: SettingInfo) -> str:

@@ -26,7 +26,7 @@ def problem(found: Problem) -> str:
     """What is wrong and what to do, as ``str`` has it."""
     language = text.language()
     if not found.fix:
-        return said(found.what)
+        return message(found.what)
     what, fix = _sentence(language, found.what), _sentence(language, found.fix)
     return str(found) if what is None or fix is None else what + fix
 
@@ -53,7 +53,7 @@ def described(words: str) -> str:
     return ", ".join(_sentence(language, word, "described") or word for word in words.split(", "))
 
 
-def said(words: str) -> str:
+def message(words: str) -> str:
     """Sentences of the trainer that came as one text, from an event or a log: line by line."""
     language = text.language()
     if language not in TABLES:

@@ -134,7 +134,7 @@ def test_what_scripts_are_told_goes_beside_them_as_json():
 
 
 def test_the_curve_and_its_legend_have_one_colour():
-    assert theme.variables() == f".gradio-container {{--check-loss: {theme.STRONG};}}\n"
+    assert theme.colours() == f".gradio-container {{--check-loss: {theme.STRONG};}}\n"
     used = "".join(path.read_text(encoding="utf-8") for path in assets.STYLES)
     assert "var(--check-loss)" in used
 

@@ -27,7 +27,7 @@ from ui.shell.queue import Queue
 from ui.shell.room import Room
 from ui.shell.watch import Watch
 from ui.tabs.settings import form
-from ui.tabs.settings.handlers import look_at
+from ui.tabs.settings.handlers import form_state
 
 FORM = "multipart/form-data; boundary=b"
 FILE = b'--b\r\nContent-Disposition: form-data; name="files"; filename="x.txt"\r\n\r\nEVIL\r\n--b--\r\n'
@@ -315,8 +315,8 @@ def test_the_form_and_the_calls_hold_them(held, base, tmp_path):
     }  # fmt: skip
     make_images(tmp_path / "data" / "discs", 6)
     typed = form.values_of(make_settings({"data": {"folder": f"{tmp_path}/data/discs"}})) | outside
-    look = look_at(held, typed)
-    assert look.ready is None and {p.where for p in look.problems if p.fatal} == set(outside)
+    state = form_state(held, typed)
+    assert state.ready is None and {p.where for p in state.problems if p.fatal} == set(outside)
     calls = Calls(Watch(held.runs, Queue(held.runs)), held)
     settings = make_settings(merge({"data": {"folder": f"{tmp_path}/data/discs"}}, {
         **outside, "adapter.stack": [outside["adapter.stack"]]

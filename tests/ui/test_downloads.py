@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from sdlora.errors import Problem
 from ui import text
 from ui.shell import downloads
-from ui.shell.downloads import Downloads, missing, told
+from ui.shell.downloads import Downloads, explain_missing, missing
 
 NOT_HERE = Problem("The base model org/model could not be downloaded (OSError).", "…", "model.base")
 
@@ -64,12 +64,12 @@ def test_what_is_no_hub_id_starts_nothing(base):
 def test_only_a_missing_hub_id_is_told_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = Problem("train.lr is 0.", where="train.lr")
-    assert told("org/model", [other, NOT_HERE])[1:] == [other]
-    assert told("org/model", [other]) == [other]
+    assert explain_missing("org/model", [other, NOT_HERE])[1:] == [other]
+    assert explain_missing("org/model", [other]) == [other]
     gone = Problem("The base model org/model was taken down.", 'Use "org/new".', "model.base")
-    assert told("org/model", [gone]) == [gone]
+    assert explain_missing("org/model", [gone]) == [gone]
     (tmp_path / "org/model").mkdir(parents=True)
-    assert told("org/model", [NOT_HERE]) == [NOT_HERE]  # a folder, with something else wrong
+    assert explain_missing("org/model", [NOT_HERE]) == [NOT_HERE]  # a folder, with something else wrong
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from ui import text
 from ui.shell.place import Place
 from ui.tabs.settings import form
 from ui.tabs.settings import layout as tab
-from ui.tabs.settings.handlers import look_at
+from ui.tabs.settings.handlers import form_state
 from ui.tabs.settings.wiring import for_script
 
 
@@ -143,26 +143,26 @@ def test_the_browsers_part_is_told_of_every_field():
 
 def test_all_problems_come_at_once_the_folder_among_them(tmp_path, base):
     place = Place(tmp_path / "runs")
-    look = look_at(place, typed(model__base=str(base), data__folder="no/such", train__steps=0, adapter__rank=0))
-    assert look.ready is None
-    assert {p.where for p in look.problems} == {"data.folder", "train.steps", "adapter.rank"}
-    look = look_at(place, typed(model__base=str(base), data__folder="no/such"))
-    assert [p.where for p in look.problems if p.fatal] == ["data.folder"]
+    state = form_state(place, typed(model__base=str(base), data__folder="no/such", train__steps=0, adapter__rank=0))
+    assert state.ready is None
+    assert {p.where for p in state.problems} == {"data.folder", "train.steps", "adapter.rank"}
+    state = form_state(place, typed(model__base=str(base), data__folder="no/such"))
+    assert [p.where for p in state.problems if p.fatal] == ["data.folder"]
 
 
 def test_good_values_become_settings_with_nothing_left_open(tmp_path, base):
     make_images(tmp_path / "discs", 6)
-    look = look_at(Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs")))
-    assert [p for p in look.problems if p.fatal] == []
-    assert look.ready.data.resolution == 128
-    assert look.ready.run.folder == str(tmp_path / "runs")
-    assert look.ready.sample.prompts[0] == "a disc, number 1"
+    state = form_state(Place(tmp_path / "runs"), typed(model__base=str(base), data__folder=str(tmp_path / "discs")))
+    assert [p for p in state.problems if p.fatal] == []
+    assert state.ready.data.resolution == 128
+    assert state.ready.run.folder == str(tmp_path / "runs")
+    assert state.ready.sample.prompts[0] == "a disc, number 1"
 
 
 def test_a_hub_id_that_is_not_here_is_not_downloaded_by_a_check(tmp_path):
-    look = look_at(Place(tmp_path / "runs"), typed(model__base="nobody/no-such-model"))
-    assert look.ready is None
-    assert text.NOT_HERE_YET.format(base="nobody/no-such-model") in [p.what for p in look.problems]
+    state = form_state(Place(tmp_path / "runs"), typed(model__base="nobody/no-such-model"))
+    assert state.ready is None
+    assert text.NOT_HERE_YET.format(base="nobody/no-such-model") in [p.what for p in state.problems]
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "\0", "x" * 100_000, "../" * 50, "\ud800", 3, None, True, ["a"], {"b": 1}])
@@ -170,5 +170,5 @@ def test_whatever_comes_in_is_a_sentence_and_no_failure(tmp_path, value):
     place = Place(tmp_path / "runs", tmp_path)
     paths = ("model.base", "model.vae", "data.folder", "data.cache", "adapter.start_from", "adapter.stack")
     for keys in (tuple(form.shown()), *((path,) for path in paths)):
-        look = look_at(place, typed() | dict.fromkeys(keys, value))
-        assert look.problems and all(isinstance(p.what, str) for p in look.problems)
+        state = form_state(place, typed() | dict.fromkeys(keys, value))
+        assert state.problems and all(isinstance(p.what, str) for p in state.problems)

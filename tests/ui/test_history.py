@@ -11,7 +11,7 @@ from sdlora.data.captions import read_caption
 from sdlora.data.images import CACHE_FOLDER
 from sdlora.errors import UserError
 from ui.tabs.images import history
-from ui.tabs.images.history import Change, History
+from ui.tabs.images.history import CaptionChange, History
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_changes_are_taken_back_one_by_one_by_whoever_comes_next(folder):
     History(folder).write(dict.fromkeys(images, "same"), "front", "same")
     History(folder).write({images[0]: "first"}, "one", "disc0001.png")
     assert texts(folder) == ["first", "same", "same"]
-    assert History(folder).last() == Change(2, "one", "disc0001.png", 1)
+    assert History(folder).last() == CaptionChange(2, "one", "disc0001.png", 1)
     assert History(folder).undo() == ([images[0]], 0)
     assert texts(folder) == ["same"] * 3
     assert History(folder).undo() == (images, 0)

@@ -18,7 +18,7 @@ from sdlora.events import Started
 from sdlora.runs.run import Run, list_runs
 from sdlora.settings import make_settings
 from ui.shell.process import Trainers
-from ui.shell.queue import Entry, Queue, is_name, new_name
+from ui.shell.queue import Queue, QueueEntry, is_name, new_name
 
 SLEEPS = [sys.executable, "-c", "import sys, time; time.sleep(60)"]
 
@@ -55,7 +55,7 @@ def test_the_first_starts_at_once_and_the_next_when_it_has_ended(root, monkeypat
     monkeypatch.setenv("FAKE_SECONDS", "0.02")
     queue = Queue(root, fake_trainers())
     first, second = queue.add(settings_for(root, "one")), queue.add(settings_for(root, "two"))
-    assert queue.current().entry == Entry("train", first.name)
+    assert queue.current().entry == QueueEntry("train", first.name)
     assert (queue.place(first.name), queue.place(second.name)) == (None, 1)
     assert not (second.folder / "events.jsonl").exists()
     wait(lambda: queue.start_next() or second.state() == "done")
@@ -157,7 +157,7 @@ def test_a_server_that_is_killed_while_it_starts_a_run_loses_nothing(root):
     assert serve(root, "dies").wait(120) == -signal.SIGKILL
     assert json.loads((root / ".queue" / "queue.json").read_text())["current"]["process"]["pid"] == 0
     assert queue.waiting() == [] and queue.current() is None
-    assert queue.start_next() == Entry("train", run.name)
+    assert queue.start_next() == QueueEntry("train", run.name)
     assert queue.current().process.lives()
 
 

@@ -26,7 +26,7 @@ from ui.shell.place import Place
 from ui.shell.tasks import COMMANDS
 from ui.tabs.settings import drafts, estimate, form, presets, probe
 from ui.tabs.settings import layout as settings_tab
-from ui.tabs.settings.handlers import SettingsDesk, look_at
+from ui.tabs.settings.handlers import SettingsDesk, form_state
 
 FAKE_PROBE = (sys.executable, str(Path(__file__).with_name("fake_probe.py")))
 NAMES = sorted(path.stem for path in presets.FOLDER.glob("*.toml"))
@@ -233,9 +233,9 @@ def base_of(settings: Settings) -> BaseInfo:
 def ready(tmp_path: Path, base: Path, **more) -> Settings:
     folder = make_images(tmp_path / "discs", 6)
     values = form.values_of(Settings()) | {"data.folder": str(folder), "model.base": str(base)} | more
-    look = look_at(Place(tmp_path / "runs"), values)
-    assert look.ready, look.problems
-    return look.ready
+    state = form_state(Place(tmp_path / "runs"), values)
+    assert state.ready, state.problems
+    return state.ready
 
 
 def test_passes_are_counted_as_the_trainer_counts_them(tmp_path, base):
@@ -375,7 +375,7 @@ def test_only_one_measurement_at_a_time(tmp_path, base, probes, monkeypatch):
 def test_a_quick_look_reads_no_captions_and_is_the_same_for_the_probe(tmp_path, base, monkeypatch):
     settings = ready(tmp_path, base)
     values = form.values_of(settings) | {"sample.prompts": ""}
-    quick = look_at(Place(tmp_path / "runs"), values, quick=True)
+    quick = form_state(Place(tmp_path / "runs"), values, quick=True)
     assert quick.ready.sample.prompts == []
     assert quick.settings.sample.prompts == []
     assert probe.key_of(quick.ready) == probe.key_of(settings)

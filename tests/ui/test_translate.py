@@ -53,7 +53,7 @@ def all_chinese(problems: list[Problem], own: list[str]) -> None:
     for found in problems:
         said = translate.problem(found)
         assert re.search("[\u4e00-\u9fff]", said) and english_left(said, own) == [], (str(found), said)
-        assert translate.said(str(found)) == said  # also as one text, as events carry it
+        assert translate.message(str(found)) == said  # also as one text, as events carry it
 
 
 BAD = {int: [0, -5, 10**30, 1.5, "x", [], {}, None, True], float: [-1.0, 1e9, "x", [], None, float("nan")],
@@ -139,8 +139,8 @@ def test_checks_that_really_find_something(chinese, tmp_path):
 def test_why_a_run_failed(chinese, error):
     all_chinese(explain(error).problems, ["/a"])
     told = f"{explain(error)} The checkpoint of step 30 is kept; go on with: sdlora train --resume /runs/x"
-    assert english_left(translate.said(told), ["/a", "/runs/x", "sdlora train --resume"]) == []
-    assert translate.said(told).endswith("sdlora train --resume /runs/x")
+    assert english_left(translate.message(told), ["/a", "/runs/x", "sdlora train --resume"]) == []
+    assert translate.message(told).endswith("sdlora train --resume /runs/x")
 
 
 def test_an_error_of_a_library_keeps_its_own_words(chinese):
@@ -150,7 +150,7 @@ def test_an_error_of_a_library_keeps_its_own_words(chinese):
 
 def test_several_problems_of_an_event_are_lines(chinese):
     told = "There is no folder /a. Check data.folder.\nSet it to 1.\nWhat nobody knows."
-    assert translate.said(told) == "文件夹 /a 不存在。请检查 data.folder。\n请设为 1。\nWhat nobody knows."
+    assert translate.message(told) == "文件夹 /a 不存在。请检查 data.folder。\n请设为 1。\nWhat nobody knows."
 
 
 def test_what_the_base_model_is(chinese):
@@ -164,7 +164,7 @@ def test_what_the_base_model_is(chinese):
 
 def test_without_a_request_it_is_english():
     found = Problem("There is no folder /a.", "Check data.folder.")
-    assert translate.problem(found) == str(found) == translate.said(str(found))
+    assert translate.problem(found) == str(found) == translate.message(str(found))
     assert translate.described("SDXL, single file") == "SDXL, single file"
 
 
@@ -180,7 +180,7 @@ def test_what_a_person_wrote_is_carried_over_as_it_is(words):
     token = LocalContext.request.set(gr.Request(headers={"accept-language": "zh-CN"}))
     try:
         assert translate.problem(Problem(f"There is no folder {words}.")) == f"文件夹 {words} 不存在。"
-        translate.said(words)
+        translate.message(words)
     finally:
         LocalContext.request.reset(token)
 
@@ -202,9 +202,9 @@ def test_hostile_words_stay_text(chinese, words):
      "The folder " + " can't be opened (" * 1000 + ").", "1 and 2 more " * 1500 + "."],
 )  # fmt: skip
 def test_long_words_are_fast(chinese, words):
-    translate.said("warm")
+    translate.message("warm")
     began = time.process_time()
     for found in (Problem(words), Problem(words, words), Problem(f"There is no folder {words}.", "Check data.folder.")):
         translate.problem(found)
-    translate.said(words)
+    translate.message(words)
     assert time.process_time() - began < 1

@@ -19,7 +19,7 @@ from sdlora.data.captions import read_caption
 from sdlora.data.listing import find_images
 from sdlora.errors import UserError
 from ui.tabs.images import uploads
-from ui.tabs.images.uploads import Limits, add, new_folder, safe_file_name
+from ui.tabs.images.uploads import UploadLimits, add, new_folder, safe_file_name
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence(target, name, content):
 
 
 def test_too_large_a_file_is_refused(target):
-    result = add(sent(target, cat__png=png() + b"\0" * 5000), target, Limits(file_bytes=1000))
+    result = add(sent(target, cat__png=png() + b"\0" * 5000), target, UploadLimits(file_bytes=1000))
     assert result.refused == ["cat.png is larger than 1.0 kB."]
     assert everything(target) == set()
 
@@ -239,9 +239,11 @@ def test_zip_bombs_are_not_opened(target):
     assert len(flat) < 200_000
     result = add([send(target, "bomb.zip", flat)], target)
     assert "would unpack to 100 MB" in result.refused[0]
-    many = add([send(target, "many.zip", zipped({f"{n}.png": b"" for n in range(30)}))], target, Limits(zip_files=20))
+    many = add(
+        [send(target, "many.zip", zipped({f"{n}.png": b"" for n in range(30)}))], target, UploadLimits(zip_files=20)
+    )
     assert "holds too much" in many.refused[0]
-    large = add([send(target, "large.zip", zipped({"a.png": png()}))], target, Limits(zip_bytes=10))
+    large = add([send(target, "large.zip", zipped({"a.png": png()}))], target, UploadLimits(zip_bytes=10))
     assert "holds too much" in large.refused[0]
     nested = add([send(target, "outer.zip", zipped({"inner.zip": flat}))], target)
     assert nested.refused == ["inner.zip is not a picture that can be read."]

@@ -30,7 +30,7 @@ from ui.shell.live import Live
 from ui.shell.place import Place
 from ui.shell.queue import Queue
 from ui.shell.room import Room
-from ui.shell.theme import theme, variables
+from ui.shell.theme import colours, theme
 from ui.shell.watch import Watch
 from ui.tabs.compare import layout as compare
 from ui.tabs.images import layout as images
@@ -103,8 +103,8 @@ def _wire_settings(
 
     def busy() -> str | None:
         watch.refresh(force=True)
-        found = watch.get(watch.live())
-        return found[0].name if found else None
+        live = watch.get(watch.live())
+        return live[0].name if live else None
 
     begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
     settings_wiring.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
@@ -142,7 +142,7 @@ def serve(
         pwa=False,
         quiet=True,
         theme=theme(),
-        css=variables(),
+        css=colours(),
         css_paths=list(assets.STYLES),
         i18n=text.i18n(),
         prevent_thread_lock=True,

@@ -33,6 +33,6 @@ def call(name: str) -> str:
     return f"(...values) => {{ window.{name.replace('.', '?.')}?.(...values); }}"
 
 
-def variables(values: dict[str, str]) -> str:
+def css_variables(values: dict[str, str]) -> str:
     """CSS that names these values: "check-loss" is used as ``var(--check-loss)``."""
     return ".gradio-container {" + " ".join(f"--{name}: {value};" for name, value in values.items()) + "}\n"

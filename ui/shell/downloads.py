@@ -25,7 +25,7 @@ class Download:
 
     def words(self) -> str:
         if self.failed:
-            return translate.said(self.problem) if self.problem else text.DOWNLOAD_SILENT
+            return translate.message(self.problem) if self.problem else text.DOWNLOAD_SILENT
         if not self.runs:
             return text.DOWNLOADED.format(base=self.base)
         far = text.DOWNLOAD_FAR.format(done=text.size(self.done), of=text.size(self.of)) if self.of else ""
@@ -71,7 +71,7 @@ def missing(base: str, problems: list[Problem]) -> str:
     return "" if taken_down else base
 
 
-def told(base: str, problems: list[Problem]) -> list[Problem]:
+def explain_missing(base: str, problems: list[Problem]) -> list[Problem]:
     """The problems, with one in the place of those of a base model that is not here."""
     if not missing(base, problems):
         return problems

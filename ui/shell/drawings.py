@@ -55,7 +55,7 @@ class Drawing:
         """What stands above each variant's pictures."""
         return [variant_title(variant) for variant in self.keys]
 
-    def said(self) -> str:
+    def last_words(self) -> str:
         """The last lines that the process has printed: why it failed."""
         return RunView(self.folder).log_tail(3)
 
@@ -136,10 +136,10 @@ class Drawings:
             changed = index.stat().st_mtime_ns
             known = self._cells.get(name)
             if known is None or known[0] != changed:
-                told = json.loads(read_regular(index))
-                cells = {(int(c["variant"]), int(c["prompt"])): str(c["file"]) for c in told["cells"]}
-                found = {at: index.parent / file for at, file in cells.items() if is_name(file)}
-                self._cells[name] = known = (changed, int(told["of"]), found)
+                listing = json.loads(read_regular(index))
+                cells = {(int(c["variant"]), int(c["prompt"])): str(c["file"]) for c in listing["cells"]}
+                pictures = {at: index.parent / file for at, file in cells.items() if is_name(file)}
+                self._cells[name] = known = (changed, int(listing["of"]), pictures)
             return known[1], known[2]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0, {}

@@ -88,12 +88,12 @@ class Place:
             return True
         return _is_inside(path, roots)
 
-    def held(self, found: dict[str, object]) -> list[Problem]:
+    def held(self, values: dict[str, object]) -> list[Problem]:
         """Takes out of settings by key whatever ``allows`` forbids, and says so."""
         problems = []
         for key in paths():
-            if key in found and not self.allows(key, found[key]):
-                del found[key]
+            if key in values and not self.allows(key, values[key]):
+                del values[key]
                 roots = text.listed([str(r) for r in (self.data_root, self.runs, self.models) if r])
                 problems.append(
                     Problem(text.PATH_OUTSIDE.format(key=key), text.PATH_OUTSIDE_FIX.format(roots=roots), key)

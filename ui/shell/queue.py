@@ -36,7 +36,7 @@ UNTOUCHED = {"settings.toml", "control", "samples", "checkpoints", "lock", "log.
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueueEntry:
     """kind: of ``KINDS``. name: the run's folder name, or the drawing's (``ui.shell.drawings``)."""
 
     kind: str
@@ -75,7 +75,7 @@ class Process:
 class Current:
     """The entry that was taken last, by which server, and its process once there is one."""
 
-    entry: Entry
+    entry: QueueEntry
     server: Process
     process: Process = Process()
 
@@ -90,12 +90,12 @@ class Queue:
         self._file = self.folder / "queue.json"
         self._lock = FileLock(self.folder / "lock", thread_local=False)
         self._threads = threading.RLock()
-        self._known: tuple[object, tuple[list[Entry], Current | None]] = (None, ([], None))
+        self._known: tuple[object, tuple[list[QueueEntry], Current | None]] = (None, ([], None))
         self._in_the_way: Run | None = None
 
     # ---- what is there
 
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[QueueEntry]:
         """The entries that have not begun, in order."""
         return list(self._read()[0])
 
@@ -117,7 +117,7 @@ class Queue:
         make: makes the folder where more than the settings belongs in it. UserError if it can't be written.
         """
         run = make(settings) if make else Run.create(self.root, settings.run.name, dump_settings(settings))
-        self._append(Entry("train", run.name))
+        self._append(QueueEntry("train", run.name))
         return run
 
     def add_resume(self, run: Run) -> None:
@@ -127,13 +127,13 @@ class Queue:
             raise UserError(text.IS_TRAINING.format(name=run.name), fix=text.IS_TRAINING_FIX)
         for what in ("stop", "pause"):  # asked of a trainer that is gone: the next one must not obey it
             run.request(what, on=False)
-        self._append(Entry("resume", run.name))
+        self._append(QueueEntry("resume", run.name))
 
     def add_drawing(self, name: str) -> None:
         """Draw ``runs/.draw/<name>``; drawings go before runs, since they are short."""
-        self._append(Entry("draw", name))
+        self._append(QueueEntry("draw", name))
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: QueueEntry) -> None:
         with self._changing() as (entries, current):
             if entry not in entries:
                 behind = next((i for i, e in enumerate(entries) if e.trains), len(entries))
@@ -154,10 +154,10 @@ class Queue:
     def remove(self, name: str) -> None:
         """Take an entry out; the folder of a run that never began goes with it."""
         with self._changing() as (entries, current):
-            found = [entry for entry in entries if entry.name == name]
-            if found:
+            of_that_name = [entry for entry in entries if entry.name == name]
+            if of_that_name:
                 self._write([entry for entry in entries if entry.name != name], current)
-        if any(entry.kind == "train" for entry in found):
+        if any(entry.kind == "train" for entry in of_that_name):
             self._drop(self.root / safe_path(name))
 
     def _drop(self, folder: Path) -> None:
@@ -179,7 +179,7 @@ class Queue:
 
         threading.Thread(target=go_on, name="queue", daemon=True).start()
 
-    def start_next(self) -> Entry | None:
+    def start_next(self) -> QueueEntry | None:
         """Start the first entry if nothing runs, and return it. OSError if no process can be made; it then waits on."""
         self.trainers.reap()
         entries, current = self._read()
@@ -201,7 +201,7 @@ class Queue:
             self._write(entries, Current(entry, me, Process.of(pid)) if pid else None)
             return entry
 
-    def _start(self, entry: Entry) -> int:
+    def _start(self, entry: QueueEntry) -> int:
         """The number of the new process; 0 if its folder is gone."""
         folder = self.place_of(entry)
         if not folder.is_dir():
@@ -209,14 +209,14 @@ class Queue:
         start = {"train": self.trainers.train, "resume": self.trainers.resume, "draw": self.trainers.draw}
         return start[entry.kind](folder).pid
 
-    def place_of(self, entry: Entry) -> Path:
+    def place_of(self, entry: QueueEntry) -> Path:
         return self.root / (DRAWINGS if entry.kind == "draw" else "") / safe_path(entry.name)
 
     def _being_started(self, current: Current) -> bool:
         """Has a server taken the entry and not yet said which process it is? Not if that server is dead."""
         return not current.process.pid and current.server.lives() and current.server.pid != os.getpid()
 
-    def _put_back(self, entries: list[Entry], current: Current | None) -> None:
+    def _put_back(self, entries: list[QueueEntry], current: Current | None) -> None:
         """An entry whose server died before it could start the process goes to the front again."""
         if current is None or current.process.pid or current.entry in entries:
             return
@@ -233,7 +233,7 @@ class Queue:
 
     # ---- the file
 
-    def _read(self) -> tuple[list[Entry], Current | None]:
+    def _read(self) -> tuple[list[QueueEntry], Current | None]:
         """(entries, current); a file that can't be read counts as empty."""
         try:
             stat = self._file.stat()
@@ -244,18 +244,18 @@ class Queue:
             self._known = (mark, self._parse())
         return self._known[1]
 
-    def _parse(self) -> tuple[list[Entry], Current | None]:
+    def _parse(self) -> tuple[list[QueueEntry], Current | None]:
         try:
             told = read_json(self._file, digest=False)  # 0.1.0 wrote none
-            entries = [Entry(**entry) for entry in told["entries"]]
+            entries = [QueueEntry(**entry) for entry in told["entries"]]
             now = told["current"]
-            current = now and Current(Entry(**now["entry"]), Process(**now["server"]), Process(**now["process"]))
+            current = now and Current(QueueEntry(**now["entry"]), Process(**now["server"]), Process(**now["process"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return [], None
         return [entry for entry in entries if entry.kind in KINDS and is_name(entry.name)], current
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[list[Entry], Current | None]]:
+    def _changing(self) -> Iterator[tuple[list[QueueEntry], Current | None]]:
         """Under the lock: (the entries, the current one). What is to stay has to be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._threads, self._lock.acquire(timeout=PATIENCE):
@@ -263,7 +263,7 @@ class Queue:
             entries, current = self._read()
             yield list(entries), current
 
-    def _write(self, entries: list[Entry], current: Current | None) -> None:
+    def _write(self, entries: list[QueueEntry], current: Current | None) -> None:
         told = {"entries": [asdict(entry) for entry in entries], "current": current and asdict(current)}
         write_json(self._file, told)
         self._known = (None, ([], None))

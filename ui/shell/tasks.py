@@ -149,10 +149,10 @@ class Task:
 def _object(line: bytes) -> dict[str, Any]:
     """The JSON object of a line; {} if it is something else, such as a library's words."""
     try:
-        found = json.loads(line)
+        parsed = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _last_words(errors: Path) -> str:

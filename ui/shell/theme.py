@@ -68,6 +68,6 @@ def theme() -> gr.themes.Base:
     )
 
 
-def variables() -> str:
+def colours() -> str:
     """The colours that the curve has too, for the style sheets."""
-    return assets.variables({"check-loss": STRONG})
+    return assets.css_variables({"check-loss": STRONG})

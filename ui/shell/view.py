@@ -291,9 +291,9 @@ class RunView:
             final.append((self.finished.step, self.inside(self.finished.file)))
         files = {path: (step, path, True) for step, path in final if path and path.suffix == ".safetensors"}
         for path in (self.folder / "exports").glob("[!.]*.safetensors"):
-            step, found = re.search(EXPORTED, path.stem), self.inside(f"exports/{path.name}")
-            if step and found:
-                files.setdefault(found, (int(step[1]), found, False))
+            step, file = re.search(EXPORTED, path.stem), self.inside(f"exports/{path.name}")
+            if step and file:
+                files.setdefault(file, (int(step[1]), file, False))
         return sorted(files.values(), key=lambda f: (f[2], f[0]), reverse=True)
 
     def inside(self, relative: str) -> Path | None:

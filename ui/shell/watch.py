@@ -57,8 +57,8 @@ class Watch:
         if changed != self._listed[0]:
             self._listed = (changed, now)
         if force or now - self._listed[1] < SETTLED:
-            found = list_runs(self.root)
-            self._views = {run.name: self._views.get(run.name) or RunView(run.folder) for run in found}
+            runs = list_runs(self.root)
+            self._views = {run.name: self._views.get(run.name) or RunView(run.folder) for run in runs}
             self._states = {name: state for name, state in self._states.items() if name in self._views}
 
     def _look(self, name: str, view: RunView, current: Current | None, waits: bool, now: float, force: bool) -> None:

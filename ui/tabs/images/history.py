@@ -21,7 +21,7 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Change:
+class CaptionChange:
     """One change: the edit's kind (a key of ``text.CHANGES``), its words, and how many captions it wrote."""
 
     number: int
@@ -40,12 +40,12 @@ class History:
     def __init__(self, folder: Path):
         self.root, self.folder = folder, folder / CACHE_FOLDER / "undo"
 
-    def last(self) -> Change | None:
+    def last(self) -> CaptionChange | None:
         """The change that ``undo`` would take back."""
         for path in reversed(self._files()):
             content = self._read(path)
             if content:
-                return Change(int(path.stem), str(content["kind"]), str(content["words"]), len(content["files"]))
+                return CaptionChange(int(path.stem), str(content["kind"]), str(content["words"]), len(content["files"]))
         return None
 
     def write(self, captions: Mapping[Path, str], kind: str, words: str) -> list[Path]:

@@ -43,7 +43,7 @@ def image(place: Place, entry: Entry, training: Training, sees: bool) -> str:
     crop = training.placement(entry) if sees else None
     drawn = place.picture(entry.path, PREVIEW, crop)
     if drawn is None:
-        why = translate.said(entry.broken) or text.unreadable([entry.name])
+        why = translate.message(entry.broken) or text.unreadable([entry.name])
         return f'<div class="picked missing">{note(why)}</div>'
     size = f" · {entry.size[0]:,} × {entry.size[1]:,}" if entry.size != (0, 0) else ""
     figure = (

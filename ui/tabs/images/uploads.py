@@ -36,7 +36,7 @@ SPARE = 256 << 20  # bytes of the disk that stay free
 
 
 @dataclass(frozen=True)
-class Limits:
+class UploadLimits:
     """What a delivery may be. ratio: of a zip's content to the zip; pictures hardly shrink, so 1 is usual."""
 
     file_bytes: int = 512 << 20
@@ -91,13 +91,13 @@ def new_folder(root: Path, wish: str) -> Path:
     raise UserError(text.NO_NEW_FOLDER.format(path=root, reason=stem))
 
 
-def add(files: Iterable[tuple[str, Path]], folder: Path, limits: Limits | None = None) -> Added:
+def add(files: Iterable[tuple[str, Path]], folder: Path, limits: UploadLimits | None = None) -> Added:
     """Put (name as sent, file on this disk) into ``folder``; the files stay where they are.
 
     Captions come with the picture of the same name; those for a picture that is in the folder already are given back
     in ``captions``, for the caller to write in a way that can be undone. Never raises for what is in the files.
     """
-    limits, added, incoming = limits or Limits(), Added(), _Incoming(folder)
+    limits, added, incoming = limits or UploadLimits(), Added(), _Incoming(folder)
     delivery = [(_sent_as(name), path) for name, path in files]
     top = _common_top(name for name, _ in delivery)
     for name, path in delivery:
@@ -145,7 +145,7 @@ def _shown(name: str) -> str:
 # ---- zips
 
 
-def _unpack(name: str, path: Path, incoming: "_Incoming", limits: Limits, added: Added) -> None:
+def _unpack(name: str, path: Path, incoming: "_Incoming", limits: UploadLimits, added: Added) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not _of_a_system(m.filename)]
@@ -179,7 +179,9 @@ def _common_top(names: Iterable[str]) -> str:
     return f"{top}/" if top not in ("", "..") and not top[0].isdigit() else ""  # 10_cat says how often it repeats
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, top: str, incoming: "_Incoming", limits: Limits) -> None:
+def _member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, top: str, incoming: "_Incoming", limits: UploadLimits
+) -> None:
     name = member.filename
     raw = name.replace("\\", "/")
     if raw.startswith("/") or ":" in raw.split("/")[0] or ".." in raw.split("/"):

@@ -18,10 +18,10 @@ REFUSED = (UserError, OSError, Timeout)
 
 def ask(watch: Watch, name: Any, what: str) -> None:
     """Put a request into the run folder; says so in a toast. "pause" is taken back if it was asked before."""
-    found = _found(watch, name)
-    if found is None:
+    looked_up = _looked_up(watch, name)
+    if looked_up is None:
         return
-    view, state = found
+    view, state = looked_up
     if state not in LIVE:
         gr.Warning(text.NOT_RUNNING)
         return
@@ -41,13 +41,13 @@ def ask(watch: Watch, name: Any, what: str) -> None:
 
 def resume(watch: Watch, name: Any) -> None:
     """Go on with a run that has ended early: now, or when those before it have ended."""
-    found = _found(watch, name)
-    if found is None:
+    looked_up = _looked_up(watch, name)
+    if looked_up is None:
         return
     try:
-        watch.queue.add_resume(Run(found[0].folder))
+        watch.queue.add_resume(Run(looked_up[0].folder))
         if watch.queue.place(name):
-            gr.Info(text.ADDED_TO_QUEUE.format(name=render.plain(found[0].name)), duration=4)
+            gr.Info(text.ADDED_TO_QUEUE.format(name=render.plain(looked_up[0].name)), duration=4)
     except REFUSED as error:
         gr.Warning(text.QUEUE_FAILED.format(reason=render.plain(translate.error(error))))
     watch.refresh(force=True)
@@ -66,15 +66,15 @@ def remove(watch: Watch, name: Any) -> None:
 
 def export(watch: Watch, name: Any, step: Any, container: Any, dtype: Any) -> None:
     """Have a checkpoint written as a LoRA file; it then stands among the files."""
-    found = _found(watch, name)
-    if found is None:
+    looked_up = _looked_up(watch, name)
+    if looked_up is None:
         return
-    if step not in found[0].checkpoints():
+    if step not in looked_up[0].checkpoints():
         gr.Warning(text.UNKNOWN_CHECKPOINT)
         return
     try:
         watch.trainers.export(
-            Run(found[0].folder),
+            Run(looked_up[0].folder),
             step,
             container if container in ("kohya", "diffusers") else "",
             dtype if dtype in ("fp16", "bf16", "fp32") else "",
@@ -85,10 +85,10 @@ def export(watch: Watch, name: Any, step: Any, container: Any, dtype: Any) -> No
 
 def redraw(watch: Watch, drawings: Drawings, name: Any, strength: Any) -> None:
     """Draw the run's test prompts with its newest checkpoint at that strength, in place of what still waits."""
-    found = _found(watch, name)
-    if found is None:
+    looked_up = _looked_up(watch, name)
+    if looked_up is None:
         return
-    view, _ = found
+    view, _ = looked_up
     newest = next(iter(checkpoints_of(view)), None)
     if newest is None or not view.settings.sample.prompts:
         gr.Warning(text.NO_CHECKPOINT)
@@ -136,10 +136,10 @@ def _waits(watch: Watch, name: Any) -> bool:
     return waits
 
 
-def _found(watch: Watch, name: Any) -> Any:
+def _looked_up(watch: Watch, name: Any) -> Any:
     """(view, state), or None and a toast for a run that is not there, whatever was sent as its name."""
     watch.refresh(force=True)
-    found = watch.get(name if isinstance(name, str) else None)
-    if found is None:
+    looked_up = watch.get(name if isinstance(name, str) else None)
+    if looked_up is None:
         gr.Warning(text.UNKNOWN_RUN)
-    return found
+    return looked_up

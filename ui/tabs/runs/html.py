@@ -96,7 +96,7 @@ def _work(progress: Progress) -> tuple[str, str]:
 
 def _said(view: RunView, state: str, place: int | None, before: str) -> str:
     """The sentences under the facts: where to look, what comes next, or what went wrong."""
-    said = [f'<p class="said note">{escape(translate.said(words))}</p>' for words in view.warnings[-3:]]
+    said = [f'<p class="said note">{escape(translate.message(words))}</p>' for words in view.warnings[-3:]]
     if view.origin:
         words = text.STARTED_FROM.format(name=strip_time(view.origin.run), step=text.number(view.origin.step))
         said.insert(0, _sentence(words))
@@ -135,7 +135,7 @@ def _failure(view: RunView, state: str) -> str:
         "interrupted": text.INTERRUPTED_AT.format(name=view.name, step=step),
         "new": text.NEVER_STARTED,
     }[state]
-    why = {"failed": translate.said(view.finished.text) if view.finished else "", "interrupted": text.WHY_KILLED}
+    why = {"failed": translate.message(view.finished.text) if view.finished else "", "interrupted": text.WHY_KILLED}
     advice = {"failed": change, "interrupted": f"{resume} {text.TRY_LESS_MEMORY}", "new": text.TRY_LOG}[state]
     rows = [
         (text.WHAT_HAPPENED, happened),
@@ -237,7 +237,7 @@ def drawing_state(drawn: Drawing, before: str) -> str:
     if drawn.state == "done":
         return ""
     state = "next" if drawn.state == "waiting" and not before else drawn.state
-    said = translate.said(drawn.said()) if state == "failed" else ""
+    said = translate.message(drawn.last_words()) if state == "failed" else ""
     return text.DRAW_STATES[state].format(name=before, done=len(drawn.cells), of=drawn.of, text=said)
 
 

@@ -47,10 +47,10 @@ def fragments(watch: Watch, place: Place, drawings: Drawings, viewed: Viewed) ->
     titles = [(*_title(watch, name), name) for name in names]
     # What is chosen already is not sent again: it could undo a choice that was made meanwhile.
     listed = {"runs": ((titles, chosen), lambda: _list(titles, None if chosen == viewed.run else chosen))}
-    found = watch.get(chosen)
-    if found is None:
+    known = watch.get(chosen)
+    if known is None:
         return listed | _nothing()
-    view, state = found
+    view, state = known
     return (
         listed
         | _about(watch, view, state, chosen)
@@ -164,7 +164,7 @@ def _files(watch: Watch, place: Place, view: RunView, chosen: str) -> dict[str, 
         ),
         "export_said": (
             (chosen, failed, said),
-            lambda: render.note(text.EXPORT_FAILED.format(text=translate.said(said))) if failed else "",
+            lambda: render.note(text.EXPORT_FAILED.format(text=translate.message(said))) if failed else "",
         ),
     }
 

@@ -44,7 +44,7 @@ class FormState:
     fetch: str = ""
 
 
-def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> FormState:
+def form_state(place: Place, values: dict[str, Any], quick: bool = False) -> FormState:
     """Everything that can be told before a start; never raises for what was typed.
 
     quick: without reading all captions for test prompts, where there are none; not to be trained with.
@@ -61,7 +61,7 @@ def look_at(place: Place, values: dict[str, Any], quick: bool = False) -> FormSt
     ready = ready.also([*problems, *folder])
     base = ready.settings.model.base
     fetch = downloads.missing(base, list(ready.problems))
-    ready = replace(ready, problems=tuple(downloads.told(base, list(ready.problems))))
+    ready = replace(ready, problems=tuple(downloads.explain_missing(base, list(ready.problems))))
     trainable = None if ready.fatal else ready.resolved(prompts=not quick)
     return FormState(ready.settings, trainable, list(ready.problems), ready.base, fetch)
 
@@ -120,7 +120,7 @@ class SettingsDesk:
     def check(self, *values: Any) -> dict:
         """What is wrong and what it will come to."""
         typed, kind, memory = self._values(values)
-        return self._shown(look_at(self.place, typed, quick=True), kind, memory)
+        return self._shown(form_state(self.place, typed, quick=True), kind, memory)
 
     def changed(self, known: Any, *values: Any) -> dict:
         """``check``, and what a person has changed goes into the draft.
@@ -139,10 +139,10 @@ class SettingsDesk:
         built = {key: component.value for key, component in self.tab.fields.items()}
         return {KIND: presets.EMBEDDED, MEMORY: "", **built, **self.draft.load()}
 
-    def _shown(self, look: FormState, kind: str, memory: str) -> dict:
-        tab, settings, info = self.tab, look.settings, look.info
-        answer, stale = self.probes.get(look.ready) if look.ready else (None, False)
-        problems = [*look.problems, *_other_family(kind, memory, look), *probe.problems(answer, stale)]
+    def _shown(self, state: FormState, kind: str, memory: str) -> dict:
+        tab, settings, info = self.tab, state.settings, state.info
+        answer, stale = self.probes.get(state.ready) if state.ready else (None, False)
+        problems = [*state.problems, *_other_family(kind, memory, state), *probe.problems(answer, stale)]
         sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
         adapter = settings.adapter
         scale = None if adapter.start_from else adapter.alpha / adapter.rank
@@ -153,19 +153,19 @@ class SettingsDesk:
             tab.trained: render_settings.trained(self.place, settings.data.folder, estimate.images(settings, info)),
             tab.described: render_settings.described(translate.described(info.described) if info else ""),
             tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
-            **self._estimated(look, answer, stale),
-            **self._fetching(look.fetch),
+            **self._estimated(state, answer, stale),
+            **self._fetching(state.fetch),
         }
 
-    def _estimated(self, look: FormState, answer: dict | None, stale: bool) -> dict:
-        open_ones = {p.where for p in look.problems if p.fatal}  # defaults stand in for them: no sums with those
-        found = None if open_ones & SUMMED else estimate.passes(look.settings, look.info)
-        measured = probe.time_words(answer, stale, look.settings.train.steps) if answer else ""
+    def _estimated(self, state: FormState, answer: dict | None, stale: bool) -> dict:
+        open_ones = {p.where for p in state.problems if p.fatal}  # defaults stand in for them: no sums with those
+        found = None if open_ones & SUMMED else estimate.passes(state.settings, state.info)
+        measured = probe.time_words(answer, stale, state.settings.train.steps) if answer else ""
         running = bool(self.probes.running)
         shown = render_settings.estimate(estimate.pass_words(found) if found else [], measured, running)
         return {
             self.tab.estimate: shown,
-            self.tab.measure: gr.update(interactive=look.ready is not None and not running),
+            self.tab.measure: gr.update(interactive=state.ready is not None and not running),
             self.tab.measuring: gr.Timer(active=running or self.downloads.running),
         }
 
@@ -181,20 +181,20 @@ class SettingsDesk:
     def fetch(self, *values: Any) -> dict:
         """Begin to download the base model; ``measured`` tells the rest."""
         typed, kind, memory = self._values(values)
-        look = look_at(self.place, typed, quick=True)
-        if look.fetch:
-            self.downloads.start(look.fetch, look.settings.model.revision)
-        return self._shown(look, kind, memory)
+        state = form_state(self.place, typed, quick=True)
+        if state.fetch:
+            self.downloads.start(state.fetch, state.settings.model.revision)
+        return self._shown(state, kind, memory)
 
     def measure(self, *values: Any) -> dict:
         """Begin to measure a step; ``measured`` tells the rest."""
         typed, kind, memory = self._values(values)
-        look, busy = look_at(self.place, typed), self.busy()
+        state, busy = form_state(self.place, typed), self.busy()
         if busy:
             gr.Warning(render.plain(text.MEASURE_BUSY.format(name=busy)))
-        elif look.ready:
-            self.probes.start(look.ready)
-        return self._shown(look, kind, memory)
+        elif state.ready:
+            self.probes.start(state.ready)
+        return self._shown(state, kind, memory)
 
     def measured(self, *values: Any) -> dict:
         """Has the measurement, or the download, come to its end?"""
@@ -237,7 +237,7 @@ class SettingsDesk:
         kind, memory = str(kept.pop(KIND, presets.EMBEDDED)), str(kept.pop(MEMORY, ""))
         known = {key: value for key, value in kept.items() if key in self.tab.fields}
         chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
-        answer = render_settings.said(text.RESTORED)
+        answer = render_settings.answer(text.RESTORED)
         place = self._from(str(kept.get(ORIGIN, "")))
         shown = {self.tab.preset_note: note, self.tab.answer: answer}
         return {**self._filled(known), **chosen, **shown, **seen, **place}
@@ -259,14 +259,14 @@ class SettingsDesk:
         try:
             settings, problems, given = read()
         except UserError as error:
-            return {self.tab.answer: render_settings.said(translate.error(error))}
+            return {self.tab.answer: render_settings.answer(translate.error(error))}
         made, unknown = drafts.into_form(settings, given, typed, self.place.allows)
         more = (
             [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
         )
         if unknown:
             more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
-        answer = render_settings.said(text.LOADED.format(name=name), more)
+        answer = render_settings.answer(text.LOADED.format(name=name), more)
         return {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
 
     def save(self, *values: Any) -> dict:
@@ -276,7 +276,7 @@ class SettingsDesk:
             settings = form.to_settings(typed, str(self.place.runs))
         except UserError as error:
             return {
-                self.tab.answer: render_settings.said(translate.error(error)),
+                self.tab.answer: render_settings.answer(translate.error(error)),
                 self.tab.written: "",
                 self.tab.file_name: "",
             }
@@ -304,7 +304,7 @@ class SettingsDesk:
                 gr.Warning(render.plain(translate.error(error)))
         made, where = form.values_of(settings), f"{run.name}@{step}" if step else ""
         self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where})
-        said = render_settings.said(text.LOADED.format(name=strip_time(run.name)))
+        said = render_settings.answer(text.LOADED.format(name=strip_time(run.name)))
         filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: said}
         return {**filled, **self._from(where)}
 
@@ -319,7 +319,7 @@ class SettingsDesk:
         words = text.GOES_ON_FROM.format(name=strip_time(run), step=text.number(int(step))) if there else ""
         return {
             self.tab.origin: where if there else "",
-            self.tab.origin_said: render_settings.said(words) if words else "",
+            self.tab.origin_said: render_settings.answer(words) if words else "",
             self.tab.afresh: gr.update(visible=there),
         }
 
@@ -327,17 +327,17 @@ class SettingsDesk:
         """The run of this page by that folder name; None for any other name."""
         return next((run for run in list_runs(self.place.runs) if run.name == name), None)
 
-    def _at_origin(self, where: Any, look: FormState) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
+    def _at_origin(self, where: Any, state: FormState) -> tuple[Callable[[Settings], Run] | None, list[Problem]]:
         """(what makes a run that goes on from there, what stands in its way); (None, []) for the beginning."""
         name, _, step = str(where or "").rpartition("@")
         run = self._run(name) if step.isdecimal() and len(step) < 10 else None
-        if not where or look.ready is None:
+        if not where or state.ready is None:
             return None, []
         if run is None:
             return None, [Problem(text.UNKNOWN_RUN)]
         try:
             number, checkpoint, _ = origin.choose(run, int(step))
-            wrong = origin.problems_with(run, number, checkpoint, look.ready)
+            wrong = origin.problems_with(run, number, checkpoint, state.ready)
         except UserError as error:
             return None, list(error.problems)
         return lambda settings: origin.create_run(run, number, checkpoint, settings), wrong
@@ -347,14 +347,14 @@ class SettingsDesk:
     def start(self, where: Any, *values: Any) -> dict:
         """Start or queue the run, or say why not. where: the checkpoint to go on from, or ""."""
         typed, kind, memory = self._values(values)
-        look = look_at(self.place, typed)
-        make, wrong = self._at_origin(where, look)
+        state = form_state(self.place, typed)
+        make, wrong = self._at_origin(where, state)
         if wrong:
-            look = replace(look, ready=None, problems=[*look.problems, *wrong])
-        if look.ready is None:
-            return {**self._shown(look, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
+            state = replace(state, ready=None, problems=[*state.problems, *wrong])
+        if state.ready is None:
+            return {**self._shown(state, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
         try:
-            return {**self._shown(look, kind, memory), **self.begin(look.ready, make), **self.afresh()}
+            return {**self._shown(state, kind, memory), **self.begin(state.ready, make), **self.afresh()}
         except (UserError, OSError) as error:
             problems = explain(error).problems
             return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
@@ -376,15 +376,15 @@ def _is_preset(kind: str, memory: str) -> bool:
     return kind == presets.EMBEDDED or bool(kind and memory)
 
 
-def _other_family(kind: str, memory: str, look: FormState) -> list[Problem]:
+def _other_family(kind: str, memory: str, state: FormState) -> list[Problem]:
     """A preset's numbers suit its own kind of base model."""
-    if look.info is None or not _is_preset(kind, memory):
+    if state.info is None or not _is_preset(kind, memory):
         return []
     name = presets.name_of(kind, memory)
     family = presets.family_of(name)
-    if look.info.family == family if family else look.settings.model.base == "tiny":
+    if state.info.family == family if family else state.settings.model.base == "tiny":
         return []
-    what = text.PRESET_OTHER.format(name=name, base=translate.described(look.info.described))
+    what = text.PRESET_OTHER.format(name=name, base=translate.described(state.info.described))
     return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
 
 

@@ -73,7 +73,7 @@ def estimate(sentences: list[str], measured: str = "", running: bool = False) ->
     return f'<section class="card estimate"><h3>{text.ESTIMATE}</h3>{"".join(lines)}</section>'
 
 
-def said(words: str, more: list[str] | None = None) -> str:
+def answer(words: str, more: list[str] | None = None) -> str:
     """An answer to what was just done, with what deserves a look below."""
     lines = "".join(f"<p>{render.escape(line)}</p>" for line in [words, *(more or [])] if line)
     return f'<div class="answer" role="status">{lines}</div>' if lines else ""

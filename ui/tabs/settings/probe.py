@@ -90,7 +90,7 @@ def _sound(answer: dict) -> bool:
 def time_words(answer: dict[str, Any], stale: bool, steps: int) -> str:
     """How long so many steps take, and how much memory, or that this was measured with other settings."""
     if answer.get("failed"):
-        return text.PROBE_FAILED.format(reason=translate.said(str(answer.get("problem") or "")) or text.PROBE_SILENT)
+        return text.PROBE_FAILED.format(reason=translate.message(str(answer.get("problem") or "")) or text.PROBE_SILENT)
     seconds = answer["start_seconds"] + answer["step_seconds"] * steps
     facts = {
         "time": text.duration(seconds),
