@@ -208,3 +208,20 @@ def test_what_has_the_name_of_a_checkpoint_and_is_none_is_set_aside_by_the_save(
     save_checkpoint(tmp_path, 4, adapter, optimizer, {})
     assert verified(place)["step"] == 4 and not place.is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000004", "000004.damaged"]
+
+
+def test_old_checkpoints_go_but_never_the_newest_good_one(tmp_path):
+    """What has become huge, but finite, does not push out what could still be used."""
+    run = Run.create(tmp_path, "x", "")
+    _, adapter, optimizer = made()
+
+    def save(step, size):
+        for layer in adapter.layers.values():
+            layer.up.weight.data.fill_(size)
+        save_checkpoint(run.folder / "checkpoints", step, adapter, optimizer, {})
+        run.drop_old_checkpoints(2)
+        return [step for step, _ in run.checkpoints()]
+
+    assert [save(1, 0.0), save(2, 0.01), save(3, 1e6), save(4, 1e30)] == [[1], [1, 2], [2, 3], [2, 3, 4]]
+    assert save(5, 1e37) == [2, 4, 5] and verified(run.folder / "checkpoints/000005")["good"] is False
+    assert save(6, 0.01) == [5, 6] and verified(run.folder / "checkpoints/000006")["good"] is True

@@ -72,6 +72,14 @@ def newest_intact(
     return None, damaged
 
 
+def is_good(folder: Path | str) -> bool:
+    """Was the LoRA sound when it was saved, as far as state.json tells? True where it is too old to say."""
+    try:
+        return _state(Path(folder) / STATE).get("good", True) is True
+    except (Damaged, OSError):
+        return False
+
+
 def set_aside(folder: Path) -> Path:
     """Rename a checkpoint so that it is none any more ("000500.damaged"); returns its new place. Raises OSError."""
     for attempt in range(1, 1000):

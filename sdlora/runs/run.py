@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sdlora.runs.checkpoints import checkpoints_in
+from sdlora.runs.checkpoints import checkpoints_in, is_good
 from sdlora.settings import Settings, make_settings, read_toml
 from sdlora.errors import UserError
 from sdlora.events import Event, Finished, from_line, to_line
@@ -209,9 +209,14 @@ class Run:
         return checkpoints_in(self.folder / "checkpoints")
 
     def drop_old_checkpoints(self, keep: int) -> None:
-        """Delete all but the newest ``keep`` (0 keeps all)."""
-        for _, folder in self.checkpoints()[: -keep or None] if keep else []:
-            shutil.rmtree(folder)
+        """Delete all but the newest ``keep`` (0 keeps all) and, if none of those is good, the newest that is."""
+        if not keep:
+            return
+        newest_first = [folder for _, folder in reversed(self.checkpoints())]
+        spared = next((folder for folder in newest_first if is_good(folder)), None)
+        for folder in newest_first[keep:]:
+            if folder != spared:
+                shutil.rmtree(folder)
 
 
 def _writes_still(pid: str | None) -> bool:

@@ -15,6 +15,7 @@ from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Unstable, UserError
 from sdlora.files.intact import Damaged, digest_of, write_json
 from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, set_aside, verified
+from sdlora.train.health import growth
 from sdlora.train.optim_state import give_state, kind_of, named_parameters, take_state
 
 SHOWN = 3  # names of layers in a note
@@ -39,7 +40,7 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
         save_file(tensors, temporary / OPTIMIZER)
         state = {"format": FORMAT, "step": step, **extra, "optimizer": {"kind": kind_of(optimizer), "values": plain}}
         state["files"] = {name: digest_of(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
-        write_json(temporary / STATE, state | _strengths(adapter))
+        write_json(temporary / STATE, state | _strengths(adapter) | growth(adapter))
         for file in temporary.iterdir():
             with open(file, "rb+") as handle:
                 os.fsync(handle.fileno())

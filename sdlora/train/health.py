@@ -4,6 +4,7 @@ Nothing here stops a run or changes a number: it looks at the events as they pas
 the factors, which costs one small kernel a factor and one wait for the device.
 """
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sdlora.adapters.adapter import Adapter
+from sdlora.adapters.lora.layer import LoRALayer
 from sdlora.errors import Problem
 from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
 from sdlora.families.registry import kohya_prefixes, parts
@@ -163,7 +165,7 @@ class Health:
     def _grown(self, sizes: Tensor) -> Iterator[Sign]:
         ratios = self._ratios(sizes)
         half, most = float(ratios.median()), int(ratios.argmax())
-        if not (half <= GROWN and float(ratios[most]) <= BURST):
+        if not _sound(half, float(ratios[most])):
             times = half if half > GROWN else float(ratios[most])
             what = f"The LoRA has grown {times:.0f} times as large as the weights it changes, {self.names[most]} most."
             yield "ruined", Problem(what, TOO_FAST)
@@ -172,8 +174,7 @@ class Health:
         """About ||dW|| / ||W|| of every layer, (layers,): as if B and A were unrelated; magnitudes left out."""
         if self.weights is None:
             self.weights = _norms([self.adapter.base_weight(name) for name in self.names])
-        strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in self.layers.values()])
-        return strength * sizes.prod(1) / self.weights.clamp_min(1e-12)
+        return _ratios(self.layers.values(), sizes, self.weights)
 
     def _sizes(self) -> Tensor:
         """Frobenius norms of B and A of every layer, float32 (layers, 2) on the CPU: one wait for the device."""
@@ -209,6 +210,31 @@ class Health:
         if 0 < most < FAINT:
             what = f"{path.name} has no visible effect: it changes no weight by more than {most:.0e} of it."
             yield "faint", Problem(what, TOO_SLOW)
+
+
+def growth(adapter: Adapter) -> dict[str, float | bool | None]:
+    """{"grown": median of ||dW|| / ||W|| over the layers that learn, "good": is the LoRA in the sizes of a sound one?}.
+
+    As ``Health`` judges, at one moment. "grown" is None for numbers that float32 norms can't hold; those are not good.
+    """
+    layers = {name: layer for name, layer in adapter.layers.items() if layer.up.weight.requires_grad}
+    if not layers:
+        return {"grown": 0.0, "good": True}
+    sizes = _norms([p.weight for x in layers.values() for p in (x.up, x.down)]).view(-1, 2)
+    ratios = _ratios(layers.values(), sizes, _norms([adapter.base_weight(name) for name in layers]))
+    half = float(ratios.median())
+    return {"grown": half if math.isfinite(half) else None, "good": _sound(half, float(ratios.max()))}
+
+
+def _sound(half: float, most: float) -> bool:
+    """half, most: the median and the highest of ||dW|| / ||W||. False for NaN."""
+    return half <= GROWN and most <= BURST
+
+
+def _ratios(layers: Iterable[LoRALayer], sizes: Tensor, weights: Tensor) -> Tensor:
+    """sizes: norms of B and A, (layers, 2). weights: norms of W, (layers,). Returns about ||dW|| / ||W||, (layers,)."""
+    strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in layers])
+    return strength * sizes.prod(1) / weights.clamp_min(1e-12)
 
 
 def _groups_of(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> list[int]:
