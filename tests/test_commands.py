@@ -39,7 +39,7 @@ def test_export_writes_any_checkpoint_in_any_layout(finished, base_folder, capsy
 
 
 def test_a_dora_trains_resumes_and_becomes_a_plain_lora(make_run, base_folder, capsys):
-    changes = {"adapter.dora": True, "sample.prompts": [], "train.steps": 3}
+    changes = {"adapter.kind": "dora", "sample.prompts": [], "train.steps": 3}
     whole, settings = make_run(**changes)
     for event in train(settings, whole):
         whole.write(event)

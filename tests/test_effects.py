@@ -25,7 +25,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
      {"adapter.text_encoder": True}),
     ({"train.text_encoder_lr": 0}, "adapter.text_encoder", {"train.text_encoder_lr": 1e-5}),
     *(({f"adapter.{name}": value, "adapter.start_from": "x.safetensors"}, f"adapter.{name}", {"adapter.start_from": ""})
-      for name, value in {"rank": 3, "alpha": 3, "targets": "full", "rank_pattern": {"*": 2},
+      for name, value in {"kind": "dora", "rank": 3, "alpha": 3, "targets": "full", "rank_pattern": {"*": 2},
                           "alpha_pattern": {"*": 2}}.items()),
     ({"data.keep_tags": 3}, "data.keep_tags", {"data.shuffle_tags": True}),
     ({"model.revision": "main"}, "model.revision", {"model.base": "some/model"}),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import Field
 
+from sdlora.adapters.table import KINDS
 from sdlora.check.case import Case
 from sdlora.check.effects import idle
 from sdlora.settings import (
@@ -65,7 +66,7 @@ def metadata_of(settings: Settings, monkeypatch) -> str:
     monkeypatch.setattr(finish, "write_lora", take)
     monkeypatch.setattr(finish, "_ranks", lambda adapter: ((4, 4.0), None))
     base = SimpleNamespace(family="sd1", prediction="epsilon", name="a-base", inpainting=False)
-    trainee = SimpleNamespace(base=base, adapter=SimpleNamespace(dora=False, kind="lora"), configs={}, models={})
+    trainee = SimpleNamespace(base=base, adapter=SimpleNamespace(kind=KINDS["lora"]), configs={}, models={})
     path = SimpleNamespace(stem="x", with_name=lambda name: SimpleNamespace(unlink=lambda missing_ok: None))
     with pytest.raises(Stop):
         finish.write_trained(path, settings, trainee, {}, container="kohya", dtype="fp16")

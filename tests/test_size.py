@@ -13,7 +13,7 @@ from sdlora.settings import make_settings
 CHOICES = (
     {"targets": "attn-mlp", "text_encoder": True, "rank": 16},
     {"targets": "attn", "text_encoder": False, "rank": 7},
-    {"targets": "full", "text_encoder": True, "rank": 3, "dora": True},
+    {"targets": "full", "text_encoder": True, "rank": 3, "kind": "dora"},
     {"targets": "cross-attn", "text_encoder": True, "rank": 5, "rank_pattern": {"*.mid_block.*": 2, "*fc1": 9}},
 )
 
@@ -35,7 +35,7 @@ def the_trainers_own(info, adapter: dict, dtype: str) -> tuple[int, int]:
 def sizes(info, adapter: dict, dtype: str) -> tuple[int, int]:
     settings = make_settings({"adapter": adapter})
     found, chosen = growth(info, settings), settings.adapter
-    return found.trainable(chosen.rank, chosen.dora), found.file_bytes(chosen.rank, chosen.dora, dtype)
+    return found.trainable(chosen.rank), found.file_bytes(chosen.rank, dtype)
 
 
 @pytest.mark.parametrize("adapter", CHOICES)

@@ -34,7 +34,7 @@ CHOICES = {
     "adapter.alpha": [0.25, 0.5, 1.0],  # of the rank: more than 1 makes the learning rate as many times as high
     "adapter.targets": ["attn", "cross-attn", "attn-mlp", "full"],
     "adapter.text_encoder": [True, True, False],
-    "adapter.dora": [False, False, False, True],
+    "adapter.kind": ["lora", "lora", "lora", "dora"],
     "data.folder": ["style", "subject"],
     "data.flip": [False, True],
     "data.shuffle_tags": [False, True],

@@ -58,7 +58,7 @@ def write_files(folder: Path, families: list[str]) -> list[Entry]:
             _export(folder, base, "attn-mlp", "kohya", "fp32", label="mixed ranks and alphas", **MIXED),
             _export(folder, base, "attn-mlp", "kohya", "fp16", label="rank 1", rank=1, alpha=1.0),
             _export(folder, base, "full", "diffusers", "fp16", rank=4, alpha=2.0),
-            _export(folder, base, "attn-mlp", "kohya", "fp16", label="DoRA", rank=4, alpha=2.0, dora=True),
+            _export(folder, base, "attn-mlp", "kohya", "fp16", label="DoRA", rank=4, alpha=2.0, kind="dora"),
         ]
         good[-2].exact = ("diffusers_",)
         good[-1].exact, good[-1].caught = DORA, ("kohya", "diffusers_")

@@ -167,7 +167,7 @@ def _randomise(adapter, weights) -> None:
     with torch.no_grad():
         for name, layer in adapter.layers.items():
             layer.up.weight.copy_(torch.randn(layer.up.weight.shape, generator=generator))
-            size = float(weights[name].float().std()) / float(layer.delta_weight().std())
+            size = float(weights[name].float().std()) / float(layer.delta().std())
             layer.up.weight.mul_(STRENGTH * size)
 
 

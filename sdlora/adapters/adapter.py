@@ -1,4 +1,4 @@
-"""All LoRA layers of a model together: one thing to train, switch, save, merge and take off again."""
+"""All adapter layers of a model together: one thing to train, switch, save, merge and take off again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,28 +6,32 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdlora.adapters.lora.layer import LoRALayer
+from sdlora.adapters import weights
+from sdlora.adapters.kind import BYTES, Kind, overhead
+from sdlora.adapters.layer import Layer
+from sdlora.adapters.table import PLAIN
 from sdlora.errors import Problem, UserError
 
-BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
 _SHOWN = 5  # sentences of one kind; a file for another model would bring hundreds
 
 
 class Adapter(nn.Module):
-    """The LoRA layers that ``inject`` attached. Its parameters are the only trainable ones.
+    """The layers that ``inject`` attached. Its parameters are the only trainable ones.
 
-    layers: module name -> LoRALayer, in the model's order.
+    layers: module name -> layer, in the model's order. kind: what all of them are.
     scale: multiplies every layer's change; 0 leaves the model's outputs bit for bit as they are.
     enabled: False does the same as scale 0, and keeps the scale.
     merged: True between ``merge`` and ``unmerge``; the layers are silent meanwhile.
-    trainable, total: numbers of parameters: the LoRA's, and with the base model's.
+    trainable, total: numbers of parameters: the adapter's, and with the base model's.
     """
 
-    def __init__(self, layers: dict[str, LoRALayer], bases: dict[str, nn.Module], roots: list[nn.Module]):
+    def __init__(
+        self, layers: dict[str, Layer], bases: dict[str, nn.Module], roots: list[nn.Module], kind: Kind = PLAIN
+    ):
         super().__init__()
         for root in roots:
             root.requires_grad_(False)
-        self.layers = layers
+        self.layers, self.kind = layers, kind
         self.scale = 1.0
         self.enabled = True
         self.trainable = sum(p.numel() for layer in layers.values() for p in layer.parameters())
@@ -40,7 +44,7 @@ class Adapter(nn.Module):
             base.register_forward_hook(self._hook(layers[name]), with_kwargs=True) for name, base in bases.items()
         ]
 
-    def _hook(self, layer: LoRALayer) -> Callable[..., Tensor | None]:
+    def _hook(self, layer: Layer) -> Callable[..., Tensor | None]:
         def add_change(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
             if not self.enabled or self.scale == 0 or self._originals:
                 return None  # torch then hands on the base's own output
@@ -71,11 +75,11 @@ class Adapter(nn.Module):
         self.unmerge()
         try:
             for name, layer in self.layers.items():
-                weight = self._bases[name].weight
-                precise = torch.promote_types(weight.dtype, torch.float32)
-                delta = layer.delta_weight(weight).to(weight.device, precise)
-                merged = weight.data.to(precise).add(delta, alpha=self.scale).to(weight.dtype)
-                self._originals[name], weight.data = weight.data, merged
+                base = self._bases[name]
+                weight = weights.read(base)
+                merged = weight.add(layer.delta(weight).to(weight), alpha=self.scale)
+                self._originals[name] = weights.stored(base)
+                weights.write(base, merged)
         except BaseException:  # such as no memory left halfway
             self.unmerge()
             raise
@@ -83,46 +87,47 @@ class Adapter(nn.Module):
     def unmerge(self) -> None:
         """Put the original weights back, bit for bit; nothing happens if not merged."""
         for name, original in self._originals.items():
-            self._bases[name].weight.data = original
+            weights.restore(self._bases[name], original)
         self._originals = {}
 
     # ---- parameters and state
 
-    @property
-    def dora(self) -> bool:
-        """Do its layers learn magnitudes too?"""
-        return any(layer.magnitude is not None for layer in self.layers.values())
-
     @torch.no_grad()
-    def delta_weight(self, name: str) -> Tensor:
+    def delta(self, name: str) -> Tensor:
         """The change of one base weight at scale 1, merged or not: float32, in its shape."""
-        return self.layers[name].delta_weight(self.base_weight(name))
+        return self.layers[name].delta(self.base_weight(name))
 
     def base_weight(self, name: str) -> Tensor:
-        """The base's own weight under a layer, also while merged."""
-        return self._originals.get(name, self._bases[name].weight).detach()
+        """The base's own weight under a layer, also while merged: float32, not to be changed."""
+        return weights.read(self._bases[name], self._originals.get(name))
+
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """ "<module name>.<part>" -> parameter, in the model's order; the parts are those of ``kind.parts``."""
+        return {f"{name}.{part}": p for name, layer in self.layers.items() for part, p in layer.tensors().items()}
 
     def parameters_of(self, root: str) -> list[nn.Parameter]:
         """The parameters under one root name, such as "unet" or "text_encoder"; empty if none learn there."""
         return [p for name, layer in self.layers.items() if name.split(".")[0] == root for p in layer.parameters()]
 
+    def by_decay(self, root: str) -> dict[str, list[nn.Parameter]]:
+        """The parameters under one root name that learn: of the factors under "", and of each undecayed part."""
+        found: dict[str, list[nn.Parameter]] = {part: [] for part in ("", *self.kind.undecayed)}
+        for name, layer in self.layers.items():
+            for part, parameter in layer.tensors().items() if name.split(".")[0] == root else ():
+                if parameter.requires_grad:
+                    found[part if part in found else ""].append(parameter)
+        return {part: parameters for part, parameters in found.items() if parameters}
+
     def file_bytes(self, dtype: str = "fp16") -> int:
-        """About how large the LoRA file will be, in bytes, without its metadata."""
-        alphas = 4 * len(self.layers)
-        header = sum(3 * len(name) + 280 for name in self.layers)  # three tensors each, described in JSON
-        return self.trainable * BYTES[dtype] + alphas + header
+        """About how large the file will be, in bytes, without its metadata."""
+        return self.trainable * BYTES[dtype] + sum(overhead(name, self.kind) for name in self.layers)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """ "<module name>.down", ".up", and ".magnitude" of DoRA -> float32, sharing memory with the adapter.
+        """ "<module name>.<part>" -> float32, sharing memory with the adapter.
 
         Names are the model's, not numbers; torch's own arguments (destination, prefix) are not used.
         """
-        state: dict[str, Tensor] = {}
-        for name, layer in self.layers.items():
-            state |= {f"{name}.down": layer.down.weight.detach(), f"{name}.up": layer.up.weight.detach()}
-            if layer.magnitude is not None:
-                state[f"{name}.magnitude"] = layer.magnitude.detach()
-        return state
+        return {name: parameter.detach() for name, parameter in self.tensors().items()}
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> None:
@@ -131,7 +136,7 @@ class Adapter(nn.Module):
         problems = [
             *_listed([k for k in own if k not in state], "is missing in the saved LoRA"),
             *_listed([k for k in state if k not in own], "is in the saved LoRA but does not learn here"),
-            *_of_other_shape(own, state),
+            *_of_other_shape(own, state, self.kind),
         ]
         if problems:
             raise UserError(*problems)
@@ -147,13 +152,13 @@ def _listed(keys: list[str], what: str) -> list[Problem]:
     return problems
 
 
-def _of_other_shape(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Problem]:
+def _of_other_shape(own: Mapping[str, Tensor], state: Mapping[str, Tensor], kind: Kind) -> list[Problem]:
     wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
     problems = []
     for key in wrong[:_SHOWN]:
-        side = 0 if key.endswith(".down") else 1
+        side = kind.factors.get(key.rpartition(".")[2])
         here, there = own[key].shape, state[key].shape
-        if len(there) == len(here) and here[side] != there[side] and not key.endswith(".magnitude"):
+        if side is not None and len(there) == len(here) and here[side] != there[side]:
             what, fix = (
                 f"{key} has rank {there[side]} in the saved LoRA and rank {here[side]} here.",
                 "Set the same rank.",

@@ -1,4 +1,4 @@
-"""Put LoRA layers beside a model's own, by name patterns; the model's modules and state dict stay as they are."""
+"""Put adapter layers beside a model's own, by name patterns; the model's modules and state dict stay as they are."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from sdlora.adapters.adapter import Adapter
-from sdlora.adapters.dora.layer import DoRALayer
-from sdlora.adapters.lora.layer import LoRALayer, why_not
+from sdlora.adapters.layer import why_not
+from sdlora.adapters.table import PLAIN, kind_of
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import Problem, UserError
 
@@ -25,20 +25,21 @@ def inject(
     rank_pattern: Mapping[str, int] | None = None,
     alpha_pattern: Mapping[str, float] | None = None,
     seed: int = 0,
-    dora: bool = False,
+    kind: str = PLAIN.name,
 ) -> Adapter:
-    """Freeze ``modules`` and attach a LoRA layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
+    """Freeze ``modules`` and attach an adapter layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
 
     modules: any module, or several under root names: {"unet": unet, "text_encoder": text_encoder} gives names such
         as "unet.down_blocks.0.attentions.0.proj_in". Move them to their device first; the factors go to the same.
     targets: the name of a set in ``sdlora.adapters.targets`` or patterns (fnmatch, on the full name).
-    rank, alpha: the LoRA acts with strength alpha / rank.
+    rank, alpha: the adapter acts with strength alpha / rank.
     rank_pattern, alpha_pattern: other values by pattern; the first that fits counts.
-    dora: learn the size of each input channel's weights apart from their direction (``sdlora.adapters.dora.layer``).
+    kind: what is attached, a name of ``sdlora.adapters.table``: "lora", "dora" and so on.
     seed: of the Gaussian factors; same seed, same names, same ranks: same numbers on every device.
-    Raises UserError, with all problems at once: nothing fits, unknown set, a pattern that fits nothing, rank or alpha
-    out of range, grouped convolutions.
+    Raises UserError, with all problems at once: nothing fits, unknown set or kind, a pattern that fits nothing, rank
+    or alpha out of range, grouped convolutions.
     """
+    found = kind_of(kind)
     roots = dict(modules) if isinstance(modules, Mapping) else {"": modules}
     rank_pattern, alpha_pattern = dict(rank_pattern or {}), dict(alpha_pattern or {})
     bases = _fitting(roots, _patterns(targets))
@@ -54,9 +55,9 @@ def inject(
         raise UserError(*problems)
 
     generator = torch.Generator().manual_seed(seed)
-    kind = DoRALayer if dora else LoRALayer
-    layers = {name: kind(base, *plan[name], generator, name) for name, base in bases.items()}
-    return Adapter(layers, bases, list(roots.values()))
+    layer = found.layer_class()
+    layers = {name: layer(base, *plan[name], generator, name) for name, base in bases.items()}
+    return Adapter(layers, bases, list(roots.values()), found)
 
 
 def _patterns(targets: str | Sequence[str]) -> list[str]:

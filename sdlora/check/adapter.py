@@ -1,10 +1,12 @@
-"""The adapter: patterns that fit no layer, LoRA files to start from, what a DoRA can't be."""
+"""The adapter: patterns that fit no layer, LoRA files to start from, who reads its kind."""
 
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sdlora.adapters.kind import why_not_in
+from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.check.case import Case
 from sdlora.check.size import layers_of
 from sdlora.errors import Problem, UserError
@@ -46,19 +48,15 @@ def lora_files(case: Case) -> Iterator[Problem]:
             yield Problem(f"{Path(path).name} {other}.", FIXES[other], key)
 
 
-def dora(case: Case) -> Iterator[Problem]:
-    """What a DoRA can't be, and who reads it."""
-    adapter = case.settings.adapter
-    if adapter.dora and case.settings.save.container == "diffusers":
-        what = "diffusers' layout can't hold a DoRA of this kind."
-        yield Problem(what, 'Set save.container to "kohya", or adapter.dora off.', "adapter.dora")
-    if adapter.dora:
-        what = "A DoRA file does what it should in A1111, Forge, ComfyUI and InvokeAI only; the others drop its sizes."
+def kind(case: Case) -> Iterator[Problem]:
+    """What holds files of the chosen kind, and who reads them."""
+    chosen = KINDS[case.settings.adapter.kind]
+    if problem := why_not_in(case.settings.save.container, chosen):
+        yield problem
+    if chosen is not PLAIN:
+        what = f"A {chosen.title} file does what it should in these tools only: {', '.join(chosen.readers)}."
         fix = "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain."
-        yield Problem(what, fix, "adapter.dora", fatal=False)
-    if adapter.start_from and adapter.dora:
-        what = "adapter.dora can't be added to the LoRA in adapter.start_from."
-        yield Problem(what, "Turn one of them off.", "adapter.dora")
+        yield Problem(what, fix, "adapter.kind", fatal=False)
 
 
 def stack_of(entries: list[str]) -> list[tuple[str, float]]:

@@ -5,6 +5,7 @@ import shutil
 from math import prod
 from pathlib import Path
 
+from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.check.case import Case
 from sdlora.check.images import cache_folder
 from sdlora.check.output import existing
@@ -61,14 +62,14 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
         count = min(count, save.keep) + 1  # a new one is written before the oldest goes
     parts = (info.denoiser, *(info.text_encoders if settings.adapter.text_encoder else ()))
     rank, moments = settings.adapter.rank, OPTIMIZERS[train.optimizer].moments
-    factors = [
-        factor
-        for part in parts
-        for name, shape in info.shapes(part).items()
-        if len(shape) >= 2 and "embedding" not in name
-        for factor in ((rank, shape[1]), (shape[0], rank))
-    ]
-    return (count + 1) * 4 * sum(prod(factor) + moments(factor) for factor in factors)
+    kind, size = KINDS[settings.adapter.kind], 0.0
+    for part in parts:
+        for name, shape in info.shapes(part).items():
+            if len(shape) >= 2 and "embedding" not in name:
+                plain = [(rank, shape[1]), (shape[0], rank)]
+                more = kind.size(shape[:2], rank) / PLAIN.size(shape[:2], rank)
+                size += more * sum(prod(factor) + moments(factor) for factor in plain)
+    return round((count + 1) * 4 * size)
 
 
 def _amount(size: float) -> str:

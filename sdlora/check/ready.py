@@ -16,7 +16,7 @@ CHECKS = (
     Check(base.wishes, BASE),
     Check(adapter.patterns, BASE),
     Check(adapter.lora_files),
-    Check(adapter.dora),
+    Check(adapter.kind),
     Check(images.folder),
     Check(images.sizes, BASE),
     Check(train.warmup),

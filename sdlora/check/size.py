@@ -6,45 +6,44 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 
+from sdlora.adapters.kind import BYTES, Kind, Shape, overhead
+from sdlora.adapters.table import KINDS
 from sdlora.adapters.targets import TEXT_ENCODER, UNET_SETS
 from sdlora.families.base import BaseInfo
 from sdlora.families.shared.unet_paths import unet_paths
 from sdlora.settings import Settings
 
-BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
-
 
 @dataclass(frozen=True)
 class Growth:
-    """How the size of one set of layers grows with the rank.
+    """How the size of one set of layers grows with the rank, which every kind of adapter does in a straight line.
 
-    layers: how many learn. slope: parameters for each rank. fixed: parameters of the layers whose rank a pattern sets.
-    magnitudes: DoRA's, one for each input channel. overhead: bytes of names and alphas in the file.
+    layers: how many learn. slope: parameters for each rank. fixed: parameters that it does not change: of layers whose
+    rank a pattern sets, and magnitudes. overhead: bytes of names and alphas in the file.
     """
 
     layers: int
     slope: int
     fixed: int
-    magnitudes: int
     overhead: int
 
-    def trainable(self, rank: int, dora: bool = False) -> int:
+    def trainable(self, rank: int) -> int:
         """Parameters that learn."""
-        return self.slope * rank + self.fixed + (self.magnitudes if dora else 0)
+        return self.slope * rank + self.fixed
 
-    def file_bytes(self, rank: int, dora: bool = False, dtype: str = "fp16") -> int:
+    def file_bytes(self, rank: int, dtype: str = "fp16") -> int:
         """About the size of the file without its metadata, as ``Adapter.file_bytes`` has it."""
-        return self.trainable(rank, dora) * BYTES[dtype] + self.overhead
+        return self.trainable(rank) * BYTES[dtype] + self.overhead
 
 
 def growth(info: BaseInfo, settings: Settings) -> Growth:
     """Of the layers that these settings let learn; UserError for a base model with unknown kinds of blocks."""
     adapter = settings.adapter
-    return growths(info, adapter.rank_pattern)[adapter.targets, adapter.text_encoder]
+    return growths(info, adapter.rank_pattern)[adapter.targets, adapter.text_encoder, adapter.kind]
 
 
-def growths(info: BaseInfo, rank_pattern: Mapping[str, int]) -> dict[tuple[str, bool], Growth]:
-    """By (adapter.targets, adapter.text_encoder), for every choice there is."""
+def growths(info: BaseInfo, rank_pattern: Mapping[str, int]) -> dict[tuple[str, bool, str], Growth]:
+    """By (adapter.targets, adapter.text_encoder, adapter.kind), for every choice there is."""
     return _growths(info, tuple(rank_pattern.items()))
 
 
@@ -56,15 +55,16 @@ def layers_of(info: BaseInfo, targets: str, text_encoder: bool) -> dict[str, tup
 
 
 @lru_cache(maxsize=16)
-def _growths(info: BaseInfo, patterns: tuple[tuple[str, int], ...]) -> dict[tuple[str, bool], Growth]:
+def _growths(info: BaseInfo, patterns: tuple[tuple[str, int], ...]) -> dict[tuple[str, bool, str], Growth]:
     unet = {f"unet.{path}": shape for path, shape in _unet_layers(info).items()}
     text = {f"{root}.{path}": s for root in info.text_encoders for path, s in _text_layers(info, root).items()}
     words = _chosen(text, TEXT_ENCODER)
     found = {}
     for name, wanted in UNET_SETS.items():
         layers = _chosen(unet, wanted)
-        found[name, False] = _grow(layers, patterns)
-        found[name, True] = _grow(layers | words, patterns)
+        for kind in KINDS.values():
+            found[name, False, kind.name] = _grow(layers, patterns, kind)
+            found[name, True, kind.name] = _grow(layers | words, patterns, kind)
     return found
 
 
@@ -73,20 +73,18 @@ def _chosen(layers: Mapping[str, tuple[int, ...]], patterns: list[str]) -> dict[
     return {name: shape for name, shape in layers.items() if fits(name)}
 
 
-def _grow(layers: Mapping[str, tuple[int, ...]], patterns: tuple[tuple[str, int], ...]) -> Growth:
-    slope = fixed = magnitudes = overhead = 0
-    for name, (out, into, *kernel) in layers.items():
-        down = into
-        for side in kernel:
-            down *= side
-        rank = next((rank for pattern, rank in patterns if fnmatchcase(name, pattern)), None)
-        if rank is None:
-            slope += down + out
+def _grow(layers: Mapping[str, Shape], patterns: tuple[tuple[str, int], ...], kind: Kind) -> Growth:
+    slope = fixed = bytes_beside = 0
+    for name, shape in layers.items():
+        own = next((rank for pattern, rank in patterns if fnmatchcase(name, pattern)), None)
+        if own is None:
+            for_each = kind.size(shape, 2) - kind.size(shape, 1)
+            slope += for_each
+            fixed += kind.size(shape, 1) - for_each
         else:
-            fixed += rank * (down + out)
-        magnitudes += into
-        overhead += 4 + 3 * len(name) + 280  # an alpha, three tensors described in JSON
-    return Growth(len(layers), slope, fixed, magnitudes, overhead)
+            fixed += kind.size(shape, own)
+        bytes_beside += overhead(name, kind)
+    return Growth(len(layers), slope, fixed, bytes_beside)
 
 
 def _unet_layers(info: BaseInfo) -> dict[str, tuple[int, ...]]:

@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--container", choices=["kohya", "diffusers"], default="")
     parser.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="")
     parser.add_argument("--metadata", choices=["full", "minimum"], default="")
-    parser.add_argument("--plain", action="store_true", help="write a DoRA as the nearest plain LoRA, for all tools")
-    parser.add_argument("--rank", type=int, default=0, help="rank of the plain LoRA; the DoRA's own by default")
+    parser.add_argument("--plain", action="store_true", help="write a DoRA or the like as the nearest plain LoRA")
+    parser.add_argument("--rank", type=int, default=0, help="rank of the plain LoRA; the run's own by default")
     parser.add_argument("--out", type=Path, help="file to write")
 
 
@@ -30,6 +30,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     """Write the LoRA of one of the run's checkpoints; returns its path and the relative error of the check."""
     import torch
 
+    from sdlora.adapters.table import PLAIN
     from sdlora.check import scan_for
     from sdlora.runs.checkpoints import newest_intact
     from sdlora.runs.origin import origin_of
@@ -53,7 +54,7 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     base = base_of(settings)
     trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
     state = load_weights(there[step], trainee.adapter)
-    if args.plain and trainee.adapter.dora:
+    if args.plain and trainee.adapter.kind is not PLAIN:
         lost = make_plain(trainee, args.rank or settings.adapter.rank)
         print(f"As a plain LoRA of rank {args.rank or settings.adapter.rank}: {lost:.1%} of the change is lost.")
     items = scan_for(settings, base).items

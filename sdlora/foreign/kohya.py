@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, rate, side, whole, yes
+from sdlora.adapters.kind import Kind
+from sdlora.adapters.table import KINDS, PLAIN
+from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, only_kinds, rate, side, whole, yes
 
 NAME = "kohya's sd-scripts"
 # Any of these, in whatever section, tells the file; sd-scripts reads sections as one.
@@ -98,17 +100,28 @@ def _data(reader: Reader) -> None:
     reader.leave("class_tokens", "it is no trigger word: sd-scripts uses it where a caption is missing")
 
 
+def _kind(algorithm: Any, decomposed: bool) -> Kind | None:
+    """The kind of adapter that writes these network_args itself; None if it is not trained here."""
+    algorithm = "lora" if algorithm == "locon" else algorithm
+    for kind in KINDS.values():
+        own = kind.network_args.get("algo", "lora"), _is_on(kind.network_args.get("dora_wd", False))
+        if own == (algorithm, decomposed):
+            return kind
+    return None
+
+
 def _network(reader: Reader) -> None:
     reader.take("network_dim", "adapter.rank", whole)
     reader.take("network_alpha", "adapter.alpha", number)
     reader.take("network_weights", "adapter.start_from")
     arguments = pairs(reader.get("network_args"))
-    algorithm = arguments.pop("algo", "lora")
+    algorithm, decomposed = arguments.pop("algo", "lora"), _is_on(arguments.pop("dora_wd", False))
     module = str(reader.get("network_module") or "")
-    if algorithm not in ("lora", "locon"):
-        reader.found.left.append((f"network_args algo = {algorithm!r}", "only LoRA and DoRA are trained here"))
+    kind = _kind(algorithm, decomposed)
+    if kind is None:
+        reader.found.left.append((f"network_args algo = {algorithm!r}", only_kinds()))
     elif module not in MODULES:
-        reader.leave("network_module", "only LoRA and DoRA are trained here")
+        reader.leave("network_module", only_kinds())
     targets = arguments.pop("preset", "full" if module.startswith("lycoris") else "attn-mlp")
     if _is_on(arguments.pop("conv_dim", 0)):
         targets = "full"
@@ -116,8 +129,9 @@ def _network(reader: Reader) -> None:
         reader.put("adapter.targets", TARGETS[targets], f"network_args, network_module -> layers {targets!r}")
     else:
         reader.found.left.append((f"network_args preset = {targets!r}", "choose adapter.targets"))
-    if _is_on(arguments.pop("dora_wd", False)):
-        reader.put("adapter.dora", True, "network_args dora_wd")
+    if kind and kind is not PLAIN:
+        said = "network_args dora_wd" if decomposed else f"network_args algo = {algorithm!r}"
+        reader.put("adapter.kind", kind.name, said)
     for name, value in arguments.items():
         if _is_on(value):
             reader.found.left.append((f"network_args {name} = {value!r}", "there is no such setting here"))

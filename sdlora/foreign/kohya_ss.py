@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from sdlora.adapters.table import KINDS
 from sdlora.foreign import kohya
-from sdlora.foreign.reader import Imported, Reader, rate
+from sdlora.foreign.reader import Imported, Reader, only_kinds, rate
 
 NAME = "kohya_ss"
 TELLING = {"LoRA_type", "max_resolution", "stop_text_encoder_training_pct", "lr_warmup", "train_on_input"}
@@ -37,10 +38,13 @@ def read(values: dict[str, Any]) -> Imported:
     reader.leave("lr_warmup", "a percentage of the steps: set train.warmup to that many steps")
     reader.leave("stop_text_encoder_training_pct", "the text encoder learns to the end here")
     kohya.take_all(reader)
-    if kind in LAYERS:
+    named = {f"LyCORIS/{own.title}": own for own in KINDS.values() if own.network_module.startswith("lycoris")}
+    if kind in named:
+        reader.put("adapter.kind", named[kind].name, f"LoRA_type = {kind!r}")
+    elif kind in LAYERS:
         reader.put("adapter.targets", LAYERS[kind], f"LoRA_type = {kind!r}")
         reader.found.taken = [pair for pair in reader.found.taken if not pair[0].startswith("network_args, ")]
     else:
-        reader.found.left.append((f"LoRA_type = {kind!r}", "only LoRA and DoRA are trained here"))
+        reader.found.left.append((f"LoRA_type = {kind!r}", only_kinds()))
     reader.ignore(*NO_BEARING)
     return reader.finish()

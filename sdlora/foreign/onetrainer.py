@@ -4,7 +4,7 @@ from pathlib import PurePath
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, side, whole, yes
+from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, number, only_kinds, side, whole, yes
 
 NAME = "OneTrainer"
 # OneTrainer's own defaults of what changes the result.
@@ -94,10 +94,10 @@ def _model(reader: Reader) -> None:
 def _adapter(reader: Reader) -> None:
     kind = reader.get("peft_type") or "LORA"
     if kind != "LORA":
-        reader.leave("peft_type", "only LoRA and DoRA are trained here")
+        reader.leave("peft_type", only_kinds())
     reader.take("lora_rank", "adapter.rank", whole)
     reader.take("lora_alpha", "adapter.alpha", number)
-    reader.take("lora_decompose", "adapter.dora", yes)
+    reader.take("lora_decompose", "adapter.kind", lambda value: "dora" if yes(value) else None)
     reader.take("lora_model_name", "adapter.start_from")
     reader.take("layer_filter_preset", "adapter.targets", _targets)
     reader.leave("dropout_probability", "there is no dropout in the LoRA here")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdlora.adapters.table import KINDS
 from sdlora.errors import Problem
 from sdlora.settings import all_settings
 
@@ -106,6 +107,11 @@ class Reader:
 
 
 # ---- conversions
+
+
+def only_kinds() -> str:
+    """Why another kind of adapter was left: which are trained here."""
+    return f"only {', '.join(kind.title for kind in KINDS.values())} are trained here"
 
 
 def rate(value: Any) -> float:

@@ -1,102 +1,147 @@
 """Read LoRA files, of every layout and kind, into adapters and models: to go on training, to stack, to use them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sdlora.adapters import weights
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.inject import inject
+from sdlora.adapters.kind import Kind, inputs_of
+from sdlora.adapters.layer import shape_of
+from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.errors import UserError
-from sdlora.lorafiles.changes import Factors, by_output
+from sdlora.lorafiles.changes import Change, by_output
 from sdlora.lorafiles.names import canonical
 from sdlora.lorafiles.read import LoraFile, read_lora, survey
 
 __all__ = ["LoraFile", "load_into", "load_lora", "merge_into_modules", "read_lora", "survey"]
 
 
+@dataclass
+class Own:
+    """One layer of a file in the tensors of an adapter kind: part -> float32; scale: what their product is times."""
+
+    tensors: dict[str, Tensor]
+    scale: float
+
+
 def load_into(adapter: Adapter, path: Path | str) -> dict[str, str]:
     """Give the adapter a file's weights, to continue its training or to use it; returns the file's metadata.
 
-    The file's strength is folded into up, so the adapter keeps its own alpha. A DoRA adapter takes DoRA files with
-    magnitudes per input channel, and plain ones: its magnitudes then are those that change nothing. Raises UserError,
-    the adapter unchanged, if the file can't be read, is no plain LoRA, or its layers, ranks or shapes are others than
-    the adapter's.
+    The file's strength is folded into the last factor, so the adapter keeps its own alpha. An adapter with more than
+    factors (DoRA's magnitudes) takes files without it, too: then it is what changes nothing. Raises UserError, the
+    adapter unchanged, if the file can't be read, is of another kind, or its layers, ranks or shapes are others than the
+    adapter's.
     """
     lora = read_lora(path)
-    factors = {
-        name: lora.modules.get(name) or (_of_dora(lora, name) if adapter.dora else None) for name in lora.changes
-    }
-    if other := [name for name, own in factors.items() if own is None]:
-        what = lora.kind_shown(other[0])
-        dora = " or, if it is a DoRA, set adapter.dora" if lora.changes[other[0]].magnitude is not None else ""
+    own = {name: _as_kind(lora, name, adapter.kind) or _factors_of(lora, name, adapter.kind) for name in lora.changes}
+    if other := [name for name, layer in own.items() if layer is None]:
+        what, fitting = lora.kind_shown(other[0]), _kind_of(lora.changes[other[0]])
+        or_kind = f" or set adapter.kind to {fitting.name}" if fitting else ""
         raise UserError(
-            f"{lora.path.name} has a {what} in {other[0]}, which is no plain LoRA.",
-            fix=f"Make it one with `sdlora resize --rank N`{dora}.",
+            f"{lora.path.name} has a {what} in {other[0]}, which is no plain {adapter.kind.title}.",
+            fix=f"Make it a LoRA with `sdlora resize --rank N`{or_kind}.",
             where=str(path),
         )
-    _fill(adapter, lora, {name: own for name, own in factors.items() if own is not None})
+    _fill(adapter, {name: layer for name, layer in own.items() if layer is not None})
     return lora.metadata
 
 
-def _of_dora(lora: LoraFile, name: str) -> Factors | None:
-    """The factors beside a magnitude per input channel; None for other kinds."""
+def _kind_of(change: Change) -> Kind | None:
+    """The kind of adapter whose tensors these are, one for one."""
+    if change.sparse is not None or (change.magnitudes is not None and by_output(change.magnitudes)):
+        return None
+    parts = {*change.parts, *(() if change.magnitudes is None else ("magnitude",))}
+    kind = next((kind for kind in KINDS.values() if set(kind.parts) == parts), None)
+    ranks = {change.parts[part].shape[axis] for part, axis in kind.factors.items()} if kind else set()
+    return kind if len(ranks) == 1 else None
+
+
+def _as_kind(lora: LoraFile, name: str, kind: Kind) -> Own | None:
+    """The layer in the tensors of ``kind``, where it has exactly these."""
     change = lora.changes[name]
-    factors = change.compact() if change.magnitude is not None and not by_output(change.magnitude) else None
-    return lora.shaped(name, *factors) if factors else None
+    if _kind_of(change) is not kind:
+        return None
+    tensors = dict(change.parts) | ({} if change.magnitudes is None else {"magnitude": change.magnitudes})
+    return Own({part: tensors[part].float() for part in kind.parts}, change.scale)
 
 
-def _fill(adapter: Adapter, lora: LoraFile, factors: Mapping[str, Factors]) -> None:
+def _factors_of(lora: LoraFile, name: str, kind: Kind) -> Own | None:
+    """The layer in the factors of ``kind`` alone, where it has them or a plain LoRA's exact ones will do."""
+    change = lora.changes[name]
+    if kind.factors.keys() == PLAIN.factors.keys() and name in lora.modules:
+        return _plain(lora.modules[name])
+    alone = _kind_of(change) if change.magnitudes is None else None
+    return _as_kind(lora, name, alone) if alone and alone.factors.keys() == kind.factors.keys() else None
+
+
+def _plain(factors: tuple[Tensor, Tensor, float]) -> Own:
+    return Own(dict(zip(PLAIN.factors, factors[:2], strict=True)), factors[2])
+
+
+@torch.no_grad()
+def _fill(adapter: Adapter, own: Mapping[str, Own]) -> None:
     live = {canonical(name): (name, layer) for name, layer in adapter.layers.items()}
+    kind = adapter.kind
     state: dict[str, Tensor] = {}
-    for name, (down, up, scale) in factors.items():
+    for name, layer_of_file in own.items():
         here, layer = live.get(name, (name, None))
+        tensors = layer_of_file.tensors
         if layer is not None:
-            down, up = _without_padding(down, up, layer.rank)
-            up = up * (scale / layer.scale)
-        state |= {f"{here}.down": down, f"{here}.up": up}
-        if layer is not None and layer.magnitude is not None:
-            state[f"{here}.magnitude"] = _magnitude(lora, name, layer.magnitude, adapter._bases[here].weight)
-    adapter.load_state_dict(state)
+            like = layer.tensors()
+            tensors = _without_padding(tensors, kind, layer.rank)
+            tensors = {part: _in_shape(tensor, like[part].shape) for part, tensor in tensors.items()}
+            tensors[kind.last] = tensors[kind.last] * (layer_of_file.scale / layer.scale)
+        state |= {f"{here}.{part}": tensor for part, tensor in tensors.items()}
+    parameters = adapter.tensors()
+    missing = [key for key in parameters if key not in state and key.rpartition(".")[2] in kind.undecayed]
+    adapter.load_state_dict(state | {key: parameters[key].detach() for key in missing})
+    for key in missing:
+        name, _, part = key.rpartition(".")
+        parameters[key].copy_(adapter.layers[name].neutral(adapter.base_weight(name))[part])
 
 
-def _magnitude(lora: LoraFile, name: str, like: Tensor, weight: Tensor) -> Tensor:
-    """The file's; of a plain LoRA the norms of the changed weight, so that it stays what it is."""
-    told = lora.changes[name].magnitude
-    if told is not None:
-        return told.float().reshape(like.shape) if told.numel() == like.numel() else told
-    rows = weight.detach().float().cpu().flatten(1)
-    change = lora.changes[name].matrix()
-    if change.shape != rows.shape:
-        return change.new_zeros(0)  # the factors' own shapes are said to be others
-    return (rows + change).view(len(rows), like.numel(), -1).square().sum(dim=(0, 2)).sqrt().view(like.shape)
+def _in_shape(tensor: Tensor, shape: torch.Size) -> Tensor:
+    """With the axes at the end that ``shape`` has: files write a kernel as columns, or leave out axes of length 1."""
+    same = tensor.shape[0] == shape[0] and tensor.numel() == shape.numel()
+    return tensor.reshape(shape) if same else tensor
 
 
 def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     """An adapter on {"unet": …, "text_encoder": …, "text_encoder_2": …} that does exactly what the file says.
 
-    Plain LoRA layers keep their ranks, and so do DoRA files with magnitudes per input channel. Others (LoKr, full,
-    mixed and so on) become exact factors of full rank. Raises UserError if the file can't be read or doesn't fit the
-    model; no hook is left behind then.
+    A file all of whose layers are of one kind that learns here (LoRA, DoRA with magnitudes per input channel …) keeps
+    its tensors and ranks. Of others (LoKr, full, mixed and so on) every layer becomes exact factors of a plain LoRA, of
+    full rank where it has none. Raises UserError if the file can't be read or doesn't fit the model; no hook is left
+    behind then.
     """
     lora = read_lora(path)
     live = _live(modules)
     _check_known(lora, live)
-    own = {name: _of_dora(lora, name) for name in lora.changes}
-    dora = all(own.values())
-    factors = {}
+    kinds = {_kind_of(change) for change in lora.changes.values()}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    own = {}
     for name in lora.changes:
-        weight = live[name][1].weight
-        plain = own[name] if dora else lora.modules.get(name)
-        factors[name] = plain or _full_rank(lora.delta(name, weight.detach().float().cpu()))
-    ranks = {live[name][0]: down.shape[0] for name, (down, _, _) in factors.items()}
-    alphas = {live[name][0]: abs(scale) * down.shape[0] or 1.0 for name, (down, _, scale) in factors.items()}
-    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, dora=dora)
+        as_it_is = _as_kind(lora, name, kind) if kind and kind is not PLAIN else None
+        plain = lora.modules.get(name) if as_it_is is None else None
+        full = None if as_it_is or plain else _full_rank(lora.delta(name, weights.read(live[name][1]).float().cpu()))
+        own[name] = as_it_is or _plain(plain or full)
+    kind = kind or PLAIN
+    axis = kind.factors[kind.last]
+    ranks = {live[name][0]: layer.tensors[kind.last].shape[axis] for name, layer in own.items()}
+    alphas = {live[name][0]: abs(layer.scale) * ranks[live[name][0]] or 1.0 for name, layer in own.items()}
+    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, kind=kind.name)
     try:
+<<<<<<< HEAD
         _fill(adapter, lora, {name: own for name, own in factors.items() if own is not None})
+=======
+        _fill(adapter, own)
+>>>>>>> 94e272d (Make adapter kinds a table: everything outside a kind's folder follows from its description)
     except UserError:
         adapter.remove()
         raise
@@ -122,16 +167,13 @@ def merge_into_modules(modules: Mapping[str, nn.Module], path: Path | str, stren
     live = _live(modules)
     _check_known(lora, live)
     for name, change in lora.changes.items():
-        weight = live[name][1].weight
-        if change.size() != (weight.shape[0], weight[0].numel()):
-            lora.delta(name, weight.cpu())  # says what doesn't fit
+        shape = shape_of(live[name][1])
+        if change.size() != (shape[0], inputs_of(shape)):
+            lora.delta(name, weights.read(live[name][1]).cpu())  # says what doesn't fit
     vectors = _vectors(lora, modules)
     for name in lora.changes:
-        weight = live[name][1].weight
-        precise = torch.promote_types(weight.dtype, torch.float32)
-        old = weight.data.to("cpu", precise)
-        new = old.add(lora.delta(name, old, precise), alpha=strength)
-        weight.data = new.to(weight.device, weight.dtype)
+        old = weights.read(live[name][1]).cpu()
+        weights.write(live[name][1], old.add(lora.delta(name, old, old.dtype), alpha=strength))
     for parameter, change in vectors:
         precise = torch.promote_types(parameter.dtype, torch.float32)
         new = parameter.data.to("cpu", precise).add(change.to(precise), alpha=strength)
@@ -176,7 +218,7 @@ def _check_known(lora: LoraFile, live: Mapping[str, Any]) -> None:
         )
 
 
-def _full_rank(change: Tensor) -> Factors:
+def _full_rank(change: Tensor) -> tuple[Tensor, Tensor, float]:
     """Exact factors of any change: itself and the identity of its smaller side."""
     rows, columns = change.shape[0], change[0].numel()
     ones = (1,) * (change.ndim - 2)
@@ -185,8 +227,11 @@ def _full_rank(change: Tensor) -> Factors:
     return torch.eye(columns).reshape(columns, *change.shape[1:]), change.reshape(rows, columns, *ones), 1.0
 
 
-def _without_padding(down: Tensor, up: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Take off the zero rows that ``write_lora`` adds to rank 1, if the adapter has that rank."""
-    if down.shape[0] > rank and not down[rank:].any() and not up[:, rank:].any():
-        return down[:rank], up[:, :rank]
-    return down, up
+def _without_padding(tensors: dict[str, Tensor], kind: Kind, rank: int) -> dict[str, Tensor]:
+    """Take off the zeros that ``write_lora`` adds to rank 1, if the adapter has that rank."""
+    if tensors[kind.last].shape[kind.factors[kind.last]] <= rank:
+        return tensors
+    beyond = [tensors[part].narrow(axis, rank, tensors[part].shape[axis] - rank) for part, axis in kind.factors.items()]
+    if any(tensor.any() for tensor in beyond):
+        return tensors
+    return {part: t.narrow(kind.factors[part], 0, rank) if part in kind.factors else t for part, t in tensors.items()}

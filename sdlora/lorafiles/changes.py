@@ -34,14 +34,14 @@ _STARTS = {"down": "lora", "up": "lora", "mid": "lora", "diff": "full", "hada_":
 class Change:
     """One layer's change. kind: "lora", "loha", "lokr" or "full". parts: its tensors, in the file's dtype.
 
-    scale: what the product is multiplied with. magnitude: DoRA's, or None. sparse: a remainder beside the product as
+    scale: what the product is multiplied with. magnitudes: DoRA's, or None. sparse: a remainder beside the product as
     (indices (2, n), values (n,)), or None.
     """
 
     kind: str
     parts: dict[str, Tensor] = field(repr=False)
     scale: float
-    magnitude: Tensor | None = None
+    magnitudes: Tensor | None = None
     sparse: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -51,7 +51,7 @@ class Change:
 
     @property
     def is_plain(self) -> bool:
-        return self.kind == "lora" and "mid" not in self.parts and self.magnitude is None and self.sparse is None
+        return self.kind == "lora" and "mid" not in self.parts and self.magnitudes is None and self.sparse is None
 
     def matrix(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The change, (out, in · kernel), without DoRA's magnitude."""

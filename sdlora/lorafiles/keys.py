@@ -40,6 +40,11 @@ _ENDINGS = [
 ]
 # Changes of norms and biases, which no plain LoRA has
 _BESIDE = ("w_norm", "b_norm", "diff_b", "up_bias")
+# Part -> how each container ends its key; a part that is not here is called in files as it is here.
+_LEAVES = {
+    "kohya": {"down": "lora_down.weight", "up": "lora_up.weight", "mid": "lora_mid.weight", "magnitude": "dora_scale"},
+    "diffusers": {"down": "lora_A.weight", "up": "lora_B.weight"},
+}
 _ENDING = re.compile("(?:" + "|".join(f"(?P<e{i}>{e})" for i, (e, _) in enumerate(_ENDINGS)) + ")$", re.ASCII)
 
 # What else exists, so that people are told what it is.
@@ -63,6 +68,11 @@ def split(key: str) -> tuple[str, str] | None:
         return None
     index = next(i for i in range(len(_ENDINGS)) if found[f"e{i}"] is not None)
     return key[: found.start()], _ENDINGS[index][1] or found[0][1:]
+
+
+def leaf_of(part: str, container: str = "kohya") -> str:
+    """How the key of a part ends in the container "kohya" or "diffusers"."""
+    return _LEAVES[container].get(part, part)
 
 
 def foreign_kind(key: str) -> str:

@@ -45,7 +45,8 @@ def build_metadata(
     buckets: Mapping[tuple[int, int], int] | None = None,
     conv_rank: int | None = None,
     conv_alpha: float | None = None,
-    dora: bool = False,
+    network_module: str = "networks.lora",
+    network_args: Mapping[str, str] | None = None,
     clip_skip: int = 1,
     started: float | None = None,
     finished: float | None = None,
@@ -66,7 +67,7 @@ def build_metadata(
         left out.
     tag_frequency: folder -> tag -> count (``count_tags``); folders: folder -> {"n_repeats", "img_count"}.
     buckets: (width, height) -> images. conv_rank, conv_alpha: if convolutions learn.
-    dora: said as LyCORIS says it, with the axis of the magnitudes.
+    network_module, network_args: as the trainers of the adapter's kind say it (``adapters.kind.Kind``).
     started, finished: unix seconds. origin: "RUN@STEP", the run and checkpoint that the training started from.
     training: further ``ss_*`` values by their name without "ss_", as kohya calls them: "steps", "epoch", "num_epochs",
         "num_train_images", "learning_rate", "unet_lr", "text_encoder_lr", "lr_scheduler", "optimizer", "seed",
@@ -81,11 +82,11 @@ def build_metadata(
     arguments: dict[str, object] = {}
     if conv_rank is not None:
         arguments |= {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
-    arguments |= {"dora_wd": "True", "wd_on_output": "False"} if dora else {}
+    arguments |= network_args or {}
     values: dict[str, object] = {
         "ss_base_model_version": labels.version_for(predicts_v),
         "ss_v2": str(labels.v2),
-        "ss_network_module": "networks.lora",
+        "ss_network_module": network_module,
         "ss_network_dim": rank,
         "ss_network_alpha": _number(alpha),
         "ss_network_args": json.dumps(arguments),

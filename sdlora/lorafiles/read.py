@@ -53,7 +53,7 @@ class LoraFile:
         down (rank, in) or (rank, in, k, k), up (out, rank) or (out, rank, 1, 1); the change is scale · up · down.
         DoRA layers and differences without factors are not here: ``delta`` and ``as_factors`` give them.
         """
-        found = {name: change.compact() for name, change in self.changes.items() if change.magnitude is None}
+        found = {name: change.compact() for name, change in self.changes.items() if change.magnitudes is None}
         return {name: self.shaped(name, *factors) for name, factors in found.items() if factors}
 
     def delta(self, name: str, weight: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -65,7 +65,7 @@ class LoraFile:
         change = self.changes[name]
         matrix = change.matrix(dtype)
         if weight is None:
-            if change.magnitude is not None:
+            if change.magnitudes is not None:
                 raise self._needs_base(name)
             return matrix.view(matrix.shape[0], *self.inputs_of(name))
         rows = weight.to(dtype).flatten(1)
@@ -75,8 +75,8 @@ class LoraFile:
                 f"the LoRA changes {list(matrix.shape)}.",
                 where=str(self.path),
             )
-        if change.magnitude is not None:
-            matrix = decomposed(rows, matrix, change.magnitude)
+        if change.magnitudes is not None:
+            matrix = decomposed(rows, matrix, change.magnitudes)
         return matrix.view(weight.shape)
 
     def as_factors(
@@ -104,7 +104,7 @@ class LoraFile:
                     fix="Give a rank to approximate them.",
                     where=str(self.path),
                 )
-            weight = weight_of(name) if change.magnitude is not None and weight_of else None
+            weight = weight_of(name) if change.magnitudes is not None and weight_of else None
             matrix = self.delta(name, weight).flatten(1)
             found = algebra.decompose_matrix(matrix)
             down, up, cut = algebra.truncate(found, algebra.choose_rank(found.s, rank, energy), self.inputs_of(name))
@@ -118,7 +118,7 @@ class LoraFile:
         change = self.changes[name]
         shown = "LoRA" if change.kind == "lora" and "mid" not in change.parts else _NAMES[change.kind]
         shown += " with a sparse remainder" if change.sparse is not None else ""
-        return shown if change.magnitude is None else f"DoRA ({shown})"
+        return shown if change.magnitudes is None else f"DoRA ({shown})"
 
     def inputs_of(self, name: str) -> tuple[int, ...]:
         """The layer's weight without its first axis."""

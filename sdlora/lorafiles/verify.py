@@ -3,17 +3,20 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sdlora.adapters.adapter import Adapter
+from sdlora.adapters.kind import Kind
+from sdlora.adapters.layer import Layer
 from sdlora.errors import UserError
 from sdlora.families.registry import Evidence, family, roots, tell
-from sdlora.lorafiles.names import canonical, from_kohya
+from sdlora.lorafiles.names import canonical
+from sdlora.lorafiles.read import read_lora
 
 _NAME = "sdlora_check"
 NOISE = 16  # times what one rounding of every factor moves: a forward pass rounds in many more places
@@ -31,14 +34,15 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
     models: root -> live model: "unet" (UNet2DConditionModel), "text_encoder" (CLIPTextModel), "text_encoder_2"
         (CLIPTextModelWithProjection); at least those that learn. The loader is that of their family's pipeline.
     Afterwards models and adapter are as before, also if this raises. The adapter must not be merged.
-    Of a DoRA diffusers reads no magnitudes: there the weights are compared that A1111 and its kind make of the file.
+    Of a kind that diffusers does not read (DoRA, LoHa …) the changes of the weights are compared that its readers make
+    of the file, by their formula.
     Raises UserError if diffusers can't load the file or the difference is more than rounding.
     """
     path = Path(path)
     if adapter.merged:
         raise ValueError("unmerge() the adapter before verifying its file")
-    if adapter.dora:
-        return _verify_dora(path, adapter)
+    if "diffusers" not in adapter.kind.readers:
+        return _verify_by_formula(path, adapter)
     loader = _loader(models)
     models = {root: model for root, model in models.items() if model is not None and adapter.parameters_of(root)}
     with _undisturbed(adapter, models, loader):
@@ -193,17 +197,16 @@ def _compare_weights(path: Path, adapter: Adapter, models: dict[str, nn.Module],
         for name, module in model.named_modules()
         if isinstance(module, BaseTunerLayer)
     }
-    own = {canonical(name): layer for name, layer in adapter.layers.items()}
+    live = {canonical(name): name for name in adapter.layers}
+    own = {name: adapter.layers[here] for name, here in live.items()}
     if odd := sorted(set(loaded) ^ set(own)):
         raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in own else 'unknown'} ({len(odd)} such layers)")
     rounding = max(_ROUNDING[file_dtype], *(_unit(model) for model in models.values()))
-    sizes = {
-        name: layer.scale * float(layer.up.weight.norm() * layer.down.weight.norm()) for name, layer in own.items()
-    }
+    sizes = {name: layer.scale * _product_of_norms(layer, adapter.kind) for name, layer in own.items()}
     floor = 1e-4 * max(sizes.values())
-    for name, layer in own.items():
+    for name in own:
         theirs = loaded[name].get_delta_weight(_NAME).float()
-        error = float((theirs - layer.low_rank()).norm())
+        error = float((theirs - adapter.delta(live[name])).norm())
         if not error <= 4 * rounding * (sizes[name] + floor):
             raise _mismatch(path, f"{name} differs by {error / (sizes[name] or 1):.2g} of its strength")
 
@@ -260,29 +263,38 @@ def _mismatch(path: Path, what: str) -> UserError:
     )
 
 
-# ---- DoRA
+def _product_of_norms(layer: Layer, kind: Kind) -> float:
+    tensors = layer.tensors()
+    return math.prod(float(tensors[part].norm()) for part in kind.factors)
 
 
-def _verify_dora(path: Path, adapter: Adapter) -> float:
-    """The same check by the formula of the tools that read dora_scale: m · (W + dW) / ||W + dW|| in float64."""
-    tensors = load_file(path)
+# ---- kinds that diffusers does not read
+
+
+def _verify_by_formula(path: Path, adapter: Adapter) -> float:
+    """Every layer's change by the formula of the tools that read the kind, in float64, against the adapter's own.
+
+    Rounding each number of n factors by at most u moves no entry of their product by more than about n·u times the
+    product of their absolute values. 4n·u leaves room for the products' own rounding, and for a magnitude's norm, which
+    the change enters too; where there is one, float32 rounds the whole weight besides.
+    """
+    lora = read_lora(path)
     live = {canonical(name): name for name in adapter.layers}
-    stems = {from_kohya(key.partition(".")[0]): key.partition(".")[0] for key in tensors}
-    if odd := sorted(set(stems) ^ set(live)):
+    if odd := sorted(set(lora.changes) ^ set(live)):
         raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in live else 'unknown'} ({len(odd)} such layers)")
-    lost = whole = 0.0
-    for name, stem in stems.items():
-        layer, weight = adapter.layers[live[name]], adapter.base_weight(live[name]).double().cpu()
-        down, up = (tensors[f"{stem}.lora_{part}.weight"] for part in ("down", "up"))
-        low_rank = tensors[f"{stem}.alpha"].item() / down.shape[0] * up.double().flatten(1) @ down.double().flatten(1)
-        changed = weight + low_rank.view(weight.shape)
-        norm = changed.transpose(0, 1).flatten(1).norm(dim=1).view(tensors[f"{stem}.dora_scale"].shape)
-        theirs = changed * (tensors[f"{stem}.dora_scale"].double() / norm.clamp_min(1e-12)) - weight
-        ours = adapter.delta_weight(live[name]).double().cpu()
-        size = layer.scale * float(layer.up.weight.norm() * layer.down.weight.norm())
+    kind, lost, whole = adapter.kind, 0.0, 0.0
+    for name, change in lora.changes.items():
+        weight = adapter.base_weight(live[name]).double().cpu()
+        theirs = lora.delta(name, weight, torch.float64)
+        ours = adapter.delta(live[name]).double().cpu()
         error = float((theirs - ours).norm())
-        # twice the plain LoRA's: the change enters the norm too; and float32's rounding of the whole weight
-        if not error <= 8 * _ROUNDING[down.dtype] * size + 16 * 2**-24 * float(changed.norm()):
+        sizes = {part: tensor.abs() for part, tensor in change.parts.items()}
+        size = float(replace(change, parts=sizes, scale=abs(change.scale)).matrix(torch.float64).norm())
+        rounding = max(_ROUNDING[change.parts[part].dtype] for part in kind.factors)
+        allowed = 4 * len(kind.factors) * rounding * size
+        if kind.undecayed:
+            allowed += 16 * _ROUNDING[torch.float32] * float((weight + ours).norm())
+        if not error <= allowed + 1e-12:
             raise _mismatch(path, f"{name} differs by {error / (float(ours.norm()) or 1):.2g} of its strength")
         lost, whole = lost + error**2, whole + float(ours.norm()) ** 2
     return (lost / whole) ** 0.5 if whole else 0.0

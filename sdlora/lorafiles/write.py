@@ -1,5 +1,6 @@
 """Write a LoRA file that every tool reads: kohya's container by default, diffusers'/peft's by choice."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from sdlora.adapters.adapter import Adapter
-from sdlora.adapters.lora.layer import LoRALayer
+from sdlora.adapters.kind import Kind, why_not_in
+from sdlora.adapters.layer import Layer
 from sdlora.errors import Problem, UserError, explain
 from sdlora.families.registry import roots
 from sdlora.files.intact import write_atomically
+from sdlora.lorafiles.keys import leaf_of
 from sdlora.lorafiles.metadata import complete_metadata
 from sdlora.lorafiles.names import canonical, file_names
-from sdlora.lorafiles.readers.tools import DORA_TOOLS, TOOLS, check_tools
+from sdlora.lorafiles.readers.tools import check_tools
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _LARGEST = 6e4  # A1111 computes with the factors in fp16 whatever the file's dtype; fp16 ends at 65504
@@ -25,13 +28,11 @@ _LOST = 0.01  # share of the whole change that a cast may lose; rounding alone s
 
 
 @dataclass
-class Factors:
-    """One layer as the file has it: float32 on the CPU until the cast; the magnitude stays float32."""
+class Folded:
+    """One layer as the file has it: part -> tensor, float32 on the CPU until the cast; alpha, if the file says it."""
 
-    down: Tensor  # (rank, in) or (rank, in, k, k)
-    up: Tensor  # (out, rank) or (out, rank, 1, 1)
+    tensors: dict[str, Tensor]
     alpha: float | None = None
-    magnitude: Tensor | None = None  # DoRA's, (1, in) or (1, in, 1, 1)
 
 
 def write_lora(
@@ -51,7 +52,7 @@ def write_lora(
         every text encoder that learns. family: its name in ``families.registry``.
     container: "kohya" (every tool) or "diffusers" (only diffusers). dtype: of the factors, "fp16", "bf16", "fp32".
     metadata: from ``build_metadata``; the hashes are added here. cover: a picture for the tools' model cards.
-    DoRA: only the tools in ``tools.DORA_TOOLS`` read its magnitudes; the others see a plain LoRA.
+    Only the tools in ``adapter.kind.readers`` do with the file what the adapter does.
     The base's dtype, training and the adapter are left as they are. Raises UserError: a layer that files have no name
     for, half a text encoder, values that are not finite or out of range, a key that a tool would drop, a disk that is
     full or can't be written.
@@ -62,20 +63,16 @@ def write_lora(
         )
     if dtype not in DTYPES:
         raise UserError(f"save.dtype is {dtype!r}.", fix=f"It must be one of {', '.join(DTYPES)}.", where="save.dtype")
-    if adapter.dora and container == "diffusers":
-        raise UserError(
-            "diffusers has no DoRA with magnitudes per input channel.",
-            fix="Set save.container to kohya, or merge the DoRA to a plain LoRA.",
-            where="save.container",
-        )
+    if problem := why_not_in(container, adapter.kind):
+        raise UserError(problem)
     names = file_names(family, configs)
     layers = {canonical(name): layer for name, layer in adapter.layers.items()}
     _check_names(layers, names)
     _check_finite(layers)
     fold = _for_kohya if container == "kohya" else _for_peft
-    tensors = _tensors(_cast(_balanced(fold(layers)), dtype), names, container)
-    readers = DORA_TOOLS if adapter.dora else TOOLS
-    if problems := check_tools(tensors, family, configs, readers if container == "kohya" else ("diffusers",)):
+    kind = adapter.kind
+    tensors = _tensors(_cast(_balanced(fold(layers, kind), kind), dtype, kind), names, container)
+    if problems := check_tools(tensors, family, configs, kind.readers if container == "kohya" else ("diffusers",)):
         raise UserError(*problems)
     # lora_adapter_metadata is peft's own key and would be believed in place of the folded strength.
     kept = {key: value for key, value in (metadata or {}).items() if key != "lora_adapter_metadata"}
@@ -93,7 +90,7 @@ def write_lora(
 # ---- checks
 
 
-def _check_names(layers: Mapping[str, LoRALayer], names: Mapping[str, str]) -> None:
+def _check_names(layers: Mapping[str, Layer], names: Mapping[str, str]) -> None:
     nameless = [name for name in layers if name not in names]
     problems = [
         Problem(f"LoRA files have no name for {name}, most tools would drop it.", "Leave it out of the targets.")
@@ -115,8 +112,8 @@ def _check_names(layers: Mapping[str, LoRALayer], names: Mapping[str, str]) -> N
         raise UserError(*problems)
 
 
-def _check_finite(layers: Mapping[str, LoRALayer]) -> None:
-    broken = [name for name, layer in layers.items() if not all(p.isfinite().all() for p in layer.parameters())]
+def _check_finite(layers: Mapping[str, Layer]) -> None:
+    broken = [name for name, layer in layers.items() if not all(p.isfinite().all() for p in layer.tensors().values())]
     if broken:
         more = f" and {len(broken) - 1} more layers" if len(broken) > 1 else ""
         raise UserError(
@@ -128,10 +125,11 @@ def _check_finite(layers: Mapping[str, LoRALayer]) -> None:
 # ---- factors
 
 
-def _for_kohya(layers: Mapping[str, LoRALayer]) -> dict[str, Factors]:
-    """One alpha per network, the commonest, and the rest folded into up: diffusers mis-scales a second alpha.
+def _for_kohya(layers: Mapping[str, Layer], kind: Kind) -> dict[str, Folded]:
+    """One alpha per network, the commonest, and the rest folded into the last factor: diffusers mis-scales a second
+    alpha.
 
-    A rank of 1 gets a second row of zeros: stable-diffusion.cpp divides alpha by the wrong number at rank 1.
+    A rank of 1 gets a second rank of zeros: stable-diffusion.cpp divides alpha by the wrong number at rank 1.
     """
     alphas: dict[str, Counter] = {}
     for name, layer in layers.items():
@@ -139,48 +137,53 @@ def _for_kohya(layers: Mapping[str, LoRALayer]) -> dict[str, Factors]:
     folded = {}
     for name, layer in layers.items():
         alpha = alphas[name.split(".")[0]].most_common(1)[0][0]
-        down, up = _on_cpu(layer)
+        tensors, rank = _on_cpu(layer), max(2, layer.rank)
         if layer.rank == 1:
-            down = torch.cat([down, torch.zeros_like(down)], dim=0)
-            up = torch.cat([up, torch.zeros_like(up)], dim=1)
-        # In fp16 a magnitude would lose more than the change is: it is as large as the weights themselves.
-        magnitude = None if layer.magnitude is None else layer.magnitude.detach().to("cpu", torch.float32, copy=True)
-        folded[name] = Factors(down, up * (layer.scale * down.shape[0] / alpha), alpha, magnitude)
+            for part, axis in kind.factors.items():
+                tensors[part] = torch.cat([tensors[part], torch.zeros_like(tensors[part])], dim=axis)
+        tensors[kind.last] = tensors[kind.last] * (layer.scale * rank / alpha)
+        folded[name] = Folded(tensors, alpha)
     return folded
 
 
-def _for_peft(layers: Mapping[str, LoRALayer]) -> dict[str, Factors]:
-    """Without an alpha in the file the strength is 1: all of alpha/rank goes into up."""
-    pairs = {name: (*_on_cpu(layer), layer.scale) for name, layer in layers.items()}
-    return {name: Factors(down, up * scale) for name, (down, up, scale) in pairs.items()}
+def _for_peft(layers: Mapping[str, Layer], kind: Kind) -> dict[str, Folded]:
+    """Without an alpha in the file the strength is 1: all of alpha/rank goes into the last factor."""
+    folded = {name: Folded(_on_cpu(layer)) for name, layer in layers.items()}
+    for name, layer in layers.items():
+        folded[name].tensors[kind.last] *= layer.scale
+    return folded
 
 
-def _on_cpu(layer: LoRALayer) -> tuple[Tensor, Tensor]:
-    return tuple(part.weight.detach().to("cpu", torch.float32, copy=True) for part in (layer.down, layer.up))
+def _on_cpu(layer: Layer) -> dict[str, Tensor]:
+    return {part: t.detach().to("cpu", torch.float32, copy=True) for part, t in layer.tensors().items()}
 
 
-def _balanced(modules: Mapping[str, Factors]) -> dict[str, Factors]:
-    """Equal norms of down and up: as far as can be from both ends of fp16. Their product stays."""
-    for factors in modules.values():
-        ratio = (factors.up.double().norm() / factors.down.double().norm()).sqrt()
-        if ratio.isfinite() and ratio > 0:  # up is zero before the first step
-            factors.down = (factors.down.double() * ratio).float()
-            factors.up = (factors.up.double() / ratio).float()
-    return dict(modules)
+def _balanced(modules: dict[str, Folded], kind: Kind) -> dict[str, Folded]:
+    """Equal norms of all factors: as far as can be from both ends of fp16. Their product stays."""
+    for folded in modules.values():
+        norms = {part: folded.tensors[part].double().norm() for part in kind.factors}
+        mean = torch.stack(list(norms.values())).prod() ** (1 / len(norms))
+        if mean.isfinite() and mean > 0:  # one factor is zero before the first step
+            for part, norm in norms.items():
+                folded.tensors[part] = (folded.tensors[part].double() * (mean / norm)).float()
+    return modules
 
 
-def _cast(modules: Mapping[str, Factors], dtype: str) -> dict[str, Factors]:
-    """The factors in the file's dtype. UserError where the numbers don't fit into it."""
+def _cast(modules: Mapping[str, Folded], dtype: str, kind: Kind) -> dict[str, Folded]:
+    """The factors in the file's dtype; what is beside them stays float32: in fp16 a magnitude, as large as the weights
+    themselves, would lose more than the change is. UserError where the numbers don't fit into the dtype."""
     lost = whole = 0.0
     cast, large = {}, []
-    for name, factors in modules.items():
-        down, up = factors.down.to(DTYPES[dtype]), factors.up.to(DTYPES[dtype])
-        if not (_peak(down) <= _LARGEST and _peak(up) <= _LARGEST):
+    for name, folded in modules.items():
+        precise = {part: folded.tensors[part] for part in kind.factors}
+        rounded = {part: tensor.to(DTYPES[dtype]) for part, tensor in precise.items()}
+        if not all(_peak(tensor) <= _LARGEST for tensor in rounded.values()):
             large.append(name)
-        size = float(factors.down.norm() * factors.up.norm())
+        size = math.prod(float(tensor.norm()) for tensor in precise.values())
         whole += size**2
-        lost += (size * (_relative(down, factors.down) + _relative(up, factors.up))) ** 2
-        cast[name] = Factors(down.contiguous(), up.contiguous(), factors.alpha, factors.magnitude)
+        lost += (size * sum(_relative(rounded[part], precise[part]) for part in precise)) ** 2
+        tensors = {part: tensor.contiguous() for part, tensor in (folded.tensors | rounded).items()}
+        cast[name] = Folded(tensors, folded.alpha)
     if large:
         raise UserError(
             f"The numbers of {large[0]} are too large for the LoRA file ({len(large)} such layers).",
@@ -204,16 +207,11 @@ def _relative(cast: Tensor, precise: Tensor) -> float:
     return float((cast.float() - precise).norm()) / norm if norm else 0.0
 
 
-def _tensors(modules: Mapping[str, Factors], names: Mapping[str, str], container: str) -> dict[str, Tensor]:
+def _tensors(modules: Mapping[str, Folded], names: Mapping[str, str], container: str) -> dict[str, Tensor]:
     tensors = {}
-    for name, factors in modules.items():
-        if container == "diffusers":
-            tensors[f"{name}.lora_A.weight"] = factors.down
-            tensors[f"{name}.lora_B.weight"] = factors.up
-        else:
-            tensors[f"{names[name]}.lora_down.weight"] = factors.down
-            tensors[f"{names[name]}.lora_up.weight"] = factors.up
-            tensors[f"{names[name]}.alpha"] = torch.tensor(factors.alpha, dtype=torch.float32)
-            if factors.magnitude is not None:
-                tensors[f"{names[name]}.dora_scale"] = factors.magnitude.contiguous()
+    for name, folded in modules.items():
+        stem = name if container == "diffusers" else names[name]
+        tensors |= {f"{stem}.{leaf_of(part, container)}": tensor for part, tensor in folded.tensors.items()}
+        if folded.alpha is not None:
+            tensors[f"{stem}.alpha"] = torch.tensor(folded.alpha, dtype=torch.float32)
     return tensors

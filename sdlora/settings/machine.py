@@ -14,6 +14,7 @@ from sdlora.errors import Problem, UserError
 from sdlora.files.paths import last_part
 from sdlora.files.regular import read_regular
 from sdlora.settings import toml
+from sdlora.settings.renamed import named_as_today, sections_as_today
 from sdlora.settings.sections import Settings
 from sdlora.settings.setting import Group, Level, PathKind, When, holds
 
@@ -80,7 +81,7 @@ def _infos(settings: type[Settings]) -> Iterator[SettingInfo]:
 def make_settings(values: dict[str, Any], source: str = "the settings") -> Settings:
     """Settings from nested values; UserError with every problem at once, each naming key, value and bounds."""
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(sections_as_today(values))
     except ValidationError as error:
         raise UserError(*_sentences(error.errors(), source)) from None
 
@@ -148,8 +149,8 @@ def _as_of_today(values: dict[str, Any]) -> dict[str, Any]:
 
 def merge(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """A copy of nested values with dotted overrides put in."""
-    merged = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
-    for key, value in overrides.items():
+    merged = {k: dict(v) if isinstance(v, dict) else v for k, v in sections_as_today(values).items()}
+    for key, value in named_as_today(overrides).items():
         section, _, name = key.partition(".")
         part = merged.setdefault(section, {})
         if isinstance(part, dict):

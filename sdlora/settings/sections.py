@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field as PydanticField
 
+from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.families.registry import FAMILIES
 from sdlora.settings.setting import Section, When, setting
 from sdlora.train.losses import LOSSES
@@ -141,9 +142,9 @@ class Adapter(Section):
         True, "Train the text encoder's projections as well (SDXL: both encoders').",
         label="Train the text encoder", group="adapter"
     )
-    dora: bool = setting(
-        False, "DoRA: learn each weight's direction and size apart; not every tool reads such files.", "expert",
-        label="DoRA", group="adapter", when=When({"adapter.start_from": "unset"})
+    kind: Literal[tuple(KINDS)] = setting(
+        PLAIN.name, "What learns: a LoRA, which every tool reads, or another kind of adapter.", "expert",
+        label="Kind of adapter", group="adapter", when=_NEW_LAYERS
     )
     start_from: str = setting(
         "", "LoRA file to go on from; it keeps its layers and ranks.", "expert",

@@ -275,7 +275,7 @@ def _about_numbers(lora: LoraFile) -> list[str]:
         found.append(f"{len(ranks_of_one)} layers have rank 1, which stable-diffusion.cpp scales wrongly.")
     if wild:
         found.append(f"{wild[0]} has numbers outside fp16, in which A1111 computes ({len(wild)} layers).")
-    magnitudes = [change.magnitude for change in lora.changes.values() if change.magnitude is not None]
+    magnitudes = [change.magnitudes for change in lora.changes.values() if change.magnitudes is not None]
     if any(by_output(m) for m in magnitudes):
         found.append(
             "It is a DoRA with one magnitude per output: A1111 and InvokeAI make garbage of it, without a word."

@@ -171,7 +171,7 @@ def _dense(
     draw: torch.Generator,
     rank: int | None,
 ) -> Tensor:
-    if dora := next((file for file, _ in own if file.changes[name].magnitude is not None), None):
+    if dora := next((file for file, _ in own if file.changes[name].magnitudes is not None), None):
         raise UserError(
             f"{dora.path.name} has a {dora.kind_shown(name)} in {name}, whose change depends on the base model.",
             fix=plain_fix(dora, name),

@@ -63,7 +63,7 @@ def decomposed_layer(file: LoraFile, name: str, weight_of: Callable[[str], Tenso
     """A layer's singular values and vectors, from the factors where there are any."""
     if name in file.modules:
         return algebra.decompose(*file.modules[name])
-    weight = weight_of(name) if weight_of and file.changes[name].magnitude is not None else None
+    weight = weight_of(name) if weight_of and file.changes[name].magnitudes is not None else None
     return algebra.decompose_matrix(file.delta(name, weight).flatten(1))
 
 

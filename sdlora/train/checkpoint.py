@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sdlora.errors import Unstable, UserError
 from sdlora.files.intact import Damaged, digest_of, write_json
 from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, set_aside, verified
 from sdlora.train.health import growth
-from sdlora.train.optim_state import give_state, kind_of, named_parameters, take_state
+from sdlora.train.optim_state import give_state, kind_of, take_state
 
 SHOWN = 3  # names of layers in a note
 
@@ -76,14 +77,14 @@ def load_checkpoint(folder: Path, adapter: Adapter, optimizer: torch.optim.Optim
 def load_what_fits(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer) -> tuple[dict, list[str]]:
     """The same for a run whose settings differ: (saved state, sentences on what was left out or is new).
 
-    Layers that both have get the saved factors; where alpha / rank is another one here, up is scaled so that the LoRA
-    does what it did. The optimizer's state follows where optimizer, layers and strengths are the same. UserError for
-    another rank or shape, for DoRA on one side only, or if no layer is in both.
+    Layers that both have get the saved factors; where alpha / rank is another one here, the last factor is scaled so
+    that the LoRA does what it did. The optimizer's state follows where optimizer, layers and strengths are the same.
+    UserError for another rank or shape, for another kind of adapter, or if no layer is in both.
     """
     state, weights, tensors = _read(folder)
     own, said = adapter.state_dict(), []
     common = own.keys() & weights.keys()
-    if not common or any(name.endswith(".magnitude") for name in own.keys() ^ weights.keys()):
+    if not common or _parts_of(own) != _parts_of(weights):
         adapter.load_state_dict(weights)  # says what is missing
     adapter.load_state_dict({name: weights[name] if name in common else value for name, value in own.items()})
     scaled = _keep_strengths(adapter, state, common)
@@ -147,13 +148,13 @@ def _strengths(adapter: Adapter) -> dict[str, Any]:
 
 @torch.no_grad()
 def _keep_strengths(adapter: Adapter, state: dict, common: set[str]) -> bool:
-    """Scale each up by what alpha / rank was when it was saved against now; was there anything to scale?"""
+    """Scale each last factor by what alpha / rank was when it was saved against now; was there anything to scale?"""
     scaled = False
-    for name, parameter in named_parameters(adapter):
+    for name, parameter in adapter.tensors().items():
         layer = name.rpartition(".")[0]
         own = adapter.layers[layer].scale
         before = state.get("strengths", {}).get(layer, state.get("strength", own))
-        if name.endswith(".up") and name in common and before != own:
+        if name.endswith(f".{adapter.kind.last}") and name in common and before != own:
             parameter.mul_(before / own)
             scaled = True
     return scaled
@@ -162,3 +163,8 @@ def _keep_strengths(adapter: Adapter, state: dict, common: set[str]) -> bool:
 def _some(names: set[str]) -> str:
     first = sorted(names)[:SHOWN]
     return ", ".join(first) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _parts_of(names: Iterable[str]) -> set[str]:
+    """The tensors that a layer has: another set is another kind of adapter."""
+    return {name.rpartition(".")[2] for name in names}

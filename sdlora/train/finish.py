@@ -1,5 +1,6 @@
 """From a job to its LoRA file: metadata, export, and the check through diffusers' own loader."""
 
+import math
 import os
 import time
 from collections import Counter, defaultdict
@@ -7,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sdlora.adapters.adapter import Adapter
-from sdlora.adapters.dora.layer import merge_dora_to_lora
-from sdlora.adapters.inject import inject
+from sdlora.adapters.plain import as_plain_lora
 from sdlora.data.captions import KOHYA_FOLDER
 from sdlora.data.dataset import Item
 from sdlora.lorafiles.metadata import build_metadata, count_tags
@@ -50,7 +50,8 @@ def write_trained(
         base_name=trainee.base.name,
         vae_name=settings.model.vae,
         inpainting=trainee.base.inpainting,
-        dora=trainee.adapter.dora,
+        network_module=trainee.adapter.kind.network_module,
+        network_args=trainee.adapter.kind.network_args,
         clip_skip=settings.model.clip_skip,
         conv_rank=convolutions and convolutions[0],
         conv_alpha=convolutions and convolutions[1],
@@ -77,22 +78,15 @@ def write_trained(
 
 
 def make_plain(trainee: Trainee, rank: int) -> float:
-    """Put the nearest plain LoRA of ``rank`` in the place of a DoRA, for all tools; returns the part that is lost."""
-    factors, _, lost = merge_dora_to_lora(trainee.adapter, rank)
-    trainee.adapter.remove()
-    ranks = {name: down.shape[0] for name, (down, _) in factors.items()}
+    """Put the nearest plain LoRA of ``rank`` in the place of another kind; returns the part that is lost."""
     learning = {root: model for root, model in trainee.models.items() if trainee.learns(root)}
-    plain = inject(learning, list(ranks), rank_pattern=ranks, alpha_pattern={n: float(r) for n, r in ranks.items()})
-    plain.load_state_dict(
-        {f"{n}.{part}": t for n, pair in factors.items() for part, t in zip(("down", "up"), pair, strict=True)}
-    )
-    trainee.adapter = plain
+    trainee.adapter, lost = as_plain_lora(trainee.adapter, learning, rank)
     return lost
 
 
 def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | None]:
     """The commonest (rank, alpha) of all layers, and of the k x k convolutions if any learn."""
-    pairs = [(layer.rank, layer.alpha, layer.down.weight.shape[2:].numel() > 1) for layer in adapter.layers.values()]
+    pairs = [(layer.rank, layer.alpha, math.prod(layer.shape[2:]) > 1) for layer in adapter.layers.values()]
     both = Counter((rank, alpha) for rank, alpha, _ in pairs)
     convolutions = Counter((rank, alpha) for rank, alpha, wide in pairs if wide)
     return both.most_common(1)[0][0], convolutions.most_common(1)[0][0] if convolutions else None

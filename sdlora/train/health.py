@@ -17,10 +17,13 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sdlora.adapters.adapter import Adapter
-from sdlora.adapters.lora.layer import LoRALayer
+from sdlora.adapters.kind import Kind
+from sdlora.adapters.layer import Layer
+from sdlora.adapters.table import KINDS
 from sdlora.errors import Problem
 from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
 from sdlora.families.registry import kohya_prefixes, parts
+from sdlora.lorafiles.keys import split
 
 PACE = 10  # steps with a learning rate between two looks at the factors
 FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number
@@ -67,11 +70,11 @@ class Health:
     ):
         self.adapter, self.optimizer, self.folder, self.patience = adapter, optimizer, folder, patience
         self.of_nothing = of_nothing
-        self.layers = {name: layer for name, layer in adapter.layers.items() if layer.up.weight.requires_grad}
+        self.layers = _learning(adapter)
         self.names = list(self.layers)  # those that are to learn
         self.roots = list(dict.fromkeys(name.split(".")[0] for name in self.names))
         self.groups = {root: _groups_of(optimizer, adapter.parameters_of(root)) for root in self.roots}
-        self.sizes = self._sizes()  # at the last look, (layers, 2)
+        self.sizes = self._sizes()  # at the last look, (layers, factors)
         self.weights: Tensor | None = None  # norms of the base's weights under the layers, once they are needed
         self.first: list[float] = []  # the first losses of the run
         self.last: deque[float] = deque(maxlen=WINDOW)
@@ -145,7 +148,7 @@ class Health:
         now = self._sizes()
         for root in due:
             mine = [n for n, name in enumerate(self.names) if name.split(".")[0] == root]
-            still = [n for n in mine if now[n, 0] == self.sizes[n, 0]]
+            still = [n for n in mine if now[n, -1] == self.sizes[n, -1]]
             self.sizes[mine] = now[mine]
             self.moving[root] = 0
             yield from self._still(root, len(still), len(mine), step)
@@ -171,14 +174,14 @@ class Health:
             yield "ruined", Problem(what, TOO_FAST)
 
     def _ratios(self, sizes: Tensor) -> Tensor:
-        """About ||dW|| / ||W|| of every layer, (layers,): as if B and A were unrelated; magnitudes left out."""
+        """About ||dW|| / ||W|| of every layer, (layers,): as if its factors were unrelated; magnitudes left out."""
         if self.weights is None:
-            self.weights = _norms([self.adapter.base_weight(name) for name in self.names])
-        return _ratios(self.layers.values(), sizes, self.weights)
+            self.weights = _norms(self.adapter.base_weight(name) for name in self.names)
+        return _ratios(self.adapter.kind, self.layers.values(), sizes, self.weights)
 
     def _sizes(self) -> Tensor:
-        """Frobenius norms of B and A of every layer, float32 (layers, 2) on the CPU: one wait for the device."""
-        return _norms([p.weight for x in self.layers.values() for p in (x.up, x.down)]).view(-1, 2)
+        """Frobenius norms of every layer's factors, float32 (layers, factors) on the CPU: one wait for the device."""
+        return _factor_norms(self.adapter.kind, self.layers.values())
 
     # ---- after a measurement, test pictures, the file
 
@@ -206,7 +209,7 @@ class Health:
             if of and idle == of:
                 what = f"{path.name} has no effect on the {self._part(root)}: all {of} of its layers there are zero."
                 yield ("file", root), Problem(what, TOO_SLOW)
-        most = 0.0 if self.adapter.dora else float(self._ratios(self._sizes()).max())
+        most = 0.0 if self.adapter.kind.undecayed else float(self._ratios(self._sizes()).max())
         if 0 < most < FAINT:
             what = f"{path.name} has no visible effect: it changes no weight by more than {most:.0e} of it."
             yield "faint", Problem(what, TOO_SLOW)
@@ -217,11 +220,11 @@ def growth(adapter: Adapter) -> dict[str, float | bool | None]:
 
     As ``Health`` judges, at one moment. "grown" is None for numbers that float32 norms can't hold; those are not good.
     """
-    layers = {name: layer for name, layer in adapter.layers.items() if layer.up.weight.requires_grad}
+    kind, layers = adapter.kind, _learning(adapter)
     if not layers:
         return {"grown": 0.0, "good": True}
-    sizes = _norms([p.weight for x in layers.values() for p in (x.up, x.down)]).view(-1, 2)
-    ratios = _ratios(layers.values(), sizes, _norms([adapter.base_weight(name) for name in layers]))
+    weights = _norms(adapter.base_weight(name) for name in layers)
+    ratios = _ratios(kind, layers.values(), _factor_norms(kind, layers.values()), weights)
     half = float(ratios.median())
     return {"grown": half if math.isfinite(half) else None, "good": _sound(half, float(ratios.max()))}
 
@@ -231,9 +234,23 @@ def _sound(half: float, most: float) -> bool:
     return half <= GROWN and most <= BURST
 
 
-def _ratios(layers: Iterable[LoRALayer], sizes: Tensor, weights: Tensor) -> Tensor:
-    """sizes: norms of B and A, (layers, 2). weights: norms of W, (layers,). Returns about ||dW|| / ||W||, (layers,)."""
-    strength = torch.tensor([layer.scale / layer.rank**0.5 for layer in layers])
+def _learning(adapter: Adapter) -> dict[str, Layer]:
+    last = adapter.kind.last
+    return {name: layer for name, layer in adapter.layers.items() if layer.tensors()[last].requires_grad}
+
+
+def _factor_norms(kind: Kind, layers: Iterable[Layer]) -> Tensor:
+    """Frobenius norms of every layer's factors, float32 (layers, factors) on the CPU."""
+    tensors = [layer.tensors() for layer in layers]
+    return _norms(own[part] for own in tensors for part in kind.factors).view(-1, len(kind.factors))
+
+
+def _ratios(kind: Kind, layers: Iterable[Layer], sizes: Tensor, weights: Tensor) -> Tensor:
+    """sizes: norms of the factors, (layers, factors). weights: norms of W, (layers,).
+
+    Returns about ||dW|| / ||W||, (layers,), as if the factors were unrelated.
+    """
+    strength = torch.tensor([layer.scale / kind.spread(layer.shape, layer.rank) for layer in layers])
     return strength * sizes.prod(1) / weights.clamp_min(1e-12)
 
 
@@ -247,7 +264,7 @@ def _groups_of(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Param
 
 
 @torch.no_grad()
-def _norms(tensors: list[Tensor]) -> Tensor:
+def _norms(tensors: Iterable[Tensor]) -> Tensor:
     """Frobenius norms, float32 (N,) on the CPU."""
     return torch.stack([torch.linalg.vector_norm(t.detach(), dtype=torch.float32) for t in tensors]).cpu()
 
@@ -261,18 +278,20 @@ def _same_picture(one: Path, other: Path) -> bool:
 
 
 def _idle_layers(path: Path, root: str) -> tuple[int, int]:
-    """(layers whose B or A is all zeros, all layers) of one part of a LoRA file, in either layout.
+    """(layers of which some factor is all zeros, all layers) of one part of a LoRA file, in either layout.
 
-    A layer with a magnitude (DoRA) acts without them.
+    A layer with more than factors (DoRA's magnitude) acts without them.
     """
     starts = (f"{root}.", *(prefix for prefix, owner in kohya_prefixes().items() if owner == root))
-    idle, names = set(), set()
+    factors = {part for kind in KINDS.values() for part in kind.factors}
+    beside = {part for kind in KINDS.values() for part in kind.undecayed}
+    idle, names, acting = set(), set(), set()
     with safe_open(path, framework="pt") as file:
-        keys = [key for key in file.keys() if key.startswith(starts)]  # noqa: SIM118 (no dict)
-        for key in keys:
-            stem, found, _ = key.partition(".lora_")
-            if found:
+        for key in (key for key in file.keys() if key.startswith(starts)):  # noqa: SIM118 (no dict)
+            stem, part = split(key) or (key, "")
+            if part in factors:
                 names.add(stem)
-                if not file.get_tensor(key).any():
-                    idle.add(stem)
-    return len(idle - {key.partition(".dora_scale")[0] for key in keys if ".dora_scale" in key}), len(names)
+                idle |= set() if file.get_tensor(key).any() else {stem}
+            elif part in beside:
+                acting.add(stem)
+    return len(idle - acting), len(names)

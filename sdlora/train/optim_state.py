@@ -14,15 +14,6 @@ PLAIN = (bool, int, float, str, type(None))
 GROUP = "group "  # before a group's name; no module of a model is called so
 
 
-def named_parameters(adapter: Adapter) -> Iterator[tuple[str, nn.Parameter]]:
-    """("<module name>.down", ".up" or ".magnitude", parameter), the names of ``Adapter.state_dict``."""
-    for name, layer in adapter.layers.items():
-        yield f"{name}.down", layer.down.weight
-        yield f"{name}.up", layer.up.weight
-        if layer.magnitude is not None:
-            yield f"{name}.magnitude", layer.magnitude
-
-
 def kind_of(optimizer: torch.optim.Optimizer) -> str:
     """The optimizer's name, as checkpoints have it."""
     return type(optimizer).__name__
@@ -35,7 +26,7 @@ def take_state(adapter: Adapter, optimizer: torch.optim.Optimizer) -> tuple[dict
     optimizer's defaults. ValueError for anything that is neither a tensor nor a plain value.
     """
     found: dict[str, Any] = {}
-    names = {id(parameter): name for name, parameter in named_parameters(adapter)}
+    names = {id(parameter): name for name, parameter in adapter.tensors().items()}
     for parameter, entry in optimizer.state.items():
         if id(parameter) not in names:
             raise ValueError(f"state of no parameter: {sorted(entry)}")
@@ -63,7 +54,7 @@ def give_state(
     only: names of parameters to take; others in the state are then not missed, and not wanted. UserError, and nothing
     changed, for the state of another kind of optimizer, an entry that nothing here has, one that is missing.
     """
-    parameters = dict(named_parameters(adapter))
+    parameters = adapter.tensors()
     groups = dict(_groups(optimizer))
     if kind != kind_of(optimizer):
         what = f"The checkpoint has the state of {kind}, but this run trains with {kind_of(optimizer)}."

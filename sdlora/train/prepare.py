@@ -150,7 +150,7 @@ def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Modu
         rank_pattern=chosen.rank_pattern,
         alpha_pattern=chosen.alpha_pattern,
         seed=settings.train.seed,
-        dora=chosen.dora,
+        kind=chosen.kind,
     )
 
 

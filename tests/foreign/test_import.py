@@ -38,7 +38,7 @@ KOHYA_MEANS = {
     "data.resolution": 640,  # sqrt(512 x 768) = 627
     "data.fit": "bucket", "data.upscale": False, "data.flip": True, "data.shuffle_tags": True, "data.keep_tags": 2,
     "data.tag_dropout": 0.1, "data.caption_dropout": 0.05, "data.weighted_captions": True, "data.max_tokens": 150,
-    "adapter.rank": 16, "adapter.alpha": 8.0, "adapter.targets": "attn-mlp", "adapter.dora": True,
+    "adapter.rank": 16, "adapter.alpha": 8.0, "adapter.targets": "attn-mlp", "adapter.kind": "dora",
     "adapter.start_from": "old.safetensors", "adapter.stack": ["a.safetensors=0.5"], "train.steps": 800,
     "train.batch_size": 2, "train.accumulate": 4, "train.lr": 0.0002, "train.text_encoder_lr": 0.0,
     "train.scheduler": "cosine_with_restarts", "train.cycles": 4, "train.warmup": 10, "train.weight_decay": 0.1,
@@ -80,7 +80,7 @@ ONE = {
 ONE_MEANS = {
     "model.base": "org/xl", "model.prediction": "v_prediction", "model.zero_snr": "on", "model.clip_skip": 2,
     "data.resolution": 768, "data.folder": "/a", "data.fit": "bucket", "adapter.rank": 24, "adapter.alpha": 12.0,
-    "adapter.targets": "attn", "adapter.dora": True, "train.batch_size": 4, "train.lr": 0.0001,
+    "adapter.targets": "attn", "adapter.kind": "dora", "train.batch_size": 4, "train.lr": 0.0001,
     "train.text_encoder_lr": 2e-5, "train.scheduler": "cosine", "train.warmup": 20, "train.precision": "bf16",
     "train.min_snr_gamma": 3.0, "train.noise_offset": 0.1, "train.weight_decay": 0.03, "run.name": "zib",
     "train.gradient_checkpointing": True, "train.max_grad_norm": 1.0, "train.accumulate": 1,
@@ -148,8 +148,8 @@ def test_a_dataset_configuration_of_kohya(tmp_path):
 @pytest.mark.parametrize(
     ("change", "left", "key"),
     [
-        ({"LyCORIS": {"network_args": ["algo=loha"]}}, "network_args algo", "adapter.dora"),
-        ({"LyCORIS": {"network_module": "networks.dylora"}}, "network_module", "adapter.dora"),
+        ({"LyCORIS": {"network_args": ["algo=boft"]}}, "network_args algo", "adapter.kind"),
+        ({"LyCORIS": {"network_module": "networks.dylora"}}, "network_module", "adapter.kind"),
         ({"Basics": {"pretrained_model_name_or_path": "x", "max_train_epochs": 3, "max_train_steps": 9}},
          "max_train_epochs", "train.steps"),
         ({"Network_setup": {"network_dim": 4096}}, "network_dim", "adapter.rank"),  # more than is possible here

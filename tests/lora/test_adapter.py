@@ -86,7 +86,7 @@ def test_merged_equals_runtime_and_unmerge_restores_the_bits(unet):
     assert adapter.merged
     torch.testing.assert_close(unet(*inputs).sample, runtime, rtol=1e-4, atol=1e-5)
     weight = unet.mid_block.resnets[0].conv1.weight
-    delta = adapter.layers["mid_block.resnets.0.conv1"].delta_weight()
+    delta = adapter.layers["mid_block.resnets.0.conv1"].delta()
     torch.testing.assert_close(weight, state["mid_block.resnets.0.conv1.weight"] + 0.7 * delta)
     adapter.merge()  # again: not twice
     torch.testing.assert_close(unet(*inputs).sample, runtime, rtol=1e-4, atol=1e-5)
@@ -104,7 +104,7 @@ def test_merge_into_half_precision_adds_in_float32_and_unmerges_the_bits(dtype):
     adapter = inject({"proj": model}, ["proj"], rank=2, alpha=2)
     randomise(adapter)
     adapter.merge()
-    expected = (state["weight"].float() + adapter.layers["proj"].delta_weight()).to(dtype)
+    expected = (state["weight"].float() + adapter.layers["proj"].delta()).to(dtype)
     assert model.weight.dtype == dtype and torch.equal(model.weight, expected)
     adapter.unmerge()
     assert torch.equal(model.weight, state["weight"])

@@ -6,17 +6,17 @@ import torch
 from small_models import make_models, make_unet, randomise, unet_inputs
 from torch import nn
 
-from sdlora.adapters.dora.layer import merge_dora_to_lora, plain_adapter
 from sdlora.adapters.inject import inject
+from sdlora.adapters.plain import as_plain_lora, nearest_lora
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
-from sdlora.lorafiles.readers.tools import DORA_TOOLS, tool_table
+from sdlora.lorafiles.readers.tools import tool_table
 from sdlora.lorafiles.verify import verify_with_diffusers
 from sdlora.lorafiles.write import write_lora
 
 
 def dora_on(models, targets="full", **options):
-    adapter = inject(models, targets, **({"rank": 3, "alpha": 2.0, "dora": True} | options))
+    adapter = inject(models, targets, **({"rank": 3, "alpha": 2.0, "kind": "dora"} | options))
     randomise(adapter)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
@@ -51,13 +51,13 @@ def test_forward_and_weight_are_the_formula(kind):
     layer = adapter.layers["layer"]
     assert layer.magnitude.shape == (1, 6, *[1] * (base.weight.ndim - 2)) and layer.magnitude.dtype == torch.float32
     expected = a1111_weight(base.weight, layer.up.weight, layer.down.weight, 2.0, layer.magnitude)
-    torch.testing.assert_close(adapter.delta_weight("layer").double(), expected - base.weight, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(adapter.delta("layer").double(), expected - base.weight, rtol=1e-4, atol=1e-6)
     outputs = base(x)
     adapter.merge()
     torch.testing.assert_close(base.weight.double(), expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(base(x), outputs, rtol=1e-4, atol=1e-5)
     change = expected - adapter.base_weight("layer").double()  # of the original, though merged
-    torch.testing.assert_close(adapter.delta_weight("layer").double(), change, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(adapter.delta("layer").double(), change, rtol=1e-4, atol=1e-6)
     adapter.remove()
 
 
@@ -80,11 +80,11 @@ def test_training_starts_at_the_base_exactly(dtype):
     unet = make_unet().to(dtype)
     latents, times, text = unet_inputs(unet)
     before = unet(latents.to(dtype), times, text.to(dtype)).sample
-    adapter = inject(unet, "full", rank=2, dora=True)
-    assert adapter.dora and torch.equal(unet(latents.to(dtype), times, text.to(dtype)).sample, before)
+    adapter = inject(unet, "full", rank=2, kind="dora")
+    assert adapter.kind.name == "dora" and torch.equal(unet(latents.to(dtype), times, text.to(dtype)).sample, before)
     dead = nn.Linear(3, 2)
     dead.weight[:, 1] = 0
-    adapter = inject({"layer": dead}, ["layer"], rank=1, dora=True)
+    adapter = inject({"layer": dead}, ["layer"], rank=1, kind="dora")
     x = torch.randn(5, 3)
     assert torch.equal(dead(x), nn.functional.linear(x, dead.weight, dead.bias))
 
@@ -109,7 +109,7 @@ def test_state_holds_the_magnitudes(tmp_path):
     assert len(state) == 3 * len(adapter.layers)
     assert sum(tensor.numel() for tensor in state.values()) == adapter.trainable
     adapter.remove()
-    other = inject({"unet": unet}, target_patterns("attn"), rank=3, dora=True)
+    other = inject({"unet": unet}, target_patterns("attn"), rank=3, kind="dora")
     other.load_state_dict(state)
     assert all(torch.equal(tensor, state[key]) for key, tensor in other.state_dict().items())
     plain = inject({"unet": unet}, target_patterns("attn"), rank=3)
@@ -125,7 +125,7 @@ def test_the_file_is_exact_where_tools_read_dora(tmp_path, family):
     path = write_lora(adapter, tmp_path / "x.safetensors", configs=configs, family=family)
     assert verify_with_diffusers(path, adapter, models) < 0.005
     verdicts = {tool: verdict.loads for tool, verdict in tool_table(path, family, configs).items()}
-    assert {tool for tool, loads in verdicts.items() if loads == "all"} == set(DORA_TOOLS)
+    assert {tool for tool, loads in verdicts.items() if loads == "all"} == set(adapter.kind.readers)
     assert set(verdicts.values()) == {"all", "wrong"}
     tensors = safetensors.torch.load_file(path)
     stem = "lora_unet_mid_block_resnets_0_conv1" if family == "sd1" else "lora_unet_middle_block_0_in_layers_2"
@@ -133,7 +133,7 @@ def test_the_file_is_exact_where_tools_read_dora(tmp_path, family):
     assert parts[3].dtype == torch.float32 and parts[3].shape[0] == 1 and parts[3].ndim == 4
     name = "unet.mid_block.resnets.0.conv1"
     theirs = a1111_weight(adapter.base_weight(name), *parts) - adapter.base_weight(name)
-    ours = adapter.delta_weight(name)
+    ours = adapter.delta(name)
     assert (theirs - ours).norm() < 0.002 * ours.norm()
 
 
@@ -152,7 +152,7 @@ def test_a_wrong_file_is_an_error(tmp_path, damage):
 
 def test_the_diffusers_container_is_refused(tmp_path):
     unet = make_unet()
-    with pytest.raises(UserError, match="kohya, or merge the DoRA to a plain LoRA"):
+    with pytest.raises(UserError, match="diffusers layout of LoRA files can't hold a DoRA.*kohya"):
         write_lora(dora_on({"unet": unet}, target_patterns("attn")), tmp_path / "x.safetensors",
                     configs={"unet": unet.config}, family="sd1", container="diffusers")  # fmt: skip
     assert list(tmp_path.iterdir()) == []
@@ -161,19 +161,22 @@ def test_the_diffusers_container_is_refused(tmp_path):
 def test_merged_to_a_plain_lora_with_its_error(tmp_path):
     unet = make_unet()
     adapter = dora_on({"unet": unet}, target_patterns("full"))
-    factors, errors, total = merge_dora_to_lora(adapter, 4)
+    tensors, errors, total = nearest_lora(adapter, 4)
     lost = whole = 0.0
-    for name, (down, up) in factors.items():
-        change = adapter.delta_weight(name).double()
+    for name, own in tensors.items():
+        down, up = own["down"], own["up"]
+        change = adapter.delta(name).double()
         left = change - (up.double().flatten(1) @ down.double().flatten(1)).view(change.shape)
         assert float(left.norm() / change.norm()) == pytest.approx(errors[name], rel=1e-3, abs=1e-6)
         lost, whole = lost + float(left.norm()) ** 2, whole + float(change.norm()) ** 2
     assert total == pytest.approx((lost / whole) ** 0.5, rel=1e-3) and 0 < total < 1
-    assert merge_dora_to_lora(adapter, 8)[2] < total
-    _, _, nothing = merge_dora_to_lora(adapter, 10_000)
+    assert nearest_lora(adapter, 8)[2] < total
+    _, _, nothing = nearest_lora(adapter, 10_000)
     assert nothing < 1e-6
-    plain = plain_adapter(adapter, factors)
+    plain, lost = as_plain_lora(adapter, {"unet": unet}, 4)
+    assert lost == total
     path = write_lora(plain, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
-    adapter.enabled = False
     assert all(verdict.loads == "all" for verdict in tool_table(path, "sd1", {"unet": unet.config}).values())
-    assert not plain.dora and not any(key.endswith("dora_scale") for key in safetensors.torch.load_file(path))
+    assert plain.kind.name == "lora" and not any(
+        key.endswith("dora_scale") for key in safetensors.torch.load_file(path)
+    )

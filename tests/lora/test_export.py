@@ -203,7 +203,7 @@ def test_read_back_and_continued(tmp_path, container):
     lora = read_lora(path)
     assert set(lora.modules) == {canonical(name) for name in adapter.layers}
     assert lora.metadata["ss_v2"] == "False"
-    before = {name: layer.delta_weight().clone() for name, layer in adapter.layers.items()}
+    before = {name: layer.delta().clone() for name, layer in adapter.layers.items()}
     for name, delta in before.items():
         down, up, scale = lora.modules[canonical(name)]
         torch.testing.assert_close(
@@ -212,7 +212,7 @@ def test_read_back_and_continued(tmp_path, container):
     randomise(adapter, seed=77)
     assert load_into(adapter, path)["ss_v2"] == "False"
     for name, layer in adapter.layers.items():
-        torch.testing.assert_close(layer.delta_weight(), before[name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(layer.delta(), before[name], rtol=1e-4, atol=1e-6)
     adapter.remove()
     fresh = load_lora({"unet": unet, "text_encoder": text_encoder}, path)
     assert verify(path, fresh, unet, text_encoder) < 1e-5

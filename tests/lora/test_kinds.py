@@ -82,7 +82,7 @@ def test_dora_of_both_axes_is_lycoris_own(module_class, shape, on_output):
     truth = module.apply_weight_decompose(layer.weight + plain.view(layer.weight.shape)) - layer.weight
     change = make_change(parts)
     weight = layer.weight.detach().flatten(1)
-    ours = decomposed(weight, change.matrix(), change.magnitude)
+    ours = decomposed(weight, change.matrix(), change.magnitudes)
     torch.testing.assert_close(ours, truth.detach().flatten(1), rtol=1e-4, atol=1e-5)
 
 

@@ -31,7 +31,7 @@ def test_linear_is_alpha_over_rank_b_a():
     assert down.shape == (3, 7) and up.shape == (5, 3)
     expected = 6 / 3 * (x @ down.T @ up.T)
     torch.testing.assert_close(layer(x.float()).double(), expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(layer.delta_weight().double(), 2 * up @ down, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(layer.delta().double(), 2 * up @ down, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
@@ -40,7 +40,7 @@ def test_convolution_equals_one_with_the_weight_written_out(options):
     layer = filled(base, rank=2, alpha=3)
     down, up = layer.down.weight.double(), layer.up.weight.double()
     weight = 1.5 * torch.einsum("or,rikl->oikl", up[:, :, 0, 0], down)
-    torch.testing.assert_close(layer.delta_weight().double(), weight, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(layer.delta().double(), weight, rtol=1e-5, atol=1e-6)
     x = torch.randn(2, 4, 11, 12, dtype=torch.float64)
     padding = options.get("padding", 0)
     if options.get("padding_mode") == "reflect":

@@ -12,6 +12,7 @@ import tomlkit
 import torch
 from PIL import Image
 
+from sdlora.adapters.table import KINDS
 from sdlora.errors import UserError
 from sdlora.families.registry import FAMILIES
 from sdlora.files.paths import last_part
@@ -137,7 +138,8 @@ def test_families(family, prediction, version, v2, architecture, kind):
 def test_convolutions_are_told():
     made = build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, conv_rank=4, conv_alpha=2.0)
     assert json.loads(made["ss_network_args"]) == {"conv_dim": "4", "conv_alpha": "2"}
-    made = build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, dora=True)
+    said = {"network_args": KINDS["dora"].network_args}
+    made = build_metadata(family="sd1", name="x", rank=4, alpha=2, resolution=64, **said)
     assert json.loads(made["ss_network_args"]) == {"dora_wd": "True", "wd_on_output": "False"}
 
 

@@ -212,11 +212,11 @@ def test_a_file_of_any_family_goes_into_live_models(tmp_path, family, config):
     for name, layer in adapter.layers.items():
         root, _, rest = name.partition(".")
         full = name if root == "unet" or rest.startswith("text_model") else f"{root}.text_model.{rest}"
-        torch.testing.assert_close(layer.delta_weight(), lora.delta(full), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(layer.delta(), lora.delta(full), rtol=1e-4, atol=1e-6)
     fresh = inject(roots, list(adapter.layers), rank=2, alpha=7.0)
     load_into(fresh, path)
     for name, layer in fresh.layers.items():
-        torch.testing.assert_close(layer.delta_weight(), adapter.layers[name].delta_weight(), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(layer.delta(), adapter.layers[name].delta(), rtol=1e-4, atol=1e-6)
 
 
 def test_merging_into_modules_is_exact_and_all_or_nothing(tmp_path):
@@ -292,20 +292,20 @@ def test_a_dora_adapter_goes_on_from_dora_and_from_plain_files(tmp_path):
         tensors[key.replace("lora_down.weight", "dora_scale")] = torch.rand(shape, generator=draw) + 0.5
     dora = saved(tmp_path, tensors, name="dora.safetensors")
     for path in (plain, dora):
-        adapter = inject({"unet": unet}, ["*to_q", "*conv1"], rank=2, alpha=5.0, dora=True)
+        adapter = inject({"unet": unet}, ["*to_q", "*conv1"], rank=2, alpha=5.0, kind="dora")
         load_into(adapter, path)
         lora = read_lora(path)
         for name in adapter.layers:
             truth = lora.delta(name, unet.get_submodule(name.removeprefix("unet.")).weight.detach())
-            torch.testing.assert_close(adapter.delta_weight(name), truth, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(adapter.delta(name), truth, rtol=1e-4, atol=1e-5)
         adapter.remove()
     fresh = load_lora({"unet": unet}, dora)
-    assert fresh.dora and {layer.rank for layer in fresh.layers.values()} == {2}
+    assert fresh.kind.name == "dora" and {layer.rank for layer in fresh.layers.values()} == {2}
     for name in fresh.layers:
         truth = read_lora(dora).delta(name, unet.get_submodule(name.removeprefix("unet.")).weight.detach())
-        torch.testing.assert_close(fresh.delta_weight(name), truth, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(fresh.delta(name), truth, rtol=1e-4, atol=1e-5)
     fresh.remove()
-    with pytest.raises(UserError, match="DoRA .LoRA.*no plain LoRA.*adapter.dora"):
+    with pytest.raises(UserError, match="DoRA .LoRA.*no plain LoRA.*adapter.kind to dora"):
         load_into(inject({"unet": unet}, ["*to_q", "*conv1"], rank=2, alpha=5.0), dora)
 
 

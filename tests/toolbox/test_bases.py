@@ -84,7 +84,7 @@ def test_a_merge_into_a_folder_is_what_the_adapter_does_at_runtime(tmp_path, fam
     result = merge_into_base(base, [(lora, 0.5)], tmp_path / "merged")
     assert result.error < 5e-3 and not list(tmp_path.glob(".*"))
     merged = load_file(tmp_path / "merged/unet/diffusion_pytorch_model.safetensors")
-    from lora.small_models import make_unet
+    from small_models import make_unet
 
     live = make_unet(**CONFIGS[family]).half()
     adapter = load_lora({"unet": live}, lora)

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
-from lora.small_models import make_unet
 from lycoris.modules.locon import LoConModule
 from lycoris.modules.norms import NormModule
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
+from small_models import make_unet
 from toolbox_files import CONFIGS, deltas, make_folder, make_lora, make_single, relative, text_weights, unet_of
 
 from sdlora.errors import UserError

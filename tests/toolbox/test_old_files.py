@@ -6,8 +6,8 @@ import zipfile
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from lora.small_models import make_text_encoder
 from safetensors.torch import load_file, save_file
+from small_models import make_text_encoder
 from toolbox_files import deltas, make_lora, relative
 from torch import nn
 

@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from lora.small_models import SD2, SDXL, make_text_encoder, make_unet
 from safetensors.torch import save_file
+from small_models import SD2, SDXL, make_text_encoder, make_unet
 
 from sdlora.lorafiles.keys import kohya_name, original_path
 

@@ -46,10 +46,12 @@ OPTIMIZERS = {
 }
 
 
-def made(kind="AdamW", **options):
+def made(optimizer="AdamW", **options):
     net = Net()
-    adapter = inject({"net": net}, ["*"], **{"rank": 2, "alpha": 2.0, "dora": kind == "AdamW", **options})
-    return net, adapter, OPTIMIZERS[kind](adapter)
+    adapter = inject(
+        {"net": net}, ["*"], **{"rank": 2, "alpha": 2.0, "kind": "dora" if optimizer == "AdamW" else "lora", **options}
+    )
+    return net, adapter, OPTIMIZERS[optimizer](adapter)
 
 
 def steps(net, optimizer, numbers):

@@ -15,7 +15,6 @@ from sdlora.families.base import inspect_base
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
 from sdlora.train import loop
-from sdlora.train.optim_state import named_parameters
 from sdlora.train.prepare import base_of, make_accelerator
 
 
@@ -48,7 +47,7 @@ def gradients(base, tmp_path, batch, accumulate, dtype, size):
     job.module, job.prepared = accelerator.prepare(trainee.adapter, job.optimizer)
     job.prepared.step = job.prepared.zero_grad = lambda: None
     job.take(1)
-    return {name: p.grad.double() for name, p in named_parameters(trainee.adapter) if name.endswith(".up")}
+    return {name: p.grad.double() for name, p in trainee.adapter.tensors().items() if name.endswith(".up")}
 
 
 def difference(base, tmp_path, dtype, size=64):

@@ -190,7 +190,7 @@ def test_a_planted_fault_is_named_within_20_steps(make_run, monkeypatch, fault):
         {"train.scheduler": "cosine"},
         {"train.lr": 1e-4, "train.seed": 3, "train.batch_size": 1, "train.scheduler": "linear", "train.warmup": 12},
         {"adapter.text_encoder": False, "adapter.rank": 1, "validation.every": 5, "train.seed": 5},
-        {"adapter.dora": True, "adapter.targets": "full", "sample.every": 10, "train.accumulate": 2},
+        {"adapter.kind": "dora", "adapter.targets": "full", "sample.every": 10, "train.accumulate": 2},
     ],
 )
 def test_a_good_run_raises_no_alarm(make_run, monkeypatch, changes):

@@ -134,7 +134,7 @@ def test_layers_of_one_side_are_named_and_the_others_go_on(tmp_path):
 
 def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
     """As 0.1.0 wrote it: AdamW's moments by name, no digests."""
-    net, adapter, optimizer = made("AdamW", dora=False)
+    net, adapter, optimizer = made("AdamW", kind="lora")
     steps(net, optimizer, range(2))
     tensors, _ = take_state(adapter, optimizer)
     folder = tmp_path / "000002"
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
     save_file({k: v.contiguous() for k, v in adapter.state_dict().items()}, folder / "lora.safetensors")
     save_file(tensors, folder / "optimizer.safetensors")
     (folder / "state.json").write_text(json.dumps({"step": 2, "epoch": 1.0, "precision": "no"}))
-    again, other, fresh = made("AdamW", dora=False)
+    again, other, fresh = made("AdamW", kind="lora")
     load_checkpoint(folder, other, fresh)
     steps(net, optimizer, range(2, 4))
     steps(again, fresh, range(2, 4))

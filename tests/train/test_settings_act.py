@@ -251,7 +251,8 @@ CASES = [
                  if k.endswith(".up")})),
     Case("adapter.text_encoder", False, lambda a, b: a.moved("text_encoder") > 0
          and {n.split(".")[0] for n in b.after} == {"unet"}),
-    Case("adapter.dora", True, lambda a, b: b.moved(part="magnitude") > 0 and not a.job.trainee.adapter.dora),
+    Case("adapter.kind", "dora", lambda a, b: b.moved(part="magnitude") > 0
+         and a.job.trainee.adapter.kind.name == "lora"),
     Case("adapter.start_from", "{place}/lora.safetensors", lambda a, b: ranks_of(b) == {2}
          and all(t.any() for n, t in b.before.items() if n.endswith(".up")) and b.moved() > 0),
     Case("adapter.stack", ("{place}/lora.safetensors=2",), other_gradient, ONE),

@@ -43,7 +43,7 @@ NOT_SAID |= {
     "Not taken:", "Everything was taken.",
 }  # fmt: skip
 QUIET_CALLS = ("ValueError", "AssertionError", "setting", "print", "say", "add_argument", "compile", "match", "repr")
-QUIET_NAMES = ("DORA_NOTE",)  # in the toolbox's answers
+QUIET_NAMES = ()
 SPEAKERS = {"Problem": 2, "UserError": 9, "Warned": 1, "Finished": 3}  # how many arguments can be sentences
 
 

@@ -57,10 +57,10 @@ def test_a_preset_holds_only_what_differs_from_the_defaults(name):
 
 
 def test_a_preset_leaves_what_is_the_persons_own():
-    before = form.values_of(Settings()) | MINE | {"train.lr": "5", "adapter.dora": True}
+    before = form.values_of(Settings()) | MINE | {"train.lr": "5", "adapter.kind": "dora"}
     after = presets.applied("SD 1.5 character, 8 GB", before)
     assert {key: after[key] for key in MINE} == MINE
-    assert (after["train.lr"], after["adapter.dora"], after["adapter.rank"]) == ("0.0001", False, "32")
+    assert (after["train.lr"], after["adapter.kind"], after["adapter.rank"]) == ("0.0001", "lora", "32")
     assert after["model.base"] == "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
@@ -296,10 +296,10 @@ def test_the_estimate_says_why_batches_are_not_full(tmp_path, base):
 
 
 def test_the_browsers_table_gives_the_same_size():
-    settings = make_settings({"adapter": {"rank": 24, "dora": True, "rank_pattern": {"*.mid_block.*": 4}}})
+    settings = make_settings({"adapter": {"rank": 24, "kind": "dora", "rank_pattern": {"*.mid_block.*": 4}}})
     info = base_of(settings)
-    slope, fixed, magnitudes, overhead = estimate.table(info, settings)["attn-mlp true"]
-    count = slope * 24 + fixed + magnitudes
+    slope, fixed, overhead = estimate.table(info, settings)["attn-mlp true dora"]
+    count = slope * 24 + fixed
     assert estimate.size_of(info, settings) == (count, count * 2 + overhead)
     going_on = make_settings({"adapter": {"start_from": "some.safetensors"}})
     assert estimate.size_of(info, going_on) is None

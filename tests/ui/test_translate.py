@@ -118,13 +118,14 @@ def test_checks_that_really_find_something(chinese, tmp_path):
         {"model": {"base": str(tmp_path / "weg.safetensors"), "vae": str(empty)}},
         {"model": {"base": str(empty)}},
         {"model": {"base": "./nichts", "prediction": "v_prediction"}},
-        {"model": {"prediction": "v_prediction"}, "adapter": {"start_from": str(file) + "x", "dora": True}},
-        {"adapter": {"stack": [str(file) + "y=2"], "dora": True}, "save": {"container": "diffusers"}},
+        {"model": {"prediction": "v_prediction"}, "adapter": {"start_from": str(file) + "x", "kind": "dora"}},
+        {"adapter": {"stack": [str(file) + "y=2"], "kind": "dora"}, "save": {"container": "diffusers"}},
     ):
         found = checked(runs | values)
         own = ["'./nichts'", "leer", "bilder", "datei", "a.png", "a.webp", "b.png", "c.png", "torn.png"]
         own += ["null.jpg", "0_none/x.png", "400_cat/x.png", "0_none", "400_cat", "cat", "metadata.jsonl", "m.ckpt",
-                "'utf", "utf-16", "codec", "file_name", "text", "v_prediction"]  # fmt: skip
+                "'utf", "utf-16", "codec", "file_name", "text", "v_prediction",
+                    "alpha"]  # fmt: skip
         all_chinese(found, own)
         seen += found
     assert len({p.what for p in seen}) > 30

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sdlora.adapters import weights
+from sdlora.adapters.layer import why_not
 from sdlora.errors import UserError
 
 
@@ -30,19 +32,21 @@ class LoRALayer(nn.Module):
         name: str = "the layer",
     ):
         super().__init__()
-        self.magnitude: nn.Parameter | None = None  # DoRA's
         if problem := why_not(base, rank, alpha, name):
             raise UserError(problem)
         self.rank, self.alpha, self.scale = rank, float(alpha), alpha / rank
         self.down, self.up, self.shape = _empty_factors(base, rank)
-        self.reset(base.weight.device, generator)
-
-    def reset(self, device: torch.device | str | None = None, generator: torch.Generator | None = None) -> None:
-        """Start anew: A Gaussian, B zero. generator: on the CPU; None for torch's global one."""
-        device = device or self.down.weight.device
-        down = torch.randn(self.down.weight.shape, generator=generator) / self.rank
-        self.down.weight = nn.Parameter(down.to(device))
+        device = weights.device_of(base)
+        self.down.weight = nn.Parameter((torch.randn(self.down.weight.shape, generator=generator) / rank).to(device))
         self.up.weight = nn.Parameter(torch.zeros(self.up.weight.shape, device=device))
+
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """A and B."""
+        return {"down": self.down.weight, "up": self.up.weight}
+
+    def neutral(self, weight: Tensor) -> dict[str, Tensor]:
+        """There is nothing beside the factors."""
+        return {}
 
     def forward(self, x: Tensor, multiplier: float = 1.0, base: nn.Module | None = None) -> Tensor:
         """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's.
@@ -56,7 +60,7 @@ class LoRALayer(nn.Module):
         # Scaling between the factors touches rank features per position instead of all of them.
         return self.up(self.down(x.to(self.down.weight.dtype)) * scale).to(dtype)
 
-    def delta_weight(self, weight: Tensor | None = None) -> Tensor:
+    def delta(self, weight: Tensor | None = None) -> Tensor:
         """The change of the base's weight: float32, in its shape. weight: the base's; a plain LoRA does without."""
         return self.low_rank()
 
@@ -67,19 +71,6 @@ class LoRALayer(nn.Module):
 
     def extra_repr(self) -> str:
         return f"rank={self.rank}, alpha={self.alpha:g}"
-
-
-def why_not(base: nn.Module, rank: int, alpha: float, name: str) -> str:
-    """The sentence that says why there can be no LoRA here; empty if there can."""
-    if not isinstance(base, (nn.Linear, nn.Conv2d)):
-        return f"{name} is a {type(base).__name__}; a LoRA fits nn.Linear and nn.Conv2d only."
-    if isinstance(base, nn.Conv2d) and base.groups != 1:
-        return f"{name} is a convolution with {base.groups} groups; a LoRA fits convolutions with one group only."
-    if not isinstance(rank, int) or rank < 1:
-        return f"The rank of {name} is {rank}; it must be a whole number of at least 1."
-    if not 0 < alpha < float("inf"):
-        return f"The alpha of {name} is {alpha}; it must be more than 0."
-    return ""
 
 
 def _empty_factors(base: nn.Linear | nn.Conv2d, rank: int) -> tuple[nn.Module, nn.Module, tuple[int, ...]]:

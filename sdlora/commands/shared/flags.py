@@ -8,6 +8,7 @@ from sdlora.errors import UserError
 from sdlora.foreign import tool_of
 from sdlora.settings import SettingInfo, all_settings, merge, read_toml
 from sdlora.settings.numbers import plain_number
+from sdlora.settings.renamed import RENAMED, named_as_today
 
 if TYPE_CHECKING:
     from sdlora.check import Ready
@@ -36,6 +37,9 @@ def add_settings(parser: argparse.ArgumentParser, file: bool = True) -> None:
             group.add_argument(f"--{info.key}", nargs="*", type=_pair, metavar="PATTERN=NUMBER", **value)
         else:
             group.add_argument(f"--{info.key}", metavar=info.type.__name__.upper(), **value)
+    for key in RENAMED:
+        action = argparse.BooleanOptionalAction
+        parser.add_argument(f"--{key}", action=action, dest=key, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -54,7 +58,8 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
             return plain_number(value, whole=info.type is int)
         return dict(value) if info.type is dict else value
 
-    return {info.key: plain(info) for info in all_settings() if info.key in vars(args)}
+    old = {key: vars(args)[key] for key in RENAMED if key in vars(args)}
+    return named_as_today({info.key: plain(info) for info in all_settings() if info.key in vars(args)} | old)
 
 
 def values_of(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -19,11 +19,6 @@ from sdlora.lorafiles.readers.rules import RULES, Finding
 from sdlora.lorafiles.topology import Topology, topology
 
 TOOLS = tuple(RULES)
-DORA_TOOLS = ("A1111", "Forge", "ComfyUI", "InvokeAI")
-DORA_NOTE = (
-    "Only A1111, Forge, ComfyUI and InvokeAI read DoRA files as they are meant; diffusers, kohya's tools and "
-    "stable-diffusion.cpp take the file for a plain LoRA and draw something else."
-)
 
 
 @dataclass(frozen=True)

@@ -73,19 +73,19 @@ def size_of(info: BaseInfo, settings: Settings) -> tuple[int, int] | None:
         found, chosen = growth(info, settings), settings.adapter
     except (UserError, KeyError, ValueError):
         return None
-    size = found.file_bytes(chosen.rank, chosen.dora, settings.save.dtype)
-    return found.trainable(chosen.rank, chosen.dora), size
+    size = found.file_bytes(chosen.rank, settings.save.dtype)
+    return found.trainable(chosen.rank), size
 
 
 def table(info: BaseInfo, settings: Settings) -> dict[str, list[int]]:
-    """For the browser, which does the sum while a slider moves: "targets text_encoder" -> the parts of ``Growth``."""
+    """For the browser, which adds up while a slider moves: "targets text_encoder kind" -> the parts of ``Growth``."""
     try:
         found = growths(info, settings.adapter.rank_pattern)
     except (UserError, KeyError, ValueError):
         return {}
     return {
-        f"{targets} {str(words).lower()}": [g.slope, g.fixed, g.magnitudes, g.overhead]
-        for (targets, words), g in found.items()
+        f"{targets} {str(words).lower()} {kind}": [g.slope, g.fixed, g.overhead]
+        for (targets, words, kind), g in found.items()
     }
 
 

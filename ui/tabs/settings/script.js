@@ -167,11 +167,12 @@ function startForm(told) {
       part.parentElement.hidden = !words;
     };
     write('scale', good && !plain(values['adapter.start_from']) ? String(+(alpha / rank).toFixed(3)) : '');
-    const grows = facts.sizes[`${values['adapter.targets']} ${Boolean(values['adapter.text_encoder'])}`];
+    const chosen = [values['adapter.targets'], Boolean(values['adapter.text_encoder']), values['adapter.kind']];
+    const grows = facts.sizes[chosen.join(' ')];
     if (!grows || !good) { write('trainable', ''); write('bytes', ''); return; }
-    const count = grows[0] * rank + grows[1] + (values['adapter.dora'] ? grows[2] : 0);
+    const count = grows[0] * rank + grows[1];
     write('trainable', count.toLocaleString('en-US'));
-    write('bytes', size(count * BYTES[values['save.dtype']] + grows[3]));
+    write('bytes', size(count * BYTES[values['save.dtype']] + grows[2]));
   };
 
   const soon = () => { drawing ||= requestAnimationFrame(() => {

@@ -45,7 +45,7 @@ PARTS = {
         "one folder is trained here; put its images into a folder of that one, named like 3_name for 3 repeats": (
             "这里训练一个文件夹；请把其图片放入该文件夹的子文件夹，例如以 3_name 命名表示重复 3 次"
         ),
-        "only LoRA and DoRA are trained here": "这里只训练 LoRA 和 DoRA",
+        "only {kinds} are trained here": "这里只训练 {kinds}",
         "choose adapter.targets": "请选择 adapter.targets",
         "there is no such setting here": "这里没有这个设置",
         "a percentage of the steps: set train.warmup to that many steps": (

@@ -111,10 +111,10 @@ SENTENCES = {
     "{file} is for another base model: here is no {name} ({count} such layers).": (
         "{file} 用于另一种基础模型：这里没有 {name}（这样的层有 {count} 个）。"
     ),
-    "{file} has a {kind_of_lora} in {name}, which is no plain LoRA.": (
-        "{file} 的 {name} 中是 {kind_of_lora}，不是普通 LoRA。"
+    "{file} has a {kind_of_lora} in {name}, which is no plain {title}.": (
+        "{file} 的 {name} 中是 {kind_of_lora}，不是普通 {title}。"
     ),
-    "Make it one with `sdlora resize --rank N`{or_dora}.": "请用 `sdlora resize --rank N` 转换{or_dora}。",
+    "Make it a LoRA with `sdlora resize --rank N`{or_kind}.": "请用 `sdlora resize --rank N` 转换为 LoRA{or_kind}。",
     "{file} has no plain LoRA factors in {name} ({kind_of_lora}).": (
         "{file} 的 {name} 中没有普通 LoRA 的因子（{kind_of_lora}）。"
     ),
@@ -166,10 +166,8 @@ SENTENCES = {
     "save.dtype is {given}.": "save.dtype 的值是 {given}。",
     "save.metadata is {given}.": "save.metadata 的值是 {given}。",
     "It must be full or minimum.": "必须是 full 或 minimum。",
-    "diffusers has no DoRA with magnitudes per input channel.": "diffusers 没有按输入通道的 DoRA。",
-    "Set save.container to kohya, or merge the DoRA to a plain LoRA.": (
-        "请把 save.container 设为 kohya，或把 DoRA 转换为普通 LoRA。"
-    ),
+    "Unknown adapter kind {given}.": "未知的适配器种类 {given}。",
+    "Known kinds: {names}.": "已知的种类：{names}。",
     "LoRA files have no name for {name}, most tools would drop it.": (
         "LoRA 文件没有 {name} 的名称，大多数工具会丢掉它。"
     ),
@@ -294,7 +292,7 @@ PARTS = {
         ),
         "its tensor {name} ends {count} bytes after the file": "张量 {name} 超出文件末尾 {count} 个字节",
     },
-    "or_dora": {"": "", " or, if it is a DoRA, set adapter.dora": "；如果它是 DoRA，也可以打开 adapter.dora"},
+    "or_kind": {"": "", " or set adapter.kind to {name}": "，或把 adapter.kind 设为 {name}"},
     "hint": {"": "", " Did you mean {name}?": "您是否想写 {name}？"},
     "odd": {"missing": "缺失", "unknown": "未知"},
     "difference": {

@@ -56,18 +56,14 @@ SENTENCES = {
     # ---- LoRA files
     "There is no LoRA file {path}.": "没有 LoRA 文件 {path}。",
     "Check {key}.": "请检查 {key}。",
-    "diffusers' layout can't hold a DoRA of this kind.": "diffusers 布局无法保存这种 DoRA。",
-    'Set save.container to "kohya", or adapter.dora off.': "请把 save.container 设为“kohya”，或关闭 adapter.dora。",
-    "A DoRA file does what it should in A1111, Forge, ComfyUI and InvokeAI only; the others drop its sizes.": (
-        "DoRA 文件只在 A1111、Forge、ComfyUI 和 InvokeAI 中效果正确；其他工具会丢掉它的大小向量。"
+    "The {container} layout of LoRA files can't hold a {kind}.": "LoRA 文件的 {container} 布局无法保存 {kind}。",
+    'Set save.container to "{container}", or write it as a plain LoRA: sdlora export RUN --plain.': (
+        "请把 save.container 设为“{container}”，或另存为普通 LoRA：sdlora export RUN --plain。"
     ),
+    "A {kind} file does what it should in these tools only: {tools}.": "{kind} 文件只在这些工具中效果正确：{tools}。",
     "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain.": (
         "要用于所有工具，请在训练后另存为普通 LoRA：sdlora export RUN --plain。"
     ),
-    "adapter.dora can't be added to the LoRA in adapter.start_from.": (
-        "adapter.start_from 中的 LoRA 不能再加上 adapter.dora。"
-    ),
-    "Turn one of them off.": "请关闭其中一个。",
     # ---- training
     "train.warmup is {given}, but the run has only {count} steps.": "train.warmup 为 {given}，但训练只有 {count} 步。",
     "Make it smaller, a tenth of train.steps for example.": "请改小，例如 train.steps 的十分之一。",

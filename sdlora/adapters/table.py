@@ -1,0 +1,23 @@
+"""Every adapter kind there is. To add one: a folder with ``spec.py`` (``KIND``) and ``layer.py``, and its line here."""
+
+from importlib import import_module
+
+from sdlora.adapters.kind import Kind
+from sdlora.errors import UserError
+
+_FOLDERS = (
+    "lora",
+    "dora",
+)
+
+KINDS: dict[str, Kind] = {name: import_module(f"sdlora.adapters.{name}.spec").KIND for name in _FOLDERS}
+PLAIN = KINDS[_FOLDERS[0]]  # what every tool reads, and what anything else can be approximated by
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of that name; UserError for another, listing the known ones."""
+    if name not in KINDS:
+        raise UserError(
+            f"Unknown adapter kind {name!r}.", fix=f"Known kinds: {', '.join(KINDS)}.", where="adapter.kind"
+        )
+    return KINDS[name]
