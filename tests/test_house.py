@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.commands import COMMANDS
 from sdlora.families.registry import FAMILIES
 
@@ -54,6 +55,56 @@ def test_every_command_has_its_two_functions(name):
     module = import_module(f"sdlora.commands.{COMMANDS[name].module or name}")
     assert list(inspect.signature(module.add_arguments).parameters) == ["parser"]
     assert list(inspect.signature(module.run).parameters) == ["args"]
+
+
+# ---- adapters
+
+
+def attributes(tree: ast.Module, *names: str) -> Iterator[ast.Attribute]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in names)
+
+
+def test_the_tensors_of_an_adapter_are_reached_by_its_kind_alone():
+    """The page has buttons called up and down."""
+    found = [
+        f"{path}:{node.lineno} .{node.attr}"
+        for path, tree in sources("sdlora/adapters/", "ui/")
+        for node in attributes(tree, "down", "up", "magnitude", "hada_w1_a")
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_a_frozen_weight_is_read_in_one_place():
+    """``self.down.weight`` and the like are a layer's own factors."""
+
+    def root(node: ast.AST) -> str:
+        while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        return getattr(node, "id", "")
+
+    rooms = ("sdlora/adapters/", "sdlora/lorafiles/", "sdlora/train/", "sdlora/pictures/")
+    found = [
+        f"{path}:{node.lineno} {ast.unparse(node)}"
+        for path, tree in sources("sdlora/adapters/weights.py", "ui/")
+        if path.startswith(rooms)
+        for node in attributes(tree, "weight")
+        if root(node) not in ("self", "objective")
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_no_kind_but_the_plain_one_is_named_outside_its_folder():
+    """Where files of any origin are read and judged, their keys and what they are called are known, too."""
+    names = re.compile("|".join(name for name in KINDS if name != PLAIN.name), re.IGNORECASE)
+    rooms = ("sdlora/adapters/", "sdlora/lorafiles/", "sdlora/toolbox/", "sdlora/foreign/", "ui/words/")
+    own = ("sdlora/settings/renamed.py", "sdlora/commands/export.py", "sdlora/commands/resize.py")  # help for people
+    found = [
+        f"{path}:{line} {text[:60]!r}"
+        for path, tree in sources(*rooms, *own)
+        for line, text in words(tree)
+        if names.search(text)
+    ]
+    assert not found, "\n".join(found)
 
 
 # ---- families

@@ -72,7 +72,7 @@ def _unet_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config({k: v for k, v in lists.items() if not k.startswith("_")})
     layers = {name: m for name, m in unet.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
-    return {name: tuple(module.weight.shape) for name, module in layers.items()}
+    return {name: shape_of(module) for name, module in layers.items()}
 
 
 def _text_shapes(config: dict) -> dict[str, tuple[int, ...]]:
