@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sdlora.adapters.layer import shape_of
 from sdlora.families.registry import FAMILIES
 from sdlora.families.registry import family as family_entry
 
