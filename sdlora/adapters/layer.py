@@ -1,5 +1,6 @@
 """What a layer of any adapter kind can do, and which modules can have one."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -34,6 +35,14 @@ class Layer(Protocol):
     def neutral(self, weight: Tensor) -> dict[str, Tensor]:
         """The values of the parts beside the factors with which the factors' product alone acts on ``weight``."""
         ...
+
+    # ---- of nn.Module
+
+    def __call__(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def requires_grad_(self, requires_grad: bool = True) -> nn.Module: ...
 
 
 def why_not(base: nn.Module, rank: int, alpha: float, name: str) -> str:

@@ -128,20 +128,17 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     own = {}
     for name in lora.changes:
         as_it_is = _as_kind(lora, name, kind) if kind and kind is not PLAIN else None
-        plain = lora.modules.get(name) if as_it_is is None else None
-        full = None if as_it_is or plain else _full_rank(lora.delta(name, weights.read(live[name][1]).float().cpu()))
-        own[name] = as_it_is or _plain(plain or full)
+        if as_it_is is None:
+            weight = weights.read(live[name][1]).float().cpu()
+            as_it_is = _plain(lora.modules.get(name) or _full_rank(lora.delta(name, weight)))
+        own[name] = as_it_is
     kind = kind or PLAIN
     axis = kind.factors[kind.last]
     ranks = {live[name][0]: layer.tensors[kind.last].shape[axis] for name, layer in own.items()}
     alphas = {live[name][0]: abs(layer.scale) * ranks[live[name][0]] or 1.0 for name, layer in own.items()}
     adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, kind=kind.name)
     try:
-<<<<<<< HEAD
-        _fill(adapter, lora, {name: own for name, own in factors.items() if own is not None})
-=======
         _fill(adapter, own)
->>>>>>> 94e272d (Make adapter kinds a table: everything outside a kind's folder follows from its description)
     except UserError:
         adapter.remove()
         raise

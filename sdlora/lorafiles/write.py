@@ -208,7 +208,7 @@ def _relative(cast: Tensor, precise: Tensor) -> float:
 
 
 def _tensors(modules: Mapping[str, Folded], names: Mapping[str, str], container: str) -> dict[str, Tensor]:
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, folded in modules.items():
         stem = name if container == "diffusers" else names[name]
         tensors |= {f"{stem}.{leaf_of(part, container)}": tensor for part, tensor in folded.tensors.items()}
