@@ -37,7 +37,7 @@ def test_encodings(tmp_path: Path, data: bytes) -> None:
 
 @given(st.text())
 def test_utf8_is_read_as_written(text: str) -> None:
-    assume("\0" not in text and not text.startswith("\ufeff"))
+    assume("\0" not in text and not text.startswith("\ufeff") and not text.endswith("\x1a"))  # the end of a DOS file
     seldom = 0 < sum("\x7f" < c < "\u0800" for c in text) == sum(c > "\x7f" for c in text)  # see the disguise below
     assert seldom or certain(text.encode("utf-8")) == text
     assert certain(("ж" + text).encode("utf-8")) is not None or seldom

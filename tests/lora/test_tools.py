@@ -299,7 +299,7 @@ def test_full_size_tables_match_the_published_models():
 def test_files_that_can_not_be_judged(tmp_path):
     with pytest.raises(UserError, match="There is no LoRA file"):
         check_tools(tmp_path / "none.safetensors", "sd1")
-    (tmp_path / "x.safetensors").write_bytes(b"x" * 100)
+    (tmp_path / "x.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match="truncated, damaged or no safetensors file"):
         tool_table(tmp_path / "x.safetensors", "sd1")
     with pytest.raises(UserError, match="sd1, sd2, sdxl"):
