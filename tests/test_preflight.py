@@ -352,6 +352,27 @@ def test_a_rate_that_adamw_can_not_bear_is_noted(settings: Settings, key: str, r
     assert [note.fatal for note in notes] == ([False] if rate > 0.01 else [])
 
 
+@pytest.mark.parametrize(
+    ("alpha", "rank", "noted"),
+    [(0.001, 16, True), (200, 16, True), (1, 1024, False), (128, 16, False), (16, 16, False), (0.9, 1024, True)],
+)
+def test_an_alpha_far_from_usual_is_noted_at_its_field(
+    settings: Settings, alpha: float, rank: int, noted: bool
+) -> None:
+    def notes(key: str) -> list[str]:
+        return [str(p) for p in check(settings) if p.where == key and "strength" in p.what and not p.fatal]
+
+    settings.adapter.alpha, settings.adapter.rank = alpha, rank
+    assert len(notes("adapter.alpha")) == noted and all(
+        f"{alpha / rank:.2g}" in note for note in notes("adapter.alpha")
+    )
+    settings.adapter.alpha, settings.adapter.rank = 8, 8
+    settings.adapter.alpha_pattern, settings.adapter.rank_pattern = {"unet.*": alpha}, {"unet.*": rank}
+    assert len(notes("adapter.alpha_pattern")) == noted and not notes("adapter.alpha")
+    settings.adapter.start_from = "x.safetensors"  # keeps its own
+    assert not notes("adapter.alpha_pattern")
+
+
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 @pytest.mark.parametrize("single", [False, True])
 def test_patterns_that_fit_nothing_are_told_before_anything_is_loaded(

@@ -13,6 +13,10 @@ from sdlora.errors import Problem, UserError
 from sdlora.files.kinds import FIXES, told_by_first_bytes
 from sdlora.settings.numbers import plain_number
 
+# Of alpha / rank. The weakest in use is alpha 1, kohya's default, at rank 1024, the highest that its page offers; the
+# strongest alpha / sqrt(rank) with alpha as the rank ("rsLoRA", Kalajdzievski 2023, arXiv:2312.03732), at rank 64.
+WEAKEST, STRONGEST = 1 / 1024, 8.0
+
 
 def patterns(case: Case) -> list[Problem]:
     """Patterns of ranks and alphas that fit no layer: ``inject`` would say so after the base model has been loaded."""
@@ -46,6 +50,21 @@ def lora_files(case: Case) -> Iterator[Problem]:
             yield Problem(f"There is no LoRA file {path}.", f"Check {key}.", key)
         elif path and (other := told_by_first_bytes(os.path.expanduser(path))):
             yield Problem(f"{Path(path).name} {other}.", FIXES[other], key)
+
+
+def strengths(case: Case) -> Iterator[Problem]:
+    """Alphas with which a LoRA learns next to nothing, or falls apart."""
+    adapter = case.settings.adapter
+    if adapter.start_from:
+        return
+    given = [("adapter.alpha", adapter.alpha, adapter.rank)]
+    for pattern, alpha in adapter.alpha_pattern.items():
+        given.append(("adapter.alpha_pattern", alpha, adapter.rank_pattern.get(pattern, adapter.rank)))
+    for key, alpha, rank in given:
+        if not WEAKEST <= alpha / rank <= STRONGEST:
+            what = f"{key} is {alpha:g} at rank {rank}: the LoRA acts with strength {alpha / rank:.2g}, far from usual."
+            fix = "Alpha is usually between 1 and twice the rank; else train.lr has to make up for it."
+            yield Problem(what, fix, key, fatal=False)
 
 
 def kind(case: Case) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ CHECKS = (
     Check(base.wishes, BASE),
     Check(adapter.patterns, BASE),
     Check(adapter.lora_files),
+    Check(adapter.strengths),
     Check(adapter.kind),
     Check(images.folder),
     Check(images.sizes, BASE),

@@ -22,7 +22,7 @@ NAMES = frozenset(
         r"\w+",
         """LoRA DoRA VAE UNet SDXL SD XL CPU GPU CUDA TOML JPEG PNG WebP JSON GB MB kB px diffusers kohya safetensors
         hub A1111 Forge ComfyUI InvokeAI Stable Diffusion PyTorch epsilon prediction pickle save_pretrained auto on
-        off true false tiny sdlora export RUN plain organisation model""",
+        off true false tiny alpha rank sdlora export RUN plain organisation model""",
     )
 )
 
@@ -119,6 +119,7 @@ def test_checks_that_really_find_something(chinese, tmp_path):
         {"model": {"base": str(empty)}},
         {"model": {"base": "./nichts", "prediction": "v_prediction"}},
         {"model": {"prediction": "v_prediction"}, "adapter": {"start_from": str(file) + "x", "kind": "dora"}},
+        {"adapter": {"alpha": 0.001, "rank": 16, "alpha_pattern": {"unet.*": 900.0}}},
         {"adapter": {"stack": [str(file) + "y=2"], "kind": "dora"}, "save": {"container": "diffusers"}},
     ):
         found = checked(runs | values)

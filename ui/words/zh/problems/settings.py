@@ -56,6 +56,12 @@ SENTENCES = {
     # ---- LoRA files
     "There is no LoRA file {path}.": "没有 LoRA 文件 {path}。",
     "Check {key}.": "请检查 {key}。",
+    "{key} is {given} at rank {rank}: the LoRA acts with strength {strength}, far from usual.": (
+        "{key} 为 {given}，rank 为 {rank}：LoRA 的作用强度为 {strength}，与通常的值相差很远。"
+    ),
+    "Alpha is usually between 1 and twice the rank; else train.lr has to make up for it.": (
+        "alpha 通常在 1 到 rank 的两倍之间；否则要由 train.lr 来弥补。"
+    ),
     "The {container} layout of LoRA files can't hold a {kind}.": "LoRA 文件的 {container} 布局无法保存 {kind}。",
     'Set save.container to "{container}", or write it as a plain LoRA: sdlora export RUN --plain.': (
         "请把 save.container 设为“{container}”，或另存为普通 LoRA：sdlora export RUN --plain。"
