@@ -1,13 +1,14 @@
 """What is known of image files, remembered between scans so that only new and changed ones are opened. No torch."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdlora.data.images import check_image, content_hash
+from sdlora.data.images import MAX_PIXELS, check_image, content_hash
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import read_json, write_json
 
@@ -76,14 +77,23 @@ def _load_index(path: Path) -> dict[str, Seen]:
     """The index; nothing if it is missing, of another version or damaged: then all images are opened again."""
     try:
         content = read_json(path)
-        if content["version"] != VERSION:
-            return {}
-        return {
-            str(name): Seen((int(a), int(b), int(c)), str(digest), (int(width), int(height)), str(problem))
-            for name, (a, b, c, digest, width, height, problem) in content["files"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        entries = content["files"].items() if content["version"] == VERSION else ()
+    except (OSError, ValueError, KeyError, AttributeError):
         return {}
+    return {name: seen for name, entry in entries if (seen := _seen(entry))}
+
+
+def _seen(entry: object) -> Seen | None:
+    """What is known of one file, as ``_save_index`` writes it; None for what no scan can have found."""
+    kinds = (int, int, int, str, int, int, str)
+    if not isinstance(entry, list) or tuple(map(type, entry)) != kinds:
+        return None
+    bytes_, modified, changed, digest, width, height, problem = entry
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        return None
+    if not (problem or (width > 0 < height and width * height <= MAX_PIXELS)):
+        return None
+    return Seen((bytes_, modified, changed), digest, (width, height), problem)
 
 
 def _save_index(index: Path, known: dict[str, Seen]) -> list[Problem]:
