@@ -8,6 +8,7 @@ from sdlora.errors import UserError
 _FOLDERS = (
     "lora",
     "dora",
+    "loha",
 )
 
 KINDS: dict[str, Kind] = {name: import_module(f"sdlora.adapters.{name}.spec").KIND for name in _FOLDERS}

@@ -1,0 +1,1 @@
+"""LoHa, Hyeon-Woo et al. 2022."""
