@@ -113,7 +113,9 @@ class TensorFile(TensorSource):
         except FileNotFoundError:
             raise UserError(f"There is no file {path}.", fix="Check the path.", where=str(path)) from None
         except NotRegular as error:
-            raise UserError(f"{path} can't be read ({error.strerror}).", "Check the path.", str(path)) from None
+            raise UserError(
+                f"{path} can't be read ({error.strerror}).", fix="Check the path.", where=str(path)
+            ) from None
         except OSError as error:
             raise explain(error) from error
 
