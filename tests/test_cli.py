@@ -38,6 +38,16 @@ def test_numbers_of_flags_may_have_a_decimal_comma():
     assert overrides_of(given) == {"train.lr": "0.003", "train.steps": "1200", "run.name": "a,b"}
 
 
+@pytest.mark.parametrize("flag", ["--from", "--resume", "--run"])
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_variable_of_a_shell_begins_nothing(tmp_path, monkeypatch, capsys, flag, given):
+    run = Run.create(tmp_path, "x", dump_settings(make_settings({})))
+    monkeypatch.chdir(run.folder)  # "" is this folder to a path
+    said = f"{flag} is empty, where a run folder should be. `sdlora runs` lists them.\n"
+    assert told(capsys, "train", flag, given) == (1, "", said)
+    assert len(list_runs(tmp_path)) == 1 and not (run.folder / "runs").exists()
+
+
 def test_flags_win_over_the_file(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("[adapter]\nrank = 4\nalpha = 2\n[data]\nflip = true\n")

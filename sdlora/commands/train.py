@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from pathlib import Path
 
 from sdlora.commands.shared.flags import add_settings, overrides_of, values_of
 from sdlora.errors import UserError
@@ -12,14 +11,14 @@ from sdlora.settings import Settings, read_toml, salvage
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder")
+    parser.add_argument("--resume", metavar="RUN", help="go on with this run folder")
     parser.add_argument(
         "--from",
         dest="origin",
         metavar="RUN[@STEP]",
         help="begin a new run at a checkpoint of another one (its newest by default), with other settings",
     )
-    parser.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help=argparse.SUPPRESS)
+    parser.add_argument("--run", dest="run_folder", metavar="RUN", help=argparse.SUPPRESS)
     add_settings(parser)
 
 
@@ -29,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
     from sdlora.commands.shared.begin import begin
     from sdlora.commands.shared.terminal import follow
 
+    for flag, given in (("--resume", args.resume), ("--from", args.origin), ("--run", args.run_folder)):
+        if given is not None and not given.strip():  # an empty variable of a shell must not begin another run
+            raise UserError(f"{flag} is empty, where a run folder should be.", fix="`sdlora runs` lists them.")
     if args.run_folder or args.resume:
         opened = Run.open(args.run_folder or args.resume)
         if args.resume and (args.origin or args.settings or overrides_of(args)):

@@ -1,6 +1,7 @@
 """What ends a run or keeps it from starting, and drawing: ``sdlora.train``, ``errors``, ``run``, ``draw``."""
 
 SENTENCES = {
+    "{flag} is empty, where a run folder should be.": "{flag} 为空，这里应是训练文件夹。",
     # ---- known causes
     "The computer ran out of memory.": "电脑内存不足。",
     "Use train.gradient_checkpointing, a smaller train.batch_size or a lower data.resolution.": (
