@@ -30,7 +30,7 @@ _TABLES = (
     ".json", ".jsonl", ".csv", ".tsv", ".xlsx", ".ods", ".parquet", ".arrow",
 )
 # fmt: on
-# ending -> kind; kind -> (what they are, what to do)
+# ending -> kind; kind -> (what one is, what several are, what to do)
 KIND_OF = {
     ending: kind
     for kind, endings in (
@@ -43,13 +43,21 @@ KIND_OF = {
     for ending in endings
 }  # fmt: skip
 KINDS = {
-    "pictures": ("of a kind that can't be read", "Save them as PNG or JPEG."),
-    "films": ("left out as films", "Save single frames as PNG or JPEG."),
-    "archives": ("left out as archives", "Unpack them."),
-    "texts": ("left out as captions without an image", "Name each caption as its image: cat.txt for cat.png."),
-    "tables": ("left out as unknown tables", "Captions of many images go into metadata.jsonl, .csv or .json."),
-    "masks": ("left out as masks", "Rename those that are pictures to train on."),
-    "others": ("neither images nor captions", ""),
+    "pictures": ("of a kind that can't be read", "of a kind that can't be read", "Save them as PNG or JPEG."),
+    "films": ("left out as a film", "left out as films", "Save single frames as PNG or JPEG."),
+    "archives": ("left out as an archive", "left out as archives", "Unpack them."),
+    "texts": (
+        "left out as a caption without an image",
+        "left out as captions without an image",
+        "Name each caption as its image: cat.txt for cat.png.",
+    ),
+    "tables": (
+        "left out as an unknown table",
+        "left out as unknown tables",
+        "Captions of many images go into metadata.jsonl, .csv or .json.",
+    ),
+    "masks": ("left out as a mask", "left out as masks", "Rename those that are pictures to train on."),
+    "others": ("neither an image nor a caption", "neither images nor captions", ""),
 }
 
 
@@ -68,11 +76,11 @@ def about_files(listing: Listing, used: Iterable[Path]) -> list[Problem]:
             ):
                 kinds[KIND_OF.get(ending, "others")].append(listing.name(path))
     kinds["masks"] = [listing.name(mask) for mask in listing.masks]
-    problems = [
-        Problem(f"{_files(kinds[kind])} {what}: {some(kinds[kind])}.", fix, "data.folder", fatal=False)
-        for kind, (what, fix) in KINDS.items()
-        if kinds[kind]
-    ]
+    problems = []
+    for kind, (one, several, fix) in KINDS.items():
+        if found := kinds[kind]:
+            what = f"{_files(found)} {one if len(found) == 1 else several}: {some(found)}."
+            problems.append(Problem(what, fix, "data.folder", fatal=False))
     odd = [
         Problem(f"{listing.name(path)} is {kind}, not a file, and is left out.", "", listing.name(path), fatal=False)
         for path, kind in listing.odd.items()
@@ -100,8 +108,8 @@ def about_captions(captions: Mapping[str, Caption]) -> list[Problem]:
 
 
 def few(problems: Sequence[Problem], of_what: str) -> list[Problem]:
-    """The first of many; the rest as one number."""
-    if len(problems) <= SHOWN:
+    """The first of many; the rest as one number, which is two at least: one more takes no more room by itself."""
+    if len(problems) <= SHOWN + 1:
         return list(problems)
     return [*problems[:SHOWN], Problem(f"… and {len(problems) - SHOWN} more {of_what}.", fatal=False)]
 

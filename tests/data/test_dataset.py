@@ -79,7 +79,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     folder = {"nul": Path("a\0b"), "long": tmp_path / ("x" * 5000)}.get(kind, folder)
     found = look(folder)
     *others, problem = found.problems
-    assert [p.what for p in others] == ["1 file is left out as captions without an image: notes.txt."] * (
+    assert [p.what for p in others] == ["1 file is left out as a caption without an image: notes.txt."] * (
         kind == "no images"
     )
     assert not found.items and problem.fatal and problem.where == "data.folder" and problem.fix

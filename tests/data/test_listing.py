@@ -58,7 +58,39 @@ def test_no_file_is_passed_over_in_silence(tmp_path: Path) -> None:
     )
     ways = {problem.what: problem.fix for problem in found.problems}
     assert ways["2 files are of a kind that can't be read: h.jxl, x.psd."] == "Save them as PNG or JPEG."
-    assert ways["1 file is left out as films: live.mov."] == "Save single frames as PNG or JPEG."
+    assert ways["1 file is left out as a film: live.mov."] == "Save single frames as PNG or JPEG."
+
+
+def test_one_is_told_as_one_and_several_as_several(tmp_path: Path) -> None:
+    make(tmp_path, "good.jpg")
+    (tmp_path / "good.txt").write_text("x")
+    names = ["b.mov", "c.zip", "d.txt", "e.xlsx", "f.xyz"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    make(tmp_path, "good_mask.png")
+    said = dict(sentence.rstrip(".").split(": ") for sentence in sentences(look(tmp_path)) if ": " in sentence)
+    assert said == {
+        "1 file is left out as a film": "b.mov",
+        "1 file is left out as an archive": "c.zip",
+        "1 file is left out as a caption without an image": "d.txt",
+        "1 file is left out as an unknown table": "e.xlsx",
+        "1 file is left out as a mask": "good_mask.png",
+        "1 file is neither an image nor a caption": "f.xyz",
+    }
+    for name in names:
+        (tmp_path / f"2{name}").write_text("x")
+    several = [sentence.split(":")[0] for sentence in sentences(look(tmp_path))]
+    assert "2 files are neither images nor captions" in several and "2 files are left out as films" in several
+
+
+def test_what_is_left_of_many_is_more_than_one(tmp_path: Path) -> None:
+    make(tmp_path, "good.jpg")
+    (tmp_path / "good.txt").write_text("x")
+    for number in range(21):
+        (tmp_path / f"{number}.png").touch()
+    assert len(sentences(look(tmp_path))) == 21 and "more" not in "".join(sentences(look(tmp_path)))
+    (tmp_path / "21.png").touch()
+    assert sentences(look(tmp_path))[-1] == "… and 2 more images that can't be read."
 
 
 def test_many_of_a_kind_are_one_sentence(tmp_path: Path) -> None:

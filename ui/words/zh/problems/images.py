@@ -121,11 +121,17 @@ PARTS = {
     "files_are": {"1 file is": "1 个文件", "{count} files are": "{count} 个文件"},
     "kind_of_file": {
         "of a kind that can't be read": "的格式无法读取",
+        "left out as a film": "是视频，已跳过",
         "left out as films": "是视频，已跳过",
+        "left out as an archive": "是压缩包，已跳过",
         "left out as archives": "是压缩包，已跳过",
+        "left out as a caption without an image": "是没有对应图片的说明，已跳过",
         "left out as captions without an image": "是没有对应图片的说明，已跳过",
+        "left out as an unknown table": "是未知的表格，已跳过",
         "left out as unknown tables": "是未知的表格，已跳过",
+        "left out as a mask": "是蒙版，已跳过",
         "left out as masks": "是蒙版，已跳过",
+        "neither an image nor a caption": "既不是图片也不是说明",
         "neither images nor captions": "既不是图片也不是说明",
     },
     "thing": {
