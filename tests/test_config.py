@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
+from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.settings import all_settings, dump_settings, load_settings, make_settings, merge, read_toml, salvage
 
@@ -95,3 +96,19 @@ def test_files_of_an_older_version_mean_what_they_meant(tmp_path):
     assert load_settings(file).train.text_encoder_lr == 0.0
     file.write_text(OLD_TRAIN.replace("text_encoder_lr = 0.0", "text_encoder_lr = 0.0003"))
     assert read_toml(file)["train"]["text_encoder_lr"] == 0.0003
+
+
+def test_old_names_of_settings_are_read_everywhere(tmp_path, capsys):
+    """From files, as overrides, as flags; today's name counts where both are given; never a word of the old one."""
+    assert make_settings({"adapter": {"dora": True}}).adapter.kind == "dora"
+    assert make_settings({"adapter": {"dora": True, "kind": "lora"}}).adapter.kind == "lora"
+    file = tmp_path / "s.toml"
+    file.write_text("[adapter]\nkind = 'dora'\n")
+    assert load_settings(file, {"adapter.dora": False}).adapter.kind == "lora"
+    file.write_text("[adapter]\ndora = true\nrank = 4\n")
+    settings = load_settings(file)
+    assert (settings.adapter.kind, settings.adapter.rank) == ("dora", 4) and "dora =" not in dump_settings(settings)
+    settings, problems = salvage({"adapter": {"dora": "perhaps"}})
+    assert settings.adapter.kind == "lora" and [problem.where for problem in problems] == ["adapter.kind"]
+    for flag, kind in (("--adapter.dora", "dora"), ("--no-adapter.dora", "lora")):
+        assert main(["settings", flag]) == 0 and f'kind = "{kind}"' in capsys.readouterr().out
