@@ -468,3 +468,29 @@ def test_a_lora_file_that_is_something_else_is_told_before_the_run(make_run, tmp
     _, settings = make_run(**{key: str(path) if key == "adapter.start_from" else [str(path)]})
     found = [p for p in check(settings) if p.where == key]
     assert len(found) == 1 and found[0].fatal and "Git LFS pointer" in str(found[0])
+
+
+@pytest.mark.parametrize("key", ["adapter.start_from", "adapter.stack"])
+@pytest.mark.parametrize(
+    ("names", "cut", "words"),
+    [
+        (
+            ["controlnet_cond_embedding.conv_in.weight", "conv_in.weight"],
+            0,
+            "x.safetensors is a ControlNet, not a LoRA.",
+        ),
+        (["encoder.conv_in.weight", "decoder.conv_out.weight"], 0, "x.safetensors is a VAE, not a LoRA."),
+        (["lora_unet_mid_block_x.lora_up.weight"], 5, "x.safetensors is damaged: "),
+        (["lora_unet_mid_block_x.lora_up.weight"], 100, "x.safetensors is damaged: it ends inside its header"),
+        (["lora_te_text_model_x.lora_up.weight", "text_model.encoder.x.lora_A.weight"], 0, ""),
+    ],
+)
+def test_the_header_of_a_lora_file_is_read_before_the_run(make_run, tmp_path, key, names, cut, words):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "x.safetensors"
+    save_file({name: np.zeros((4, 4), "f4") for name in names}, path)
+    path.write_bytes(path.read_bytes()[: -cut or None])
+    _, settings = make_run(**{key: str(path) if key == "adapter.start_from" else [str(path)]})
+    found = [p.what for p in check(settings) if p.where == key and p.fatal]
+    assert len(found) == bool(words) and all(what.startswith(words) for what in found)

@@ -1,6 +1,7 @@
 """The adapter: patterns that fit no layer, LoRA files to start from, who reads its kind."""
 
 import os
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,12 +11,14 @@ from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.check.case import Case
 from sdlora.check.size import layers_of
 from sdlora.errors import Problem, UserError
-from sdlora.files.kinds import FIXES, told_by_first_bytes
+from sdlora.families.shared.header import PICKLED, read_header
+from sdlora.files.kinds import FIXES, told_by_first_bytes, told_by_names
 from sdlora.settings.numbers import plain_number
 
 # Of alpha / rank. The weakest in use is alpha 1, kohya's default, at rank 1024, the highest that its page offers; the
 # strongest alpha / sqrt(rank) with alpha as the rank ("rsLoRA", Kalajdzievski 2023, arXiv:2312.03732), at rank 64.
 WEAKEST, STRONGEST = 1 / 1024, 8.0
+OF_LORAS = re.compile(r"[._](lora|hada|lokr|oft|dora)_|^(lora|lycoris)_(?!controlnet)|\.(alpha|diff)\b|[:.](up|down)\b")
 
 
 def patterns(case: Case) -> list[Problem]:
@@ -37,9 +40,9 @@ def patterns(case: Case) -> list[Problem]:
 
 
 def lora_files(case: Case) -> Iterator[Problem]:
-    """The LoRA files to start from and to stack: are they there, and no pickles, web pages, archives?
+    """The LoRA files to start from and to stack: are they there, whole, and LoRAs as far as their headers tell?
 
-    What is in safetensors files is told when they are loaded.
+    What no header tells is said when they are loaded.
     """
     adapter = case.settings.adapter
     for key, path in [
@@ -50,6 +53,20 @@ def lora_files(case: Case) -> Iterator[Problem]:
             yield Problem(f"There is no LoRA file {path}.", f"Check {key}.", key)
         elif path and (other := told_by_first_bytes(os.path.expanduser(path))):
             yield Problem(f"{Path(path).name} {other}.", FIXES[other], key)
+        elif path:
+            yield from _header_problems(Path(os.path.expanduser(path)), key)
+
+
+def _header_problems(path: Path, key: str) -> list[Problem]:
+    """Is the file torn, or a ControlNet, a VAE …? A file with any layer of a LoRA is read whole before it is judged."""
+    if path.suffix.lower() in PICKLED:
+        return []  # their contents decide, not their names
+    try:
+        names = read_header(path, where=key).tensors
+    except UserError as error:
+        return list(error.problems)
+    what = "" if any(OF_LORAS.search(name) for name in names) else told_by_names(names)
+    return [Problem(f"{path.name} is {what}, not a LoRA.", f"Check {key}.", key)] if what else []
 
 
 def strengths(case: Case) -> Iterator[Problem]:
