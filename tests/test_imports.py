@@ -47,6 +47,9 @@ MEETING = (
     "sdlora.train.restore",
     "sdlora.train.prepare",
     "sdlora.train.finish",
+    "sdlora.train.export",
+    "sdlora.train.save",
+    "sdlora.train.trainee",
     "sdlora.train.probe",
 )
 # Plain functions that know nothing of settings or runs; and the table of families, which holds no torch.

@@ -28,7 +28,7 @@ KEPT = Path(__file__).parent / "kept" / "0.1.0" / "runs"
 
 @pytest.fixture
 def quick(make_run, monkeypatch):
-    monkeypatch.setattr(loop.Job, "_try_export", lambda job: None)
+    monkeypatch.setattr(loop, "try_export", lambda job: None)
 
     def make(**overrides):
         quick = {"adapter.text_encoder": False, "adapter.targets": "cross-attn", "sample.prompts": ["zib"],

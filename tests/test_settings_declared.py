@@ -24,7 +24,7 @@ from sdlora.settings import (
     setting,
     value_of,
 )
-from sdlora.train import finish
+from sdlora.train import export
 from ui.shell import place
 from ui.tabs.settings import form, layout, probe, wiring
 
@@ -63,13 +63,13 @@ def metadata_of(settings: Settings, monkeypatch) -> str:
         written.update(metadata)
         raise Stop
 
-    monkeypatch.setattr(finish, "write_lora", take)
-    monkeypatch.setattr(finish, "_ranks", lambda adapter: ((4, 4.0), None))
+    monkeypatch.setattr(export, "write_lora", take)
+    monkeypatch.setattr(export, "_ranks", lambda adapter: ((4, 4.0), None))
     base = SimpleNamespace(family="sd1", prediction="epsilon", name="a-base", inpainting=False)
     trainee = SimpleNamespace(base=base, adapter=SimpleNamespace(kind=KINDS["lora"]), configs={}, models={})
     path = SimpleNamespace(stem="x", with_name=lambda name: SimpleNamespace(unlink=lambda missing_ok: None))
     with pytest.raises(Stop):
-        finish.write_trained(path, settings, trainee, {}, container="kohya", dtype="fp16")
+        export.write_trained(path, settings, trainee, {}, container="kohya", dtype="fp16")
     return json.dumps(written)
 
 
@@ -87,7 +87,7 @@ def test_no_path_of_any_setting_gets_into_a_file(more, monkeypatch):
 
 def test_a_path_that_is_not_declared_as_one_would_leak(more, monkeypatch):
     """The guard above sees what it looks for."""
-    monkeypatch.setattr(finish, "without_paths", lambda settings: settings)
+    monkeypatch.setattr(export, "without_paths", lambda settings: settings)
     assert "secret" in metadata_of(make_settings({"adapter": {"teacher": "/home/ann/secret/x"}}), monkeypatch)
 
 

@@ -17,7 +17,7 @@ LEFT = {
     "sdlora.adapters.dora.layer", "sdlora.check.*",
     "sdlora.families.base", "sdlora.families.shared.folder", "sdlora.foreign",
     "sdlora.settings.machine", "sdlora.settings.sections", "sdlora.settings.setting",
-    "sdlora.train.caching", "sdlora.train.loop",
+    "sdlora.train.caching",
 }  # fmt: skip
 
 

@@ -33,8 +33,8 @@ def make_job(base: str, pixels: int, steps: int, folder: Path):
     from sdlora.families.base import inspect_base
     from sdlora.runs.run import Run
     from sdlora.settings import dump_settings, make_settings
-    from sdlora.train.loop import prepare
-    from sdlora.train.prepare import make_accelerator
+    from sdlora.train.prepare import prepare
+    from sdlora.train.trainee import make_accelerator
 
     images = folder / "images"
     images.mkdir()
@@ -73,12 +73,13 @@ def measure(base: str, pixels: int, steps: int) -> dict:
     import torch
 
     from sdlora.events import StepDone
+    from sdlora.train import loop
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         job = make_job(base, pixels, steps, Path(temporary))
-        job._try_export = lambda: None  # the check of the file is no part of a step
-        events = job.steps()
+        loop.try_export = lambda job: None  # the check of the file is no part of a step
+        events = loop.steps(job)
         trainee, unet = job.trainee, job.trainee.unet
         size = pixels // trainee.base.factor
         g = torch.Generator().manual_seed(0)
@@ -129,11 +130,12 @@ def measure(base: str, pixels: int, steps: int) -> dict:
 def peak(base: str, pixels: int, steps: int) -> dict:
     """Memory of the trainer alone (no second optimizer beside it): peak resident, and the part that is not files."""
     from sdlora.events import StepDone
+    from sdlora.train import loop
 
     with tempfile.TemporaryDirectory() as temporary:
         job = make_job(base, pixels, steps, Path(temporary))
-        job._try_export = lambda: None
-        events, done, private = job.steps(), 0, 0
+        loop.try_export = lambda job: None
+        events, done, private = loop.steps(job), 0, 0
         while done < min(steps, 3):
             if isinstance(next(events), StepDone):
                 done += 1

@@ -36,8 +36,8 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     from sdlora.runs.origin import origin_of
     from sdlora.runs.run import safe_name
     from sdlora.train.checkpoint import load_weights
-    from sdlora.train.finish import facts_of, make_plain, write_trained
-    from sdlora.train.prepare import base_of, load_trainee
+    from sdlora.train.export import facts_of, make_plain, write_trained
+    from sdlora.train.trainee import base_of, load_trainee
 
     settings = run.settings()
     if args.metadata:

@@ -20,7 +20,7 @@ from sdlora.runs.checkpoints import WEIGHTS
 from sdlora.runs.run import Run, is_folder, safe_name
 from sdlora.settings import Model, Settings, make_settings, parse_toml, without_paths
 from sdlora.train.checkpoint import load_weights
-from sdlora.train.prepare import attach_adapter, base_of
+from sdlora.train.trainee import attach_adapter, base_of
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

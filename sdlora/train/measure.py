@@ -8,7 +8,7 @@ from sdlora.errors import Problem
 from sdlora.train.batch import Captioning, still_batch
 from sdlora.train.caching import Latents
 from sdlora.train.objective import OBJECTIVES, add_noise, answer_to, level_of
-from sdlora.train.prepare import Trainee
+from sdlora.train.trainee import Trainee
 
 # High enough that epsilon and v are nearly at right angles (v is mostly -x0 there), and low enough that a model which
 # predicts v still sees something. On the embedded model the right kind has errors of 0.02 to 0.16 (epsilon) or 0.2 to

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdlora.train.batch import Batch
 from sdlora.train.losses import Loss
-from sdlora.train.prepare import Trainee
+from sdlora.train.trainee import Trainee
 
 
 @dataclass(frozen=True)

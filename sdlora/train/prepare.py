@@ -1,162 +1,131 @@
-"""What a run needs before its first step: device, frozen model, adapter."""
+"""Before the first step: settings, images and base model become a job that can take steps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from torch import Tensor, nn
+from accelerate import Accelerator
 
-from sdlora.adapters.adapter import Adapter
-from sdlora.adapters.inject import inject
-from sdlora.adapters.targets import target_patterns
-from sdlora.check import as_wished, stack_of
+from sdlora.check import scan_for, stack_of
+from sdlora.data.dataset import Item, Plan, hold_out
+from sdlora.data.kept import compare_with_kept
 from sdlora.errors import UserError
-from sdlora.families.base import BaseInfo, inspect_base
-from sdlora.families.shared import device as device_kinds
-from sdlora.families.shared.clip_text import TextEncoding, TextReader, Tokens
-from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet
-from sdlora.lorafiles.attach import load_lora, merge_into_modules, read_lora
+from sdlora.events import Event, Progress, Warned
+from sdlora.families.base import BaseInfo
+from sdlora.runs.run import Run
 from sdlora.settings import Settings
-from sdlora.train.caching import TextStore
-from sdlora.train.processes import trains_on_cpu
-
-DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-def make_accelerator(device: str, precision: str) -> Accelerator:
-    """accelerate's own choice of device and processes; UserError for a device that is not there."""
-    if device != "auto" and not device_kinds.present(device):
-        raise UserError(
-            f"train.device is {device}, but PyTorch finds no such device.",
-            fix='Set it to "auto", or install the PyTorch build for your GPU (see docs/install.md).',
-            where="train.device",
-        )
-    on_cpu = trains_on_cpu(device)
-    precision = device_kinds.precision(precision, "cpu" if on_cpu else device_kinds.choose())
-    # Clip skip, and SDXL always, leave the last layers of a text encoder without a gradient; DDP must not wait for it.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu, kwargs_handlers=[unused])
+from sdlora.train.batch import Captioning
+from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
+from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers.groups import make_optimizer
+from sdlora.train.trainee import DTYPES, Trainee, load_trainee, needs_text_encoders, reader_of
+from sdlora.train.validate import Validation, measured_on
 
 
-def base_of(settings: Settings) -> BaseInfo:
-    """The base model as the settings want it read."""
-    model = settings.model
-    return as_wished(inspect_base(model.base, model.revision, model.vae), model)
-
-
-def reader_of(settings: Settings, base: BaseInfo, weighted: bool) -> TextReader:
-    """How captions (or, with their weights, prompts) are read for this base."""
-    tokenizers = tuple(load_tokenizers(base).values())
-    return TextReader(base.spec, tokenizers, settings.model.clip_skip, max(1, settings.data.max_tokens // 75), weighted)
+class Stopped(Exception):
+    """A stop was asked for before the first step."""
 
 
 @dataclass
-class Trainee:
-    """The frozen model with its adapter. text_encoders is empty where their outputs come from the cache."""
+class Job:
+    """What a run holds while it trains; it does nothing by itself.
 
-    base: BaseInfo
-    unet: nn.Module
-    text_encoders: dict[str, nn.Module]
-    reader: TextReader
-    text_cache: TextStore | None
-    adapter: Adapter
-    alphas_cumprod: Tensor  # (train timesteps,) float32
-    scaling_factor: float
+    items: the images that are trained on. module, prepared: adapter and optimizer as accelerate wraps them, once the
+    steps begin. done: the step whose weights the adapter holds. torn: is an update under way, so that they are of none?
+    """
+
+    settings: Settings
+    run: Run
+    accelerator: Accelerator
+    trainee: Trainee
+    items: Sequence[Item]
+    held_out: Sequence[Item]
+    latents: Latents
+    captioning: Captioning
+    optimizer: torch.optim.Optimizer = field(init=False)
+    plan: Plan = field(init=False)
+    validation: Validation = field(init=False)
+    module: Any = field(init=False, default=None)
+    prepared: Any = field(init=False, default=None)
+    done: int = field(init=False, default=0)
+    torn: bool = field(init=False, default=False)
+
+    def __post_init__(self):
+        train, trainee = self.settings.train, self.trainee
+        rates = {"unet": train.lr, **dict.fromkeys(trainee.base.text_encoders, train.text_encoder_lr or 0.0)}
+        self.optimizer = make_optimizer(trainee.adapter, rates, train.weight_decay, train.optimizer)
+        processes = self.accelerator.num_processes
+        self.plan = Plan(self.items, train.batch_size, train.seed, processes, train.accumulate)
+        measured = measured_on(self.items, self.held_out)
+        loss = LOSSES[train.loss]
+        self.validation = Validation(trainee, measured, self.latents, self.captioning, train.seed, loss)
 
     @property
-    def models(self) -> dict[str, nn.Module]:
-        return {"unet": self.unet, **self.text_encoders}
-
-    @property
-    def configs(self) -> dict[str, Mapping]:
-        """Configurations of the parts that learn, for the names in the file."""
-        return {
-            root: self.base.config(root) for root in (self.base.denoiser, *self.base.text_encoders) if self.learns(root)
-        }
-
-    def learns(self, root: str) -> bool:
-        return bool(self.adapter.parameters_of(root))
-
-    def text_input(self, texts: list[str]) -> Tokens | TextEncoding:
-        """Tokens for text encoders at hand, else what the cache has of the texts."""
-        if self.text_encoders:
-            return self.reader.tokens(texts)
-        assert self.text_cache is not None  # without text encoders the cache is there
-        return self.text_cache.batch(texts)
-
-    def predict(
-        self, noisy: Tensor, timesteps: Tensor, text: Tokens | TextEncoding, sizes: Tensor, masked: Tensor | None = None
-    ) -> Tensor:
-        """The UNet's output (B, C, h, w) for scaled latents, timesteps and ``text_input``.
-
-        sizes: (B, 6) as ``clip_text.time_ids`` gives them, for families that are told them. masked: (B, C + 1, h, w)
-        mask and masked picture, for inpainting models.
-        """
-        if isinstance(text, Tokens):
-            text = self.reader.encode(list(self.text_encoders.values()), text)
-        return self.base.spec.functions().predict(self.unet, noisy, timesteps, text, sizes, masked)
+    def device(self) -> torch.device:
+        return self.accelerator.device
 
 
-def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype) -> Trainee:
-    """Load and freeze the base, merge adapter.stack into it, attach the adapter.
+def prepare(
+    settings: Settings, run: Run, base: BaseInfo, accelerator: Accelerator, only: int = 0
+) -> Generator[Event, None, Job]:
+    """Everything before the first step, as Progress events; returns the Job. Raises Stopped for a stop request.
 
-    The text encoders are loaded only if they learn or if there is no ``text_cache``.
+    only: how many of the images to take, from the first; 0 for all.
     """
-    unet = load_unet(base, dtype).to(device)
-    encoders = load_text_encoders(base, dtype) if settings.adapter.text_encoder or text_cache is None else {}
-    encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
-    for path, strength in stack_of(settings.adapter.stack):
-        merge_into_modules({"unet": unet, **encoders}, path, strength)
-    adapter = attach_adapter(settings, base, {"unet": unet, **encoders})
-    for root, encoder in encoders.items():
-        if not adapter.parameters_of(root):
-            encoder.requires_grad_(False)
-    if settings.train.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
-        for root, encoder in encoders.items():
-            if adapter.parameters_of(root):
-                encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-                encoder.train()  # transformers checkpoints in this mode only; CLIP has no dropout
-    return Trainee(
-        base=base,
-        unet=unet,
-        text_encoders=encoders,
-        reader=reader_of(settings, base, settings.data.weighted_captions),
-        text_cache=text_cache,
-        adapter=adapter,
-        alphas_cumprod=load_scheduler(base).alphas_cumprod.float(),
-        scaling_factor=base.config("vae").get("scaling_factor", base.spec.latent.scale),
-    )
+    data, dtype, cache_folder = settings.data, DTYPES[accelerator.mixed_precision], Path(settings.data.cache)
+    yield from _or_stop(run, Progress("model", 0, 1))
+    dataset = scan_for(settings, base)
+    items = dataset.items[: only or None]
+    fatal = [problem for problem in dataset.problems if problem.fatal]
+    if fatal:
+        raise UserError(*fatal)
+    yield from (Warned(str(problem)) for problem in dataset.problems)
+    if accelerator.is_main_process:
+        yield from (Warned(words) for words in compare_with_kept(run.folder, dataset.items))
+    captioning = Captioning(
+        data.trigger, data.shuffle_tags, data.keep_tags, data.tag_dropout, data.caption_dropout,
+        data.caption_lines, data.wildcards,
+    )  # fmt: skip
+    latents: Latents | None = None
+    text: TextStore | None = None
+    with accelerator.main_process_first():  # the others then find everything cached
+        for made in cache_latents(list(items), base, cache_folder, data.flip, accelerator.device):
+            if isinstance(made, Latents):
+                latents = made
+            else:
+                yield from _or_stop(run, made)
+        if not needs_text_encoders(settings) and not captioning.varies(items):
+            texts, reader = captioning.texts(items), reader_of(settings, base, data.weighted_captions)
+            stack = stack_of(settings.adapter.stack)
+            for kept in cache_texts(texts, base, reader, stack, cache_folder, accelerator.device, dtype):
+                if isinstance(kept, TextStore):
+                    text = kept
+                else:
+                    yield from _or_stop(run, kept)
+    assert latents is not None  # the cache is the last thing that cache_latents yields
+    yield from _or_stop(run, Progress("model", 0, 1))  # again: images and captions were told of meanwhile
+    trainee = load_trainee(settings, base, text, accelerator.device, dtype)
+    yield from _or_stop(run, Progress("model", 1, 1))
+    yield from _long_captions(trainee, items, captioning)
+    training, held_out = hold_out(items, settings.validation.held_out, settings.train.seed)
+    return Job(settings, run, accelerator, trainee, training, held_out, latents, captioning)
 
 
-def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Module]) -> Adapter:
-    """New LoRA layers, or those of adapter.start_from with its weights.
-
-    models: the UNet and, unless nothing is trained or kept there, the text encoders. With adapter.text_encoder off, the
-    text-encoder layers of adapter.start_from stay as they are: they act and go into the new file, but don't learn.
-    """
-    chosen, spec = settings.adapter, base.spec
-    if chosen.start_from:
-        adapter = load_lora(models, chosen.start_from)
-        for name, layer in adapter.layers.items():
-            layer.requires_grad_(chosen.text_encoder or name.startswith(f"{base.denoiser}."))
-        return adapter
-    return inject(
-        models if chosen.text_encoder else {base.denoiser: models[base.denoiser]},
-        targets=target_patterns(chosen.targets, chosen.text_encoder, spec.targets, spec.text_targets),
-        rank=chosen.rank,
-        alpha=chosen.alpha,
-        rank_pattern=chosen.rank_pattern,
-        alpha_pattern=chosen.alpha_pattern,
-        seed=settings.train.seed,
-        kind=chosen.kind,
-    )
+def _long_captions(trainee: Trainee, items: Sequence[Item], captioning: Captioning) -> Iterator[Event]:
+    """A warning that names the captions whose end the text encoder does not see."""
+    most = trainee.reader.max_chunks
+    texts = [captioning.still.text(item, 0, 0, 0) for item in items]
+    names = [i.name for i, t in zip(items, texts, strict=True) if len(trainee.reader.chunks(t)) > most]
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        room = most * trainee.reader.room
+        yield Warned(f"Longer than {room} tokens, the end is not seen: the captions of {shown}. Shorten them.")
 
 
-def needs_text_encoders(settings: Settings) -> bool:
-    """Must they be there in every step, because a LoRA acts in them?"""
-    chosen = settings.adapter
-    if chosen.text_encoder or not chosen.start_from:
-        return chosen.text_encoder
-    return any(name.startswith("text_encoder") for name in read_lora(chosen.start_from).changes)
+def _or_stop(run: Run, event: Event) -> Iterator[Event]:
+    yield event
+    if run.requested("stop"):
+        run.answered("stop")
+        raise Stopped

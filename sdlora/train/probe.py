@@ -12,8 +12,9 @@ from sdlora.events import Warned
 from sdlora.families.shared.device import free_memory, used_memory
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, dump_settings
-from sdlora.train.loop import prepare
-from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.loop import take
+from sdlora.train.prepare import prepare
+from sdlora.train.trainee import base_of, make_accelerator
 
 SLOW = 20.0  # seconds; after a first step as slow as this, a second tells nothing more
 
@@ -58,7 +59,7 @@ def probe(settings: Settings, steps: int = 3) -> Measured:
         ready, took = time.perf_counter(), []
         for step in range(1, steps + 1):
             start = time.perf_counter()
-            job.take(step)
+            take(job, step)
             took.append(time.perf_counter() - start)
             if took[0] > SLOW:
                 break

@@ -14,7 +14,7 @@ from sdlora.train.batch import Captioning, still_batch
 from sdlora.train.caching import Latents
 from sdlora.train.losses import Loss
 from sdlora.train.objective import error_of
-from sdlora.train.prepare import Trainee
+from sdlora.train.trainee import Trainee
 
 TIMESTEPS = (0.2, 0.4, 0.6, 0.8)  # of the schedule: 200, 400, 600, 800 as kohya's sd-scripts measures
 FROM_TRAINING = 4  # images, where none are held out

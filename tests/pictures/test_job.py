@@ -19,7 +19,7 @@ from sdlora.pictures.pipeline import Look, draw
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
 from sdlora.train.checkpoint import save_checkpoint
-from sdlora.train.prepare import attach_adapter
+from sdlora.train.trainee import attach_adapter
 
 LOOK = {"steps": 2, "guidance": 3.0, "seed": 5, "size": 32}
 

@@ -87,7 +87,7 @@ def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):
         asked.append(revision)
         return inspect(base, revision, vae)
 
-    monkeypatch.setattr("sdlora.train.prepare.inspect_base", spy)
+    monkeypatch.setattr("sdlora.train.trainee.inspect_base", spy)
     monkeypatch.setattr(device, "choose", lambda wanted: "meta")  # stands in for a GPU
     model = load_model(settings)
     assert asked == ["abc"]

@@ -15,7 +15,8 @@ from sdlora.families.base import inspect_base
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
 from sdlora.train import loop
-from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.prepare import prepare
+from sdlora.train.trainee import base_of, make_accelerator
 
 
 def gradients(base, tmp_path, batch, accumulate, dtype, size):
@@ -33,7 +34,7 @@ def gradients(base, tmp_path, batch, accumulate, dtype, size):
     )  # fmt: skip
     settings = resolve(settings, inspect_base(settings.model.base))
     run, accelerator = Run.create(settings.run.folder, "x", dump_settings(settings)), make_accelerator("cpu", "fp32")
-    preparation = loop.prepare(settings, run, base_of(settings), accelerator)
+    preparation = prepare(settings, run, base_of(settings), accelerator)
     while True:
         try:
             next(preparation)
@@ -46,7 +47,7 @@ def gradients(base, tmp_path, batch, accumulate, dtype, size):
     trainee.alphas_cumprod = trainee.alphas_cumprod.to(dtype)
     job.module, job.prepared = accelerator.prepare(trainee.adapter, job.optimizer)
     job.prepared.step = job.prepared.zero_grad = lambda: None
-    job.take(1)
+    loop.take(job, 1)
     return {name: p.grad.double() for name, p in trainee.adapter.tensors().items() if name.endswith(".up")}
 
 

@@ -9,7 +9,7 @@ from sdlora.data.dataset import scan
 from sdlora.lorafiles.metadata import build_metadata
 from sdlora.settings import make_settings
 from sdlora.train.batch import Captioning
-from sdlora.train.finish import facts_of
+from sdlora.train.export import facts_of
 
 
 def items_of(folder: Path, captions: dict[str, str]) -> tuple:

@@ -16,7 +16,7 @@ from sdlora.errors import UserError
 from sdlora.events import Finished, StepDone
 from sdlora.families.base import inspect_base
 from sdlora.train.loop import train
-from sdlora.train.prepare import base_of, load_trainee
+from sdlora.train.trainee import base_of, load_trainee
 
 KINDS = {
     "sd2 v": {"family": "sd2", "prediction": "v_prediction"},

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def deleting(monkeypatch, folder):
     """After step 2, ``folder`` is gone."""
-    take = loop.Job.take
+    take = loop.take
 
     def taking(self, step):
         result = take(self, step)
@@ -22,7 +22,7 @@ def deleting(monkeypatch, folder):
             shutil.rmtree(folder)
         return result
 
-    monkeypatch.setattr(loop.Job, "take", taking)
+    monkeypatch.setattr(loop, "take", taking)
 
 
 def test_samples_that_are_deleted_are_drawn_on(make_run, monkeypatch):

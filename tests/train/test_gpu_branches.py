@@ -13,7 +13,7 @@ from sdlora.families.shared import device
 from sdlora.lorafiles import verify
 from sdlora.settings import make_settings
 from sdlora.train import loop, probe
-from sdlora.train import prepare as setup
+from sdlora.train import trainee as setup
 from sdlora.train.processes import trains_on_cpu
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +76,10 @@ def test_memory_is_the_gpus(gpu, kind):
     gpu(kind)
     assert device.used_memory(kind) == 3 * 10**9 and device.free_memory(kind) == 20 * 10**9
     assert device.used_memory("mps") is device.free_memory("cpu") is None
-    job = SimpleNamespace(device=torch.device(kind), process=psutil.Process())
-    assert loop.Job._memory(job) == 3 * 10**9
+    job = SimpleNamespace(device=torch.device(kind))
+    assert loop.memory(job) == 3 * 10**9
     job.device = torch.device("cpu")
-    assert loop.Job._memory(job) == pytest.approx(psutil.Process().memory_info().rss, rel=0.5)
+    assert loop.memory(job) == pytest.approx(psutil.Process().memory_info().rss, rel=0.5)
 
 
 def test_a_measurement_tells_the_gpus_memory(gpu, make_run, monkeypatch):
@@ -106,13 +106,13 @@ def test_step_counts_stay_where_the_optimizer_keeps_them(make_run, monkeypatch):
     settings.sample.prompts = []
     list(loop.train(settings, run))
     seen = []
-    original = loop.Accelerator.prepare
+    original = setup.Accelerator.prepare
 
     def prepare(accelerator, adapter, optimizer):
         seen.append(len(optimizer.state))
         return original(accelerator, adapter, optimizer)
 
-    monkeypatch.setattr(loop.Accelerator, "prepare", prepare)
+    monkeypatch.setattr(setup.Accelerator, "prepare", prepare)
     list(loop.train(settings, run))
     assert seen == [0]
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sdlora.adapters.inject import inject
 from sdlora.errors import UserError
 from sdlora.events import Sampled, Saved, StepDone, Validated, Warned
-from sdlora.train import finish, health, loop
+from sdlora.train import between, export, health, loop, prepare
 from sdlora.train.health import PACE, WINDOW, Health, watched
 from sdlora.train.loop import train
 
@@ -97,38 +97,38 @@ def factors_explode(patch, job):
 
 def base_breaks_at_13(patch, job):
     """The base model's last layer is overwritten in memory after 12 steps."""
-    take, unet = loop.Job.take, job.trainee.unet
+    take, unet = loop.take, job.trainee.unet
 
     def damaging(self, step):
         if step == 13:
             unet.conv_out.weight.data.mul_(30)
         return take(self, step)
 
-    patch.setattr(loop.Job, "take", damaging)
+    patch.setattr(loop, "take", damaging)
 
 
 def pictures_without_the_lora(patch, job):
     """Test pictures are drawn as if there were no adapter."""
-    draw, adapter = loop.draw, job.trainee.adapter
+    draw, adapter = between.draw, job.trainee.adapter
 
     def bare(*args, **options):
         adapter.enabled = False
         yield from draw(*args, **options)
         adapter.enabled = True
 
-    patch.setattr(loop, "draw", bare)
+    patch.setattr(between, "draw", bare)
 
 
 def an_empty_file(patch, job):
     """The file is written with zeros, and the check of it is fooled."""
-    export = finish.write_lora
+    write = export.write_lora
 
     def zeros(adapter, path, **options):
-        export(adapter, path, **options)
+        write(adapter, path, **options)
         save_file({k: v if k.endswith("alpha") else torch.zeros_like(v) for k, v in load_file(path).items()}, path)
 
-    patch.setattr(finish, "write_lora", zeros)
-    patch.setattr(finish, "verify_with_diffusers", lambda *_: 0.0)
+    patch.setattr(export, "write_lora", zeros)
+    patch.setattr(export, "verify_with_diffusers", lambda *_: 0.0)
 
 
 def a_rate_too_small(patch, job):
@@ -156,13 +156,13 @@ FAULTS = {  # what tells it, and the first step at which it shows
 def notes_of(make_run, monkeypatch, fault=None, **changes):
     """[(step, text)] of the notes of a run with the fault in it."""
     if fault:
-        init = loop.Job.__init__
+        init = prepare.Job.__init__
 
         def planted(job, *args):
             init(job, *args)
             fault(monkeypatch, job)
 
-        monkeypatch.setattr(loop.Job, "__init__", planted)
+        monkeypatch.setattr(prepare.Job, "__init__", planted)
     run, settings = make_run(**changes)
     step, notes = 0, []
     with suppress(UserError if fault else ()):  # a ruined one ends early, once its numbers are not finite

@@ -9,10 +9,11 @@ from PIL import Image
 from sdlora.events import Started, Warned
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_scheduler
-from sdlora.train.loop import prepare, train
+from sdlora.train.loop import train
 from sdlora.train.measure import KINDS, SHARE, contradiction, errors_of, looks_like
 from sdlora.train.objective import OBJECTIVES
-from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.prepare import prepare
+from sdlora.train.trainee import base_of, make_accelerator
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from sdlora.commands.shared.terminal import _follow, follow
 from sdlora.errors import Unstable, UserError
 from sdlora.events import Sampled, Saved, Started, StepDone, Validated, Warned
-from sdlora.train import loop
+from sdlora.train import loop, save, trainee
 from sdlora.train.loop import train
 from sdlora.train.restore import _give_scaler
 
@@ -30,7 +30,7 @@ from test_loop import drive, same, weights  # noqa: E402
 @pytest.fixture
 def quick(make_run, monkeypatch):
     """quick(**overrides) -> (run, settings) without test pictures, and without the trial of the file."""
-    monkeypatch.setattr(loop.Job, "_try_export", lambda job: None)
+    monkeypatch.setattr(loop, "try_export", lambda job: None)
 
     def make(**overrides):
         run, settings = make_run(**{"adapter.text_encoder": False, "adapter.targets": "cross-attn", **overrides})
@@ -78,7 +78,7 @@ class HalfOnCPU(Accelerator):
 def fp16(monkeypatch):
     made = []
     monkeypatch.setattr(loop, "make_accelerator", lambda *_: made.append(HalfOnCPU()) or made[-1])
-    monkeypatch.setitem(loop.DTYPES, "fp16", torch.float32)
+    monkeypatch.setitem(trainee.DTYPES, "fp16", torch.float32)
     yield made
     AcceleratorState._reset_state()
 
@@ -105,13 +105,13 @@ def test_the_loss_scale_of_an_old_checkpoint_is_taken(quick, fp16):
 def overflow(monkeypatch, at):
     """The weighted loss is infinite at these steps, the plain one is not."""
     steps = iter(range(1, 1000))
-    original = loop.Job._loss
+    original = loop.error_of
 
-    def _loss(job, batch):
-        loss, plain = original(job, batch)
-        return (loss * (math.inf if next(steps) in at else 1)), plain
+    def error_of(*args):
+        weighted, plain = original(*args)
+        return (weighted * (math.inf if next(steps) in at else 1)), plain
 
-    monkeypatch.setattr(loop.Job, "_loss", _loss)
+    monkeypatch.setattr(loop, "error_of", error_of)
 
 
 def test_a_scalers_own_skip_stays_a_skip(quick, fp16, monkeypatch):
@@ -213,7 +213,7 @@ def test_a_state_between_two_steps_is_never_saved(quick, monkeypatch):
 def test_a_full_disk_does_not_hide_why_the_run_ended(quick, failing, monkeypatch):
     failing(3, UserError("The latents are gone."))
     run, settings = quick()
-    monkeypatch.setattr(loop, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(save, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     events = []
     with pytest.raises(UserError, match="latents are gone"):
         for event in train(settings, run):

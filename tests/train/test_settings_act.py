@@ -27,8 +27,9 @@ from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
 from sdlora.train.batch import make_batch
 from sdlora.train.objective import snr_of
-from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.prepare import Job, prepare
 from sdlora.train.schedules import make_scheduler
+from sdlora.train.trainee import base_of, make_accelerator
 
 PLAIN = {
     "train.steps": 2, "train.lr": 1e-3, "train.scheduler": "constant", "train.device": "cpu", "train.precision": "fp32",
@@ -42,7 +43,7 @@ PLAIN = {
 class Result:
     """What a run of ``train.steps`` steps left. before, after: the LoRA; down, up and all, by name."""
 
-    job: loop.Job
+    job: Job
     before: dict[str, torch.Tensor]
     after: dict[str, torch.Tensor]
     batches: list
@@ -106,7 +107,7 @@ def learn(place):
         AcceleratorState._reset_state(reset_partial_state=True)
         accelerator = make_accelerator("cpu", settings.train.precision)
         run = Run.create(place / "runs", "act", dump_settings(settings))
-        preparation = loop.prepare(settings, run, base_of(settings), accelerator)
+        preparation = prepare(settings, run, base_of(settings), accelerator)
         while True:
             try:
                 next(preparation)
@@ -118,7 +119,7 @@ def learn(place):
     return lambda **changes: made(tuple(sorted(changes.items())))
 
 
-def _steps(job: loop.Job, accelerator) -> Result:
+def _steps(job: Job, accelerator) -> Result:
     train, batches = job.settings.train, []
 
     def spy(*args, **kwargs):
@@ -131,7 +132,7 @@ def _steps(job: loop.Job, accelerator) -> Result:
     loop.make_batch, real = spy, loop.make_batch
     try:
         for step in range(1, train.steps + 1):
-            job.take(step)
+            loop.take(job, step)
             schedule.step()
     finally:
         loop.make_batch = real

@@ -9,8 +9,9 @@ from diffusers import DDPMScheduler
 from sdlora import check
 from sdlora.data.dataset import hold_out, seed_for
 from sdlora.events import Finished, Started, StepDone, Validated
-from sdlora.train.loop import prepare, train
-from sdlora.train.prepare import base_of, make_accelerator
+from sdlora.train.loop import train
+from sdlora.train.prepare import prepare
+from sdlora.train.trainee import base_of, make_accelerator
 from sdlora.train.validate import TIMESTEPS
 
 

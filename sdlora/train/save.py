@@ -1,0 +1,50 @@
+"""Checkpoints while it trains: when asked, when due, and of the last whole step whatever ended the run."""
+
+from collections.abc import Iterator
+
+from sdlora.errors import Unstable, UserError, explain
+from sdlora.events import Event, Saved, Started, Warned
+from sdlora.train.checkpoint import save_checkpoint
+from sdlora.train.prepare import Job
+from sdlora.train.restore import scaler_state
+
+
+def save(job: Job, step: int) -> Event:
+    """Write a checkpoint and drop the oldest ones beyond save.keep."""
+    if job.accelerator.is_main_process:
+        write_checkpoint(job, step)
+    job.accelerator.wait_for_everyone()
+    return saved(step)
+
+
+def write_checkpoint(job: Job, step: int) -> None:
+    """The adapter's and the optimizer's state after a step (main process only)."""
+    extra = {"epoch": job.plan.epoch_of(step), "precision": job.accelerator.mixed_precision}
+    extra |= {"started": started(job), **scaler_state(job.accelerator)}
+    save_checkpoint(job.run.folder / "checkpoints", step, job.trainee.adapter, job.optimizer, extra)
+    job.run.drop_old_checkpoints(job.settings.save.keep)
+
+
+def rescue(job: Job, error: BaseException | None = None) -> Iterator[Event]:
+    """Save the step that is done, whatever ended the run after it; but not what has become unstable."""
+    folder = job.run.folder / f"checkpoints/{job.done:06d}"
+    if job.done == 0 or job.torn or isinstance(error, Unstable) or not job.accelerator.is_main_process:
+        return
+    if (job.done, folder) in job.run.checkpoints():
+        return
+    try:
+        write_checkpoint(job, job.done)
+    except (OSError, UserError) as second:  # the first error is the one to tell; this one is why steps are lost
+        yield Warned(f"The state of step {job.done} could not be saved: {explain(second)}")
+    else:
+        yield saved(job.done)
+
+
+def saved(step: int) -> Event:
+    """The event of a checkpoint."""
+    return Saved(step, f"checkpoints/{step:06d}")
+
+
+def started(job: Job) -> float | None:
+    """Unix time of the run's first start; None before its event is written."""
+    return next((at for at, event in job.run.events() if isinstance(event, Started)), None)
