@@ -48,6 +48,28 @@ def test_an_empty_variable_of_a_shell_begins_nothing(tmp_path, monkeypatch, caps
     assert len(list_runs(tmp_path)) == 1 and not (run.folder / "runs").exists()
 
 
+def test_a_decimal_comma_in_a_settings_file_is_named(tmp_path, capsys):
+    """TOML has no such numbers; as text it is not guessed at, for nobody typed it into a field."""
+    file = tmp_path / "s.toml"
+    for text, words in (
+        ('lr = "0,003"', "train.lr is '0,003'. It must be a number."),
+        ("lr = 0,003", "not valid TOML"),
+    ):
+        file.write_text(f"[train]\n{text}\n")
+        status, *said = told(capsys, "check", str(file))
+        assert status == 1 and words in "".join(said)
+
+
+@pytest.mark.parametrize(
+    "argv", [["sample", "N"], ["export", "N"], ["download", "N"], ["inspect", "N"], ["merge", "N", "N", "--out", "o"]]
+)
+def test_names_of_300_letters_are_told_in_a_sentence(tmp_path, monkeypatch, capsys, argv):
+    monkeypatch.chdir(tmp_path)
+    status, out, said = told(capsys, *[word.replace("N", "n" * 300) for word in argv])
+    assert status == 1 and out == "" and "Traceback" not in said and not list(tmp_path.iterdir())
+    assert all(len(line) < 450 for line in said.splitlines())
+
+
 def test_flags_win_over_the_file(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("[adapter]\nrank = 4\nalpha = 2\n[data]\nflip = true\n")
