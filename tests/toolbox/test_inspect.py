@@ -180,6 +180,6 @@ def test_missing_and_extra_layers_are_listed(tmp_path):
 
 
 def test_what_is_no_safetensors_is_an_error(tmp_path):
-    (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
+    (tmp_path / "x.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match="truncated, damaged or no safetensors"):
         inspect_lora(tmp_path / "x.safetensors")
