@@ -82,7 +82,7 @@ def test_a_frozen_weight_is_read_in_one_place():
             node = node.func if isinstance(node, ast.Call) else node.value
         return getattr(node, "id", "")
 
-    rooms = ("sdlora/adapters/", "sdlora/lorafiles/", "sdlora/train/", "sdlora/pictures/")
+    rooms = ("sdlora/adapters/", "sdlora/files/", "sdlora/lorafiles/", "sdlora/train/", "sdlora/pictures/")
     found = [
         f"{path}:{node.lineno} {ast.unparse(node)}"
         for path, tree in sources("sdlora/adapters/weights.py", "ui/")
@@ -96,7 +96,14 @@ def test_a_frozen_weight_is_read_in_one_place():
 def test_no_kind_but_the_plain_one_is_named_outside_its_folder():
     """Where files of any origin are read and judged, their keys and what they are called are known, too."""
     names = re.compile("|".join(name for name in KINDS if name != PLAIN.name), re.IGNORECASE)
-    rooms = ("sdlora/adapters/", "sdlora/lorafiles/", "sdlora/toolbox/", "sdlora/foreign/", "ui/words/")
+    rooms = (
+        "sdlora/adapters/",
+        "sdlora/files/",
+        "sdlora/lorafiles/",
+        "sdlora/toolbox/",
+        "sdlora/foreign/",
+        "ui/words/",
+    )
     own = ("sdlora/settings/renamed.py", "sdlora/commands/export.py", "sdlora/commands/resize.py")  # help for people
     found = [
         f"{path}:{line} {text[:60]!r}"

@@ -1,7 +1,6 @@
 """The adapter: patterns that fit no layer, LoRA files to start from, who reads its kind."""
 
 import os
-import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,13 +11,12 @@ from sdlora.check.case import Case
 from sdlora.check.size import layers_of
 from sdlora.errors import Problem, UserError
 from sdlora.families.shared.header import PICKLED, read_header
-from sdlora.files.kinds import FIXES, told_by_first_bytes, told_by_names
+from sdlora.files.kinds import FIXES, OF_LORAS, told_by_first_bytes, told_by_names
 from sdlora.settings.numbers import plain_number
 
 # Of alpha / rank. The weakest in use is alpha 1, kohya's default, at rank 1024, the highest that its page offers; the
 # strongest alpha / sqrt(rank) with alpha as the rank ("rsLoRA", Kalajdzievski 2023, arXiv:2312.03732), at rank 64.
 WEAKEST, STRONGEST = 1 / 1024, 8.0
-OF_LORAS = re.compile(r"[._](lora|hada|lokr|oft|dora)_|^(lora|lycoris)_(?!controlnet)|\.(alpha|diff)\b|[:.](up|down)\b")
 
 
 def patterns(case: Case) -> list[Problem]:

@@ -29,6 +29,8 @@ FIXES = {
 }
 
 
+# In names of a LoRA file's tensors, of whatever kind
+OF_LORAS = re.compile(r"[._](lora|hada|lokr|oft|dora)_|^(lora|lycoris)_(?!controlnet)|\.(alpha|diff)\b|[:.](up|down)\b")
 _LONGEST = 100_000_000  # bytes of header that safetensors accepts
 
 
