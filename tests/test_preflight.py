@@ -23,7 +23,7 @@ from sdlora.check import train as train_checks
 from sdlora.check.case import Check
 from sdlora.errors import Problem, UserError
 from sdlora.families.base import inspect_base
-from sdlora.settings import Settings, dump_settings, make_settings, merge
+from sdlora.settings import Settings, all_settings, dump_settings, make_settings, merge
 
 UNET = {  # name -> shape; per rank, a LoRA of all of it has 96 + 64 + 128 = 288 parameters
     "down.to_q.weight": (64, 32),
@@ -350,6 +350,32 @@ def test_a_rate_that_adamw_can_not_bear_is_noted(settings: Settings, key: str, r
     setattr(settings.train, key.partition(".")[2], rate)
     notes = [problem for problem in check(settings) if problem.where == key and "AdamW" in problem.what]
     assert [note.fatal for note in notes] == ([False] if rate > 0.01 else [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("train.noise_offset", 0.5), ("train.weight_decay", 1.0), ("train.min_snr_gamma", 50.0), ("sample.guidance", 75.0),
+     ("data.caption_dropout", 0.9), ("train.steps", 3_000_000), ("adapter.rank", 1000), ("data.repeats", 9000)],
+)  # fmt: skip
+def test_a_number_far_from_usual_is_noted_at_its_field(settings: Settings, key: str, value: float) -> None:
+    section, _, name = key.partition(".")
+    part = getattr(settings, section)
+
+    def notes() -> list[Problem]:
+        return [p for p in check(settings) if p.where == key and "far outside of what is usual" in p.what]
+
+    assert not notes()
+    setattr(part, name, value)
+    (note,) = notes()
+    assert not note.fatal and f"{value:g}" in note.what
+
+
+def test_what_is_usual_holds_the_default_and_lies_within_the_bounds() -> None:
+    with_a_range = [info for info in all_settings() if info.usual]
+    assert len(with_a_range) > 10
+    for info in with_a_range:
+        low, high = info.usual
+        assert info.minimum <= low < high <= info.maximum and (info.default is None or low <= info.default <= high)
 
 
 @pytest.mark.parametrize(

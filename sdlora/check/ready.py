@@ -23,6 +23,7 @@ CHECKS = (
     Check(train.warmup),
     Check(train.precision),
     Check(train.rates),
+    Check(train.unusual),
     Check(effects.idle),
     Check(effects.idle_captions, IMAGES),
     Check(effects.chunks),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sdlora.check.case import Case
 from sdlora.errors import Problem
+from sdlora.settings import all_settings
 from sdlora.train.optimizers import OPTIMIZERS
 
 
@@ -21,6 +22,17 @@ def precision(case: Case) -> Iterator[Problem]:
     if train.precision == "fp16" and train.device == "cpu":
         what = 'train.precision "fp16" does not work on a CPU.'
         yield Problem(what, 'Use "fp32", "bf16" or "auto".', "train.precision")
+
+
+def unusual(case: Case) -> Iterator[Problem]:
+    """Numbers far outside of what people use: a lost decimal point, or another program's scale."""
+    for info in all_settings():
+        section, _, name = info.key.partition(".")
+        value = getattr(getattr(case.settings, section), name)
+        if info.usual and value is not None and not info.usual[0] <= value <= info.usual[1]:
+            low, high = info.usual
+            what = f"{info.key} is {value:g}, far outside of what is usual ({low:g} to {high:g})."
+            yield Problem(what, "Look for a lost decimal point, or go on if it is meant.", info.key, fatal=False)
 
 
 def rates(case: Case) -> Iterator[Problem]:

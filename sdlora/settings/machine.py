@@ -37,6 +37,7 @@ class SettingInfo:
     cost: bool = True
     when: When = field(default_factory=When)
     slider: tuple[float, ...] = ()
+    usual: tuple[float, ...] = ()  # (lowest, highest)
     wide: bool = False
     own: bool = False
     hint: str = ""

@@ -66,7 +66,7 @@ class Data(Section):
     )
     repeats: int = setting(
         1, "How often each image counts per epoch.",
-        label="Repeats", group="images", cost=False, ge=1, le=10_000
+        label="Repeats", group="images", cost=False, usual=(1, 500), ge=1, le=10_000
     )
     resolution: int = setting(
         0, "Training size in pixels: the side of a square of equal area; 0 for the base model's own.", "basic",
@@ -96,11 +96,11 @@ class Data(Section):
     )
     tag_dropout: float = setting(
         0.0, "Chance for each tag (after the kept ones) to be left out.",
-        label="Tag dropout", group="images", ge=0, le=1
+        label="Tag dropout", group="images", usual=(0, 0.7), ge=0, le=1
     )
     caption_dropout: float = setting(
         0.0, "Chance for a whole caption to be left out.",
-        label="Caption dropout", group="images", cost=False, ge=0, le=1
+        label="Caption dropout", group="images", cost=False, usual=(0, 0.5), ge=0, le=1
     )
     caption_lines: Literal["first", "random", "all"] = setting(
         "first", "Of a caption with several lines: the first, one drawn anew at every step, or all as one text.",
@@ -127,7 +127,7 @@ class Data(Section):
 class Adapter(Section):
     rank: int = setting(
         16, "Rank of the LoRA: its capacity and its file size.", "basic",
-        label="Rank", group="adapter", slider=_HALVES, ge=1, le=1024, when=_NEW_LAYERS
+        label="Rank", group="adapter", slider=_HALVES, usual=(1, 256), ge=1, le=1024, when=_NEW_LAYERS
     )
     alpha: float = setting(
         8.0, "Alpha: the LoRA acts with strength alpha / rank.", "basic",
@@ -169,15 +169,15 @@ class Adapter(Section):
 class Train(Section):
     steps: int = setting(
         1000, "Optimizer steps in all.", "basic",
-        label="Steps", group="training", place=1, cost=False, ge=1, le=10_000_000
+        label="Steps", group="training", place=1, cost=False, usual=(1, 100_000), ge=1, le=10_000_000
     )
     batch_size: int = setting(
         1, "Images per step on each device.",
-        label="Batch size", group="memory", ge=1, le=1024
+        label="Batch size", group="memory", usual=(1, 128), ge=1, le=1024
     )
     accumulate: int = setting(
         1, "Batches added up for one optimizer step.",
-        label="Gradient accumulation", group="memory", ge=1, le=1024
+        label="Gradient accumulation", group="memory", usual=(1, 64), ge=1, le=1024
     )
     lr: float = setting(
         1e-4, "Learning rate of the UNet's LoRA.", "basic",
@@ -214,11 +214,11 @@ class Train(Section):
     )
     weight_decay: float = setting(
         0.01, "How much the LoRA's numbers shrink in each step, times the learning rate.", "expert",
-        label="Weight decay", group="training", cost=False, ge=0, le=1
+        label="Weight decay", group="training", cost=False, usual=(0, 0.2), ge=0, le=1
     )
     max_grad_norm: float = setting(
         1.0, "Gradients are scaled down to this norm; 0 for never.", "expert",
-        label="Gradient norm", group="training", cost=False, ge=0, le=1_000_000
+        label="Gradient norm", group="training", cost=False, usual=(0, 100), ge=0, le=1_000_000
     )
     precision: Literal["auto", "fp32", "fp16", "bf16"] = setting(
         "auto", "Precision of the arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.",
@@ -232,11 +232,11 @@ class Train(Section):
         None,
         "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none, empty for 5, or for none "
         "with v-prediction and zero terminal SNR.",
-        label="Min-SNR gamma", group="training", cost=False, ge=0, le=100
+        label="Min-SNR gamma", group="training", cost=False, usual=(0, 20), ge=0, le=100
     )
     noise_offset: float = setting(
         0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.",
-        label="Noise offset", group="training", cost=False, ge=0, le=1
+        label="Noise offset", group="training", cost=False, usual=(0, 0.2), ge=0, le=1
     )
     seed: int = setting(
         0, "Same seed, same run: order, crops, noise, test pictures. -1 draws one.", "basic",
@@ -268,11 +268,11 @@ class Sample(Section):
     )
     steps: int = setting(
         20, "Denoising steps of a test picture.",
-        label="Denoising steps", group="test", cost=False, ge=1, le=1000
+        label="Denoising steps", group="test", cost=False, usual=(1, 150), ge=1, le=1000
     )
     guidance: float = setting(
         7.5, "Guidance scale: how strictly the prompt is followed.",
-        label="Guidance scale", group="test", cost=False, ge=1, le=100
+        label="Guidance scale", group="test", cost=False, usual=(1, 20), ge=1, le=100
     )
     sampler: Literal["ddim", "euler", "dpm++ 2m"] = setting(
         "ddim", "How test pictures are denoised.",

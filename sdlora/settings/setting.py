@@ -51,6 +51,7 @@ def setting(
     cost: bool = True,
     when: When = When(),  # noqa: B008 (frozen)
     slider: Sequence[float] = (),
+    usual: Sequence[float] = (),
     wide: bool = False,
     own: bool = False,
     hint: str = "",
@@ -65,6 +66,7 @@ def setting(
     path: what kind of path it holds, or a list of them (FILE or FILE=STRENGTH). Quotes of pasted ones go; no LoRA file
         tells more of it than its last part; the page looks at it only where it may.
     cost: may a step's time or memory depend on it? Where it may, a measurement is good for this one value.
+    usual: (lowest, highest) that people use; a number outside is allowed, and gets a note.
     slider: values of a slider beside the number. wide: takes a whole line of the form. hint: an example in the empty
     field. page_help: in place of ``help`` on the page.
     own: belongs to a person's own subject, so that presets leave it as it is. on_page: has a field there.
@@ -73,7 +75,8 @@ def setting(
     factory = {"default_factory": default} if callable(default) else {"default": default}
     facts = {
         "level": level, "label": label, "group": group, "place": place, "path": path, "cost": cost, "when": when,
-        "slider": tuple(slider), "wide": wide, "own": own, "hint": hint, "page_help": page_help, "on_page": on_page,
+        "slider": tuple(slider), "usual": tuple(usual), "wide": wide, "own": own, "hint": hint, "page_help": page_help,
+        "on_page": on_page,
     }  # fmt: skip
     return PydanticField(description=help, json_schema_extra=facts, **factory, **bounds)
 

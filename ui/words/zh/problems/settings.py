@@ -108,6 +108,10 @@ SENTENCES = {
     "Choose a run.folder outside of it.": "请选择它外面的 run.folder。",
     "{which_folder} {path} can't be written ({reason}).": "{which_folder} {path} 无法写入（{reason}）。",
     "Choose another {key}.": "请换一个 {key}。",
+    "{key} is {given}, far outside of what is usual ({low} to {high}).": (
+        "{key} 为 {given}，远超常用范围（{low} 到 {high}）。"
+    ),
+    "Look for a lost decimal point, or go on if it is meant.": "请检查是否漏了小数点；若确实如此，可以继续。",
     "{key} is {given}, and {optimizer} moves the LoRA's numbers by about that much in each step.": (
         "{key} 为 {given}，而 {optimizer} 每一步都会让 LoRA 的数值变化约这么多。"
     ),
