@@ -161,7 +161,7 @@ def test_a_settings_file_and_a_lora_are_dropped_on_the_settings(page, own, tmp_p
 WRONG = {
     "empty": ("There is no image in this folder yet.", "There are no images in"),
     "hidden": ("There is no image in this folder yet.", "There are no images in"),
-    "bare": ("2 without", "are made from file names"),
+    "bare": ("2 from file names", "are made from file names"),
     "broken": ("1 can't be read", "cut.jpg"),
     "twice": ("2 share a name", "disc0001.txt is the caption file of several images"),
 }
