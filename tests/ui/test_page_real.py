@@ -17,7 +17,7 @@ from sdlora.runs.run import list_runs
 
 pytestmark = pytest.mark.slow
 TRAINING = 900_000  # milliseconds: loading, four steps and four test pictures on a very busy machine
-EXAMPLE, TINY = ROOT / "datasets_example" / "style", ROOT / "sdlora" / "models" / "tiny"
+EXAMPLE, TINY = ROOT / "datasets_example" / "style", ROOT / "sdlora" / "families" / "tiny"
 PROMPTS = ("glossy emoji of a teapot", "glossy emoji of a red car")
 
 

@@ -69,7 +69,7 @@ def test_only_what_the_page_shows_can_be_fetched(server):
     shown.write_bytes(b"RIFF")
     closed = [
         "/etc/passwd",
-        str(ROOT / "sdlora" / "config.py"),
+        str(ROOT / "sdlora" / "settings" / "sections.py"),
         str(Path(__file__)),
         *(str(run / name) for name in ("settings.toml", "log.txt", "events.jsonl", "x.safetensors")),
         str(server.folder / "here.txt"),
