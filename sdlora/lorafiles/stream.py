@@ -10,6 +10,7 @@ import mmap
 import os
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def spec_of(tensor: Tensor) -> Spec:
     return Spec(_NAMES[tensor.dtype], tuple(tensor.shape))
 
 
-class TensorSource:
+class TensorSource(ABC):
     """Tensors by key: of a file (``TensorFile``), or in memory. path: what they are called.
 
     entries: key -> Spec. metadata: text by key.
@@ -78,8 +79,9 @@ class TensorSource:
     entries: Mapping[str, Spec]
     metadata: dict[str, str]
 
+    @abstractmethod
     def tensor(self, key: str) -> Tensor:
-        raise NotImplementedError
+        """The tensor of a key, on the CPU, in the dtype it was stored in."""
 
 
 class InMemory(TensorSource):

@@ -16,7 +16,7 @@ from sdlora.lorafiles.beside import words_for
 from sdlora.lorafiles.changes import by_output
 from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile, look, read_lora
-from sdlora.lorafiles.readers.cards import metadata_faults
+from sdlora.lorafiles.readers.cards import is_number, metadata_faults
 from sdlora.lorafiles.readers.tools import tool_table
 from sdlora.lorafiles.stream import TensorFile, shown_bytes
 from sdlora.lorafiles.topology import topology
@@ -251,16 +251,9 @@ def _about_strength(file: TensorFile, lora: LoraFile) -> list[str]:
         found.append("Some layers have alpha 0: most tools take that for no effect, kohya's for alpha = rank.")
     told = file.metadata.get("ss_network_alpha", "")
     values = {value for own in alphas.values() for value in own}
-    if len(values) == 1 and _is_number(told) and not math.isclose(float(told), next(iter(values)), rel_tol=1e-3):
+    if len(values) == 1 and is_number(told) and not math.isclose(float(told), next(iter(values)), rel_tol=1e-3):
         found.append(f"Its alpha is {next(iter(values)):g}, its metadata says {told}: the strength may be wrong.")
     return found
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _about_numbers(lora: LoraFile) -> list[str]:

@@ -43,7 +43,7 @@ def broken_keys(metadata: Mapping[str, str]) -> dict[str, str]:
     """Key -> a sentence on its value, for those on which a program's card fails."""
     found = {}
     for key in ("ss_training_started_at", "ss_training_finished_at"):
-        if key in metadata and not _is_number(metadata[key]):
+        if key in metadata and not is_number(metadata[key]):
             found[key] = f"{key} is {metadata[key][:40]!r}, no time in seconds: A1111 can't show the file's card."
     for key, (check, what) in _SHAPES.items():
         if key in metadata and not check(_json(metadata[key])):
@@ -75,7 +75,8 @@ def metadata_faults(metadata: Mapping[str, str], family: str, header: int = 0) -
     return found
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Is a metadata text a finite number?"""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -101,7 +102,7 @@ def _is_tags(value: Any) -> bool:
 
 def _is_folders(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(own, dict) and _is_number(str(own.get("img_count", 0))) for own in value.values()
+        isinstance(own, dict) and is_number(str(own.get("img_count", 0))) for own in value.values()
     )
 
 
