@@ -3,11 +3,12 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from test_imports import imports, modules
 
 from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.commands import COMMANDS
@@ -38,6 +39,71 @@ def words(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.id
         elif isinstance(node, ast.Attribute):
             yield node.lineno, node.attr
+
+
+# ---- rooms
+
+
+def test_the_rooms_table_has_every_folder_and_no_other():
+    table = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The rooms")[1].split("Data goes one way")[0]
+    )
+    rows = re.findall(r"`((?:sdlora|ui)/\w+/|commands/)`", table)
+    told = {f"sdlora/{row}" if row == "commands/" else row for row in rows}
+    there = {
+        f"{top}/{folder.name}/"
+        for top in ("sdlora", "ui")
+        for folder in (ROOT / top).iterdir()
+        if folder.is_dir() and folder.name != "__pycache__"
+    }
+    assert told == there
+
+
+def test_no_circle_of_imports_is_left():
+    """Imports inside functions count, those for types alone do not: only what runs can go in circles."""
+    found = modules()
+    graph = {
+        name: {module_of(imported, found) for imported in imports(running(path), name, path.name == "__init__.py")}
+        for name, path in found.items()
+    }
+    graph = {name: {to for to in known if to and to != name} for name, known in graph.items()}
+    assert {"sdlora.errors", "sdlora.train.objective"} <= graph["sdlora.train.loop"]
+    assert not circles(graph)
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def module_of(imported: str, found: Mapping[str, Path]) -> str:
+    """The module that a dotted name of ``imports`` lies in; "" if it is none of ours."""
+    parent = imported.rpartition(".")[0]
+    return imported if imported in found else parent if parent in found else ""
+
+
+def running(path: Path) -> str:
+    """A module's source without what stands under ``if TYPE_CHECKING``."""
+
+    class Strip(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST:
+            return ast.Pass() if "TYPE_CHECKING" in ast.unparse(node.test) else self.generic_visit(node)
+
+    return ast.unparse(Strip().visit(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The sets of modules that reach each other, by reachability: the graph is small."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(graph.get(start, ()))
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo += graph.get(name, ())
+        return seen
+
+    reached = {name: reach(name) for name in graph}
+    rings = {tuple(sorted(other for other in reached[name] if name in reached[other])) for name in graph}
+    return [list(ring) for ring in sorted(rings) if ring]
 
 
 # ---- commands
