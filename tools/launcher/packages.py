@@ -155,7 +155,7 @@ def explain_failure(text: str, log: Path | None = None) -> str:
             f"The certificate of the package index {indexes(text)} is not trusted: set PIP_CERT to your network's "
             "certificate file."
         )
-    if "ProxyError" in text:
+    if is_proxys(text):
         return f"The proxy {proxy()} can't be reached: mend it or take it out, then start again."
     if is_unreachable(text):
         return (
@@ -188,9 +188,21 @@ def indexes(text: str) -> str:
     return " and ".join(guilty or known)
 
 
+def is_proxys(text: str) -> bool:
+    """Is it the proxy that did not answer? pip 26 says only where it connected to, which is then the proxy's address."""
+    if "ProxyError" in text:
+        return True
+    there = urlsplit(proxy_set()[0])
+    return bool(there.hostname and f"(host='{there.hostname}', port={there.port or 80})" in text)
+
+
+def proxy_set() -> tuple[str, str]:
+    """(address, name of the variable) of the proxy that is set; two empty texts if none is."""
+    names = ("PIP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY")
+    return next(((os.environ[name], name) for name in names if os.environ.get(name)), ("", ""))
+
+
 def proxy() -> str:
     """The address of the proxy that is set, without its password, and where."""
-    for name in ("PIP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"):
-        if os.environ.get(name):
-            return f"{re.sub(r'//[^/@]*@', '//', os.environ[name])} ({name})"
-    return "that pip is configured to use"
+    address, name = proxy_set()
+    return f"{re.sub(r'//[^/@]*@', '//', address)} ({name})" if address else "that pip is configured to use"
