@@ -666,6 +666,21 @@ def test_a_proxy_that_does_not_answer_is_named(pip, monkeypatch):
     assert f"proxy http://127.0.0.1:{port} (HTTPS_PROXY)" in sentence and "secret" not in sentence
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "ProxyError('Cannot connect to proxy.', NewConnectionError('refused'))",  # pip 23 to 25
+        "NewConnectionError(\"HTTPSConnection(host='gate.example', port=3128): Failed to establish\")",  # pip 26
+    ],
+)
+def test_a_dead_proxy_is_named_whatever_pip_says(told, monkeypatch):
+    monkeypatch.setenv("PIP_PROXY", "http://me:secret@gate.example:3128")
+    text = f"Looking in indexes: https://a.example/simple\nWARNING: after connection broken by {told}: /simple/torch/\n"
+    assert "proxy http://gate.example:3128 (PIP_PROXY)" in explain_failure(text)
+    elsewhere = text.replace("gate.example", "a.example").replace("ProxyError", "NewConnectionError")
+    assert "index https://a.example/simple can't be reached" in explain_failure(elsewhere)
+
+
 def test_of_two_indexes_the_one_that_failed_is_named():
     text = (
         "Looking in indexes: https://a.example/simple, https://b.example/whl/cpu\n"

@@ -189,7 +189,7 @@ def indexes(text: str) -> str:
 
 
 def is_proxys(text: str) -> bool:
-    """Is it the proxy that did not answer? pip 26 says only where it connected to, which is then the proxy's address."""
+    """Is it the proxy that did not answer? pip 26 tells only where it connected to: then the proxy's address."""
     if "ProxyError" in text:
         return True
     there = urlsplit(proxy_set()[0])

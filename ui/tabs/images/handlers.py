@@ -72,7 +72,7 @@ class Desk:
         return {**shown, **self._show(kept or typed, *values)} if kept or typed else {}
 
     def open(self, typed: str, *values: Any) -> dict:
-        """Everything the tab shows for what a person typed; a sentence if that is no folder, and the draft keeps its own."""
+        """Everything the tab shows for what a person typed; a sentence if that is no folder, and the draft stays."""
         with suppress(UserError):  # told by what is shown
             self.place.folder(typed)
             self.draft.save({FOLDER: str(typed or "").strip()})
