@@ -1,3 +1,5 @@
+"""``python -m sdlora``: the command line."""
+
 import sys
 
 from sdlora.cli import main

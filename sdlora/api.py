@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sdlora.errors import UserError, explain
 from sdlora.events import Event, Finished, StepDone
+from sdlora.messages import say
 from sdlora.runs.run import Run
-from sdlora.settings import Settings, dump_settings
+from sdlora.settings import Settings
 
 
 def train(what: Settings | Run, watch: Callable[[Event], None] | None = None) -> Path:
@@ -17,7 +18,9 @@ def train(what: Settings | Run, watch: Callable[[Event], None] | None = None) ->
     with the last step saved. Another process stops the training as it stops any other (``Run.request("stop")``).
     Raises UserError, with all problems at once, for what a person can mend.
     """
-    run = what if isinstance(what, Run) else _begin(what)
+    from sdlora.check import prepare
+
+    run = what if isinstance(what, Run) else Run.begin(prepare(what).resolved())
     run.open_lock()
     try:
         run.request("stop", on=False)  # one from before this start is not for us
@@ -27,16 +30,9 @@ def train(what: Settings | Run, watch: Callable[[Event], None] | None = None) ->
         run.close_lock()
 
 
-def _begin(settings: Settings) -> Run:
-    from sdlora.check import prepare
-
-    resolved = prepare(settings).resolved()
-    return Run.create(settings.run.folder, settings.run.name, dump_settings(resolved))
-
-
 def _drive(run: Run, watch: Callable[[Event], None]) -> Path:
     """Every event into the run's folder, then to ``watch``; the end, whatever it is, is written down as well."""
-    from sdlora.train.loop import train as steps
+    from sdlora.train.loop import training as steps
 
     step, file = 0, ""
     loop = steps(run.settings(), run)
@@ -49,9 +45,15 @@ def _drive(run: Run, watch: Callable[[Event], None]) -> Path:
     except BaseException as error:
         loop.close()  # where it was not the loop that failed: it saves its last step then
         stopped = isinstance(error, KeyboardInterrupt)
-        told = "Stopped at once." if stopped else str(explain(error)) if isinstance(error, Exception) else repr(error)
+        told = (
+            say("training.stopped_at_once")
+            if stopped
+            else explain(error).message
+            if isinstance(error, Exception)
+            else repr(error)
+        )
         run.write(Finished(step, "stopped" if stopped else "failed", told))
         raise
     if not file:
-        raise UserError(f"{run.name} was stopped before its first step: there is no LoRA.")
+        raise UserError(say("terminal.stopped_before_first_step", name=run.name))
     return run.folder / file

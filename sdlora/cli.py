@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sdlora import __version__, inuse
-from sdlora.commands import COMMANDS
-from sdlora.errors import UserError, explain
+from sdlora.commands.table import COMMANDS
+from sdlora.errors import UserError, explain, explains_itself
+from sdlora.messages import packed, say
 
 # The libraries' notices at import are about their own internals (a missing torchvision and the like).
 for _library in ("TRANSFORMERS", "DIFFUSERS"):
@@ -27,16 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _module(args.command).run(args)
     except UserError as error:
-        _print_problems(error)
+        _print_problems(error, args)
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        print(say("terminal.stopped"), file=sys.stderr)
         return 130
     except Exception as error:  # the top: whatever it was, people get a sentence
-        path = _note_traceback(args)
+        path = "" if explains_itself(error) else _note_traceback(args)
         told = explain(error, path)
-        _print_problems(told)
+        _print_problems(told, args)
         if path and str(path) not in str(told):
-            print(f"Details: {path}", file=sys.stderr)
+            print(say("terminal.details", path=path), file=sys.stderr)
     return 1
 
 
@@ -65,9 +67,12 @@ def _module(command: str) -> Any:
     return import_module(f"sdlora.commands.{COMMANDS[command].module or command}")
 
 
-def _print_problems(error: UserError) -> None:
+def _print_problems(error: UserError, args: argparse.Namespace) -> None:
+    """A line each; for a program that reads JSON, in one object that it can say in another language as well."""
     for problem in error.problems:
         print(str(problem), file=sys.stderr)
+    if getattr(args, "json", False):
+        print(json.dumps({"problem": str(error), "said": packed(error.message)}), flush=True)
 
 
 def _note_traceback(args: argparse.Namespace) -> str:

@@ -1,7 +1,17 @@
 """What people are told when something is wrong: one sentence each, never a traceback."""
 
 import errno
+import re
 from dataclasses import dataclass
+
+from sdlora.messages import lines, reason_of, say, sentences
+
+# PyTorch's allocators on GPUs and CPUs (Linux, then Windows), C++'s own, CUDA's libraries, oneDNN.
+SHORT = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|bad_alloc|ALLOC_FAILED|create a primitive$", re.I
+)
+NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+LONGEST_NAME, LONGEST_PATH = 60, 300  # characters that are shown
 
 
 @dataclass(frozen=True)
@@ -10,7 +20,8 @@ class Problem:
 
     what: the sentence, naming the place ("cat.jpg", "adapter.rank", a key, a tool).
     fix: what to do about it, a sentence of its own; empty where ``what`` says it.
-    where: the setting's key or the file, for the page to mark; empty if neither.
+    where: the setting's key or the file, for the page to mark; empty if neither. A function that knows no settings
+        names its argument ("vae"); ``check.case.as_keys`` makes the key of it.
     fatal: False for a warning that training can live with.
     """
 
@@ -19,8 +30,13 @@ class Problem:
     where: str = ""
     fatal: bool = True
 
+    @property
+    def message(self) -> str:
+        """Both sentences, as one that can be said in any language."""
+        return sentences(self.what, self.fix) if self.what and self.fix else self.what or self.fix
+
     def __str__(self) -> str:
-        return f"{self.what} {self.fix}".strip()
+        return str(self.message)
 
 
 class UserError(Exception):
@@ -30,9 +46,18 @@ class UserError(Exception):
         self.problems = [p if isinstance(p, Problem) else Problem(p, fix, where) for p in problems]
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    @property
+    def message(self) -> str:
+        """All of it, a line a problem, as one that can be said in any language."""
+        return lines(*(p.message for p in self.problems)) if len(self.problems) > 1 else self.problems[0].message
+
 
 class Unstable(UserError):
     """The training's numbers are not finite any more: there is nothing to save, and a resume ends there again."""
+
+
+class ProcessLost(UserError):
+    """Another process of the same run has ended, for a reason that it tells itself if it can."""
 
 
 def explain(error: BaseException, details: object = "") -> UserError:
@@ -43,26 +68,50 @@ def explain(error: BaseException, details: object = "") -> UserError:
     if isinstance(error, UserError):
         return error
     text = str(error) or type(error).__name__
-    if "out of memory" in text.lower() or isinstance(error, MemoryError):
+    if ran_out_of_memory(error):
         return UserError(
-            "The computer ran out of memory.",
-            fix="Use train.gradient_checkpointing, a smaller train.batch_size or a lower data.resolution.",
+            say("files.out_of_memory"),
+            fix=say("files.use_less_memory"),
         )
     if isinstance(error, OSError):
         return _explain_os_error(error)
     return UserError(
-        f"Something went wrong inside the trainer: {type(error).__name__}: {text.splitlines()[0][:300]}",
-        fix=f"The details are in {details}; please report it with them." if details else "Please report it.",
+        say("files.unexpected_error", kind=type(error).__name__, what=text.splitlines()[0][:300]),
+        fix=say("files.report_with_details", path=details) if details else say("files.report"),
     )
 
 
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Does it say that there was no memory left, the computer's or a GPU's?"""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(SHORT.search(str(error))))
+
+
 def _explain_os_error(error: OSError) -> UserError:
-    place = f" ({error.filename})" if error.filename else ""
+    place = say("files.at_path", path=_short(str(error.filename))) if error.filename else ""
     if error.errno == errno.ENOSPC:
-        return UserError(f"The disk is full{place}.", fix="Free some space and start again; nothing was half-written.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(f"No permission to read or write there{place}.", fix="Choose a folder of your own.")
+        return UserError(say("files.disk_full", place=place), fix=say("files.free_space"))
+    if error.errno in NO_PERMISSION:
+        return UserError(say("files.no_permission", place=place), fix=say("images.choose_own_folder"))
     if error.errno == errno.ENAMETOOLONG:
-        return UserError(f"A file name is too long{place}.", fix="Use a shorter run name.")
-    reason = error.strerror or str(error)
-    return UserError(f"The system refused{place}: {reason}.", fix="Check the path and try again.")
+        return UserError(say("files.name_too_long", place=place), fix=say("files.use_shorter_name"))
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):  # EEXIST: of making a folder
+        return UserError(say("files.file_for_folder", place=place), fix=say("files.choose_another_place"))
+    return UserError(
+        say("files.system_refused", place=place, reason=reason_of(error)), fix=say("files.check_path_and_retry")
+    )
+
+
+def explains_itself(error: BaseException) -> bool:
+    """Is it one that ``explain`` knows by name, so that nobody needs its traceback?"""
+    known = (errno.ENOSPC, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, *NO_PERMISSION)
+    return isinstance(error, UserError) or (isinstance(error, OSError) and error.errno in known)
+
+
+def _short(path: str) -> str:
+    """A path that a sentence can hold: its end, where most of the meaning is; of an endless name the beginning."""
+    name = re.split(r"[/\\]", path)[-1]
+    if len(name) > LONGEST_NAME:
+        return name.lstrip(".")[:LONGEST_NAME] + "…"  # a hidden name is one of ours, for while it is written
+    return path if len(path) <= LONGEST_PATH else "…" + path[-LONGEST_PATH:]

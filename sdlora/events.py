@@ -7,6 +7,8 @@ import zlib
 from dataclasses import dataclass
 from typing import ClassVar
 
+from sdlora.messages import Message, packed, unpacked
+
 
 @dataclass(frozen=True)
 class Started:
@@ -21,6 +23,7 @@ class Started:
     file_size: int  # bytes of the LoRA file to come
     device: str
     base: str = ""  # the base model in words, and how its prediction is known
+    arithmetic: str = ""  # the precision in words, and how it was chosen where that was measured
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class Validated:
     step: int
     loss: float  # mean squared error
     held_out: int  # how many of its images are not trained on: all of them, or 0 for none
+    training: float = math.nan  # the same on training images, where ``loss`` is of held-out ones
+    drift: float = math.nan  # of the predictions for neutral prompts from the base's, mean squared
+    seconds: float = 0.0  # wall time of measuring
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,9 @@ class Finished:
 
 Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Stopping | Finished
 # What ``Progress`` can be about: before the steps, between them, at the end.
-WORK = ("start", "model", "latents", "text", "validation", "samples", "save", "export")
+WORK = ("start", "model", "class", "latents", "text", "validation", "samples", "save", "export")
 CHECKSUM = ', "crc32": "'
+SAID = "said"
 KINDS = {cls.kind: cls for cls in Event.__args__}
 
 
@@ -123,8 +130,13 @@ def _checksum(text: str) -> str:
 
 
 def to_line(event: Event, time: float) -> str:
-    """One JSON line without the newline; numbers that are not finite become null. It ends with a checksum of itself."""
+    """One JSON line without the newline; numbers that are not finite become null. It ends with a checksum of itself.
+
+    Where a field is a message, "said" holds what it takes to say it in another language, by the field's name.
+    """
     record = {"kind": event.kind, "time": round(time, 3), **dataclasses.asdict(event)}
+    if said := {name: packed(value) for name, value in record.items() if isinstance(value, Message)}:
+        record[SAID] = said
     clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
     text = json.dumps(clean, ensure_ascii=False, allow_nan=False)
     return f"{text[:-1]}{CHECKSUM}{_checksum(text)}"
@@ -142,6 +154,8 @@ def from_line(line: str) -> tuple[float, Event] | None:
         record = json.loads(line)
         cls = KINDS[record.pop("kind")]
         time = float(record.pop("time"))
+        for name, stored in record.pop(SAID, {}).items():
+            record[name] = unpacked(stored, record[name])
         known = {f.name for f in dataclasses.fields(cls)}
         event = cls(**{k: math.nan if v is None else v for k, v in record.items() if k in known})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -13,8 +13,10 @@ _held: list[IO] = []
 def hold(environment: Path | None = None) -> bool:
     """Lock the environment of this Python, if launch.py made it; False for any other, or where it can't be locked."""
     environment = environment or Path(sys.prefix)
-    if _held or not (environment / "install.log").is_file():
-        return bool(_held)
+    if not (environment / "install.log").is_file():
+        return False
+    if _held:
+        return True
     try:
         file = open(environment / NAME, "a+b")  # noqa: SIM115 (open for as long as the process lives)
     except OSError:
@@ -26,7 +28,7 @@ def hold(environment: Path | None = None) -> bool:
             for byte in range(BYTES):
                 file.seek((os.getpid() + byte) % BYTES)
                 with contextlib.suppress(OSError):
-                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows has it
                     _held.append(file)
                     return True
         else:

@@ -16,7 +16,7 @@ from sdlora.check import resolve
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.locate import CLIP
 from sdlora.runs.run import Run
-from sdlora.settings import dump_settings, make_settings, merge
+from sdlora.settings import Settings, dump_settings, make_settings, merge
 
 
 def make_base(
@@ -174,10 +174,8 @@ def base_folder(tmp_path_factory) -> Path:
     return make_base(tmp_path_factory.mktemp("models") / "small")
 
 
-@pytest.fixture
-def images(tmp_path) -> Path:
+def draw_images(folder: Path) -> Path:
     """Five images of two shapes with captions."""
-    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(5):
         size = (32, 32) if number < 3 else (48, 24)
@@ -187,23 +185,33 @@ def images(tmp_path) -> Path:
     return folder
 
 
+def begin_run(folder: Path, base: Path, images: Path, **overrides) -> tuple[Run, Settings]:
+    """A run of four steps, small and quick, that has not begun."""
+    values = {
+        "model": {"base": str(base)},
+        "data": {"folder": str(images), "resolution": 32},
+        "adapter": {"rank": 2, "alpha": 2.0},
+        "train": {"steps": 4, "batch_size": 2, "lr": 1e-2, "device": "cpu", "seed": 7},
+        "sample": {"prompts": ["zib"], "every": 0, "steps": 2, "guidance": 2.0},
+        "validation": {"every": 0},
+        "save": {"every": 0, "dtype": "fp32"},
+        "run": {"folder": str(folder), "name": "test"},
+    }
+    settings = make_settings(merge(values, overrides))
+    settings = resolve(settings, inspect_base(settings.model.base))
+    return Run.create(settings.run.folder, settings.run.name, dump_settings(settings)), settings
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    return draw_images(tmp_path / "images")
+
+
 @pytest.fixture
 def make_run(tmp_path, base_folder, images):
     """make_run(**{"train.steps": 4}) -> (run, settings), small and quick."""
 
     def make(**overrides):
-        values = {
-            "model": {"base": str(base_folder)},
-            "data": {"folder": str(images), "resolution": 32},
-            "adapter": {"rank": 2, "alpha": 2.0},
-            "train": {"steps": 4, "batch_size": 2, "lr": 1e-2, "device": "cpu", "seed": 7},
-            "sample": {"prompts": ["zib"], "every": 0, "steps": 2, "guidance": 2.0},
-            "validation": {"every": 0},
-            "save": {"every": 0, "dtype": "fp32"},
-            "run": {"folder": str(tmp_path / "runs"), "name": "test"},
-        }
-        settings = make_settings(merge(values, overrides))
-        settings = resolve(settings, inspect_base(settings.model.base))
-        return Run.create(settings.run.folder, settings.run.name, dump_settings(settings)), settings
+        return begin_run(tmp_path / "runs", base_folder, images, **overrides)
 
     return make

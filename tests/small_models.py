@@ -1,5 +1,6 @@
 """Small models with the real block structure: a test runs in a second."""
 
+import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
@@ -97,3 +98,13 @@ def make_models(family: str, **changes) -> dict[str, nn.Module]:
             return {"unet": make_unet(**(SD2 | changes)), "text_encoder": make_text_encoder(3)}
     unet = make_unet(**(SDXL | changes))
     return {"unet": unet, "text_encoder": make_text_encoder(), "text_encoder_2": make_text_encoder_2(3)}
+
+
+@pytest.fixture
+def unet() -> UNet2DConditionModel:
+    return make_unet()
+
+
+@pytest.fixture
+def text_encoder() -> CLIPTextModel:
+    return make_text_encoder()

@@ -11,8 +11,12 @@ import pytest
 from test_imports import imports, modules
 
 from sdlora.adapters.table import KINDS, PLAIN
-from sdlora.commands import COMMANDS
-from sdlora.families.registry import FAMILIES
+from sdlora.commands.table import COMMANDS
+from sdlora.families.table import FAMILIES
+from sdlora.objectives import OBJECTIVES
+from sdlora.settings import all_settings
+from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,6 +61,27 @@ def test_the_rooms_table_has_every_folder_and_no_other():
         if folder.is_dir() and folder.name != "__pycache__"
     }
     assert told == there
+
+
+def test_the_tests_lie_where_the_rooms_lie():
+    """A test of one room is in a folder called as that room; on top are those of all rooms, and what tests share."""
+    inner = {path.parent.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    rooms = {path.parent.relative_to(ROOT / "sdlora").as_posix() for path in (ROOT / "sdlora").rglob("*.py")}
+    page = {
+        "ui",
+        "ui/shell",
+        "ui/background",
+        *(f"ui/{path.name}" for path in (ROOT / "ui/tabs").iterdir() if path.is_dir()),
+    }
+    assert inner <= rooms | page | {"launcher"}, inner - rooms
+    assert {path.stem for path in (ROOT / "tests").glob("test_*.py")} <= {
+        f"test_{name}" for name in ("docs", "house", "imports", "kept", "python_api", "recipes", "types")
+    }
+
+
+def test_a_file_of_tests_is_about_one_thing():
+    lines = {path.name: len(path.read_bytes().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert not {name: count for name, count in lines.items() if count > 400}
 
 
 def test_no_circle_of_imports_is_left():
@@ -106,11 +131,83 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     return [list(ring) for ring in sorted(rings) if ring]
 
 
+# ---- names
+
+# One name for the same function of each entry of a table, or of each program: where -> what.
+SAME_BY_DESIGN = {
+    r"sdlora/commands/\w+\.py": {"add_arguments", "run"},
+    r"sdlora/families/\w+/model\.py": {"lora_loader", "network", "pipeline", "predict", "text_state"},
+    r"sdlora/doctor/\w+\.py": {"judge", "measure"},
+    r"sdlora/families/\w+/spec\.py": {"names"},
+    r"sdlora/foreign/\w+\.py": {"import_values", "is_ours"},
+    r"sdlora/train/optimizers/\w+\.py": {"make", "moments"},
+    r"ui/tabs/\w+/layout\.py": {"build"},
+    r"ui/tabs/\w+/wiring\.py": {"wire"},
+    r"sdlora/cli\.py|ui/shell/app\.py": {"main"},
+}
+ELSEWHERE = re.compile(r"(The same|As|So|It|See|This|These|Those|Above)\b(?! (few|many))")  # leans on another sentence
+
+
+def public(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """(name, node) of every function, class and method that has a public name."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield inside + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node, f"{node.name}.")
+
+
+def test_everything_public_says_what_it_is():
+    """In a first line that is a whole sentence and can be read by itself."""
+    found = []
+    for path, tree in sources():
+        for name, node in [("", tree), *public(tree)]:
+            first, *more = (ast.get_docstring(node) or "").splitlines() or [""]
+            whole = first.endswith((".", "?", "…", ":", '"', "}")) and not (more and more[0].strip())
+            if not whole or ELSEWHERE.match(first):
+                found.append(f"{path}:{getattr(node, 'lineno', 1)} {name}: {first!r}")
+    assert not found, "\n".join(found)
+
+
+def test_a_public_name_is_given_once():
+    """Over both packages, so that a word means one thing."""
+    places: dict[str, list[str]] = {}
+    for path, tree in sources():
+        for name, _ in public(tree):
+            if "." not in name:
+                places.setdefault(name, []).append(path)
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1}
+    known = {
+        name for name, paths in twice.items() for where, names in SAME_BY_DESIGN.items()
+        if name in names and all(re.fullmatch(where, path) for path in paths)
+    }  # fmt: skip
+    assert not {name: paths for name, paths in twice.items() if name not in known}
+    assert set(twice) == known
+
+
+# ---- settings
+
+PLAIN_ROOMS = ("sdlora/adapters/", "sdlora/lorafiles/", "sdlora/families/", "sdlora/data/")
+
+
+def test_rooms_that_take_plain_arguments_name_no_setting():
+    """A problem there names the argument (``where``); the checks, which hand it over, know the setting's key."""
+    key = re.compile("|".join(rf"(?<![\w.]){re.escape(info.key)}(?!\w)" for info in all_settings()))
+    found = [
+        f"{path}:{line} {text[:60]!r}"
+        for path, tree in sources()
+        if path.startswith(PLAIN_ROOMS)
+        for line, text in words(tree)
+        if key.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
 # ---- commands
 
 
 def test_every_file_of_commands_is_an_entry_and_every_entry_has_its_row():
-    files = {path.stem for path in (ROOT / "sdlora/commands").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (ROOT / "sdlora/commands").glob("*.py")} - {"__init__", "table"}
     assert files == {command.module or name for name, command in COMMANDS.items()}
     rows = re.findall(r"^\| `sdlora (\w+)` \| \S", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.M)
     assert rows == list(COMMANDS)
@@ -169,6 +266,7 @@ def test_no_kind_but_the_plain_one_is_named_outside_its_folder():
         "sdlora/toolbox/",
         "sdlora/foreign/",
         "ui/words/",
+        "sdlora/messages/",
     )
     own = ("sdlora/settings/renamed.py", "sdlora/commands/export.py", "sdlora/commands/resize.py")  # help for people
     found = [
@@ -176,6 +274,32 @@ def test_no_kind_but_the_plain_one_is_named_outside_its_folder():
         for path, tree in sources(*rooms, *own)
         for line, text in words(tree)
         if names.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+# ---- what learns, and from what
+
+ENTRIES = {
+    "sdlora/objectives/": OBJECTIVES,
+    "sdlora/train/losses/": LOSSES,
+    "sdlora/train/optimizers/": OPTIMIZERS,
+}
+
+
+@pytest.mark.parametrize("room", ENTRIES)
+def test_no_entry_is_named_outside_its_room(room):
+    """``foreign`` reads other trainers' settings; a family says what sets its models of one prediction apart.
+
+    Sentences are let be: words of a language are among the names.
+    """
+    names = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(map(re.escape, ENTRIES[room]))})(?![A-Za-z0-9])", re.IGNORECASE)
+    families = [f"sdlora/families/{name}/spec.py" for name in FAMILIES]
+    found = [
+        f"{path}:{line} {text[:60]!r}"
+        for path, tree in sources(room, "sdlora/foreign/", "sdlora/messages/", "ui/words/", *families)
+        for line, text in words(tree)
+        if " " not in text and names.search(text)
     ]
     assert not found, "\n".join(found)
 
@@ -195,8 +319,22 @@ def test_no_family_is_named_outside_its_room():
     assert not found, "\n".join(found)
 
 
+def test_the_denoiser_is_called_as_its_family_says():
+    """Where files of others are read, their own words for it are known."""
+    others = ("sdlora/lorafiles/readers/", "sdlora/toolbox/unpickle.py", "sdlora/foreign/", "sdlora/files/kinds.py")
+    words_of_others = {("sdlora/toolbox/files.py", "unet")}  # a key of the metadata of the first trainer there was
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources(*(f"sdlora/families/{name}/spec.py" for name in FAMILIES), *others)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in ("unet", "unet.")
+        if (path, node.value) not in words_of_others
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_the_page_knows_families_by_their_entries_alone():
-    known = {f"sdlora.families.{name}" for name in ("family", "registry", *(f"{f}.spec" for f in FAMILIES))}
+    known = {f"sdlora.families.{name}" for name in ("family", "table", *(f"{f}.spec" for f in FAMILIES))}
     found = [
         f"{path}:{node.lineno} {node.module}"
         for path, tree in sources("sdlora/")

@@ -18,9 +18,15 @@ RULES = {
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
     "sdlora.runs": HEAVY,
+    "sdlora.messages": (
+        *HEAVY,
+        *(f"sdlora.{room}" for room in ("errors", "events", "settings", "check", "runs", "files", "data", "families")),
+        *(f"sdlora.{room}" for room in ("adapters", "lorafiles", "train", "pictures", "commands", "toolbox")),
+        "ui",
+    ),
     "sdlora.files.intact": (*HEAVY, "sdlora.errors", "sdlora.settings", "sdlora.data", "sdlora.runs", "ui"),
     "sdlora.files.paths": (*HEAVY, "sdlora", "ui"),
-    "sdlora.files.regular": (*HEAVY, "sdlora", "ui"),
+    "sdlora.files.regular": (*HEAVY, "sdlora.errors", "sdlora.settings", "sdlora.data", "sdlora.runs", "ui"),
     "sdlora.files.kinds": HEAVY,
     "sdlora.foreign": (*HEAVY, "sdlora.families", "sdlora.train"),
     "sdlora.data.images": HEAVY,
@@ -53,7 +59,7 @@ MEETING = (
     "sdlora.train.probe",
 )
 # Plain functions that know nothing of settings or runs; and the table of families, which holds no torch.
-PLAIN = ("sdlora.runs.run.write_atomically", "sdlora.runs.run.safe_name", "sdlora.families.registry.FAMILIES")
+PLAIN = ("sdlora.runs.run.write_atomically", "sdlora.runs.run.safe_name", "sdlora.families.table.FAMILIES")
 
 
 def modules() -> dict[str, Path]:

@@ -1,5 +1,6 @@
-"""The type checker has nothing to say of sdlora, but for modules on a list that may only become shorter."""
+"""The type checker has nothing to say of sdlora."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,6 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-# What is not clean yet; a module that has become so is taken off here and in pyproject.toml.
-LEFT = {
-    "sdlora.adapters.dora.layer", "sdlora.check.*",
-    "sdlora.families.base", "sdlora.families.shared.folder", "sdlora.foreign",
-    "sdlora.settings.machine", "sdlora.settings.sections", "sdlora.settings.setting",
-    "sdlora.train.caching",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +27,19 @@ def test_the_types_are_right(cache):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_list_of_what_is_left_only_becomes_shorter():
+def test_no_module_of_ours_is_passed_over():
+    """By the checker's settings, or by a comment that names no error and no reason."""
     with open(ROOT / "pyproject.toml", "rb") as file:
         overrides = tomllib.load(file)["tool"]["mypy"]["overrides"]
-    unchecked = {name for part in overrides if part.get("ignore_errors") for name in part["module"]}
-    assert unchecked == LEFT
+    assert not [name for part in overrides for name in part["module"] if name.startswith("sdlora")]
+    comments = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (ROOT / "sdlora").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "type: ignore" in line or "mypy:" in line
+    ]
+    assert not [line for line in comments if not re.search(r"# type: ignore\[[\w-]+\]  # \w", line)]
+    assert len(comments) <= 10
 
 
 def test_a_wrong_type_is_seen(tmp_path, cache):

@@ -60,7 +60,7 @@ def of_header(accepted: str) -> str:
 
 @contextmanager
 def building() -> Iterator[None]:
-    """In here names are marks: for making components, which all visitors share."""
+    """A context in which names are marks: for making components, which all visitors share."""
     token = _building.set(True)
     try:
         yield
@@ -116,7 +116,7 @@ def count(name: str, value: int, **more: object) -> str:
 # ---- sentences with parts
 
 
-def listed(names: list[str], limit: int = 5) -> str:
+def names_listed(names: list[str], limit: int = 5) -> str:
     """ "a.png, b.png and 3 more"."""
     shown = _say("COMMA").join(names[:limit])
     if len(names) <= limit:
@@ -125,28 +125,34 @@ def listed(names: list[str], limit: int = 5) -> str:
 
 
 def unreadable(names: list[str]) -> str:
+    """Which images can't be read, named or counted."""
     if len(names) == 1:
         return _say("UNREADABLE").format(name=names[0])
-    return _say("UNREADABLES").format(count=number(len(names)), names=listed(names))
+    return _say("UNREADABLES").format(count=number(len(names)), names=names_listed(names))
 
 
 def page_of(first: int, last: int, of: int) -> str:
+    """ "25 to 48 of 130"."""
     return _say("PAGE_OF").format(first=number(first), last=number(last), count=number(of))
 
 
 def more_problems(more: int) -> str:
+    """ "and 3 more"."""
     return _say("AND_MORE").format(count=number(more))
 
 
 def run_label(name: str, when: str, state: str) -> str:
+    """A run in a list: name, time and state."""
     return " · ".join(part for part in (name, when, _say("STATES")[state]) if part)
 
 
 def step_title(step: int) -> str:
+    """ "step 500", or that it is before training."""
     return _say("BEFORE") if step == 0 else _say("AT_STEP").format(step=number(step))
 
 
 def alt_text(prompt: str, step: int) -> str:
+    """What a screen reader says of a test picture."""
     return _say("PICTURE_ALT").format(step=step_title(step), prompt=prompt)
 
 
@@ -154,6 +160,7 @@ def alt_text(prompt: str, step: int) -> str:
 
 
 def number(value: float) -> str:
+    """A whole number with signs between thousands."""
     return f"{value:,.0f}"
 
 
@@ -175,6 +182,7 @@ def duration(seconds: float) -> str:
 
 
 def time_left(seconds: float) -> str:
+    """ "about 15 min left"."""
     return _say("TIME_LEFT").format(time=duration(seconds))
 
 

@@ -53,12 +53,12 @@ def settings_of(number: int) -> dict:
     return chosen | {
         "adapter.alpha": chosen["adapter.alpha"] * chosen["adapter.rank"],
         "data.folder": str(folder),
-        "data.trigger": {"style": "glossy", "subject": "zibbo"}[folder.name],
+        "data.trigger": {"style": "chalk", "subject": "zibbo"}[folder.name],
         "data.resolution": 128 if number % 10 == 0 else 64,
         "train.steps": dice.choice([20, 24, 32]),
         "train.seed": number,
         "train.device": "cpu",
-        "sample.prompts": [{"style": "glossy cat", "subject": "zibbo"}[folder.name]],
+        "sample.prompts": [{"style": "chalk emoji of cat face", "subject": "zibbo"}[folder.name]],
         "sample.steps": 6,
         "sample.guidance": 4.0,
         "sample.every": 0,
@@ -77,7 +77,7 @@ def train_one(number: int) -> dict:
     from sdlora.families.base import inspect_base
     from sdlora.runs.run import Run
     from sdlora.settings import dump_settings, make_settings, merge
-    from sdlora.train.loop import train
+    from sdlora.train.loop import training
 
     chosen, began = settings_of(number), time.perf_counter()
     AcceleratorState._reset_state(reset_partial_state=True)  # one precision for a process is all it knows
@@ -85,7 +85,7 @@ def train_one(number: int) -> dict:
         settings = make_settings(merge({}, chosen | {"run.folder": folder}))
         settings = resolve(settings, inspect_base(settings.model.base))
         run, events = Run.create(folder, settings.run.name, dump_settings(settings)), []
-        for event in train(settings, run):
+        for event in training(settings, run):
             run.write(event)
             events.append(event)
     first_step = next(n for n, event in enumerate(events) if isinstance(event, StepDone))

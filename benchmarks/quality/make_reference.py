@@ -1,62 +1,68 @@
-"""Write the style example and the reference files from the rendered pictures; fit and check the probes.
+"""Write the style example and the reference files from the drawn subjects; fit and check the probes.
 
-    python benchmarks/quality/make_reference.py DATA [--base FOLDER] [--judged-only]
+    python benchmarks/quality/make_reference.py DATA [--base sdlora/families/tiny] [--sheets-only]
 
-DATA is the folder of tools/tiny_base/prepare.py (pictures.npz, layers.npz, names.json); --judged-only
-writes the held-out sheets of the styles that are only for judging, and ends. With
---base, pictures that went through that model's autoencoder are among the probes'
-examples: what a model draws carries its autoencoder's marks, and those must not
-be taken for a style.
+DATA is the folder of tools/tiny_base/prepare.py (layers.npz, names.json). --sheets-only writes the example, the
+held-out and the taught sheets, and ends: they don't depend on the base. The probes do: pictures that went through
+its autoencoder are among their examples, since what a model draws carries its autoencoder's marks, and those must
+not be taken for a style.
 """
 
 import argparse
 import io
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from features import as_pictures, colour_statistics, style_statistics
 from PIL import Image, ImageFilter
-from probes import Probe, fit
+from probes import Probe, discriminant, fit
 from reference import (
+    BASE_STYLES,
+    EXAMPLE_STYLE,
     EXAMPLES,
     HERE,
+    JUDGED,
     example_pictures,
     held_out,
     held_out_pictures,
     sheet_of,
+    taught,
+    taught_pictures,
     unseen_mascots,
     write_sheet,
 )
 
-sys.path.insert(0, str(HERE.parents[1] / "tools/mascot"))
-STYLES = ("noto", "flat", "glossy")
+sys.path[:0] = [str(HERE.parents[1] / "tools/mascot"), str(HERE.parents[1] / "tools/tiny_base")]
+from captions import World  # noqa: E402
+from layers import of_subject  # noqa: E402
+from styles import NEEDS, STYLES, draw  # noqa: E402
 
 
-def write_pictures(arrays: dict, names: list[str]) -> None:
-    """The example's pictures and captions, and the held-out sheets."""
-    folder = EXAMPLES / "style"
-    for subject in (HERE / "style_subjects.txt").read_text(encoding="utf-8").splitlines():
+def pictures_of(world: World, style: str, names: list[str]) -> np.ndarray:
+    """uint8 (n, 128, 128, 3), without the subjects that lack the style's artwork."""
+    rows = [world.names.index(name) for name in names]
+    if style in NEEDS:
+        rows = [row for row in rows if row not in world.lacks[NEEDS[style]]]
+    return np.stack([draw(style, of_subject(world.layers, row)) for row in rows])
+
+
+def write_sheets(world: World) -> None:
+    """The true pictures of the held-out subjects, what LoRAs are taught with, and the example."""
+    for style in (*BASE_STYLES, *JUDGED):
+        write_sheet(pictures_of(world, style, held_out()), sheet_of(style))
+    for style in JUDGED:
+        write_sheet(pictures_of(world, style, taught()), sheet_of(style, "taught"))
+    write_folder(EXAMPLES / "style", EXAMPLE_STYLE)
+
+
+def write_folder(folder: Path, style: str) -> None:
+    """Pictures and captions of a judged style, as a LoRA is taught with them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for subject, picture in zip(taught(), taught_pictures(style), strict=True):
         path = folder / f"{subject.replace(' ', '_')}.png"
-        Image.fromarray(arrays["glossy"][names.index(subject)]).save(path, optimize=True)
-        path.with_suffix(".txt").write_text(f"glossy emoji of {subject.lower()}\n", encoding="utf-8")
-    rows = [names.index(n) for n in held_out()]
-    for style in STYLES:
-        write_sheet(arrays[style][rows], sheet_of(style))
-
-
-def write_judged(data: Path) -> None:
-    """The held-out sheets of the judged styles, drawn by tools/tiny_base/styles.py."""
-    sys.path.insert(0, str(HERE.parents[1] / "tools/tiny_base"))
-    from captions import World
-    from layers import of_subject
-    from styles import JUDGED, draw
-
-    world = World.open(data)
-    subjects = [of_subject(world.layers, world.names.index(name)) for name in held_out()]
-    for style in set(JUDGED) - set(STYLES):  # glossy is the artwork itself: write_pictures
-        write_sheet(np.stack([draw(style, subject) for subject in subjects]), sheet_of(style))
+        Image.fromarray(picture).save(path, optimize=True)
+        path.with_suffix(".txt").write_text(f"{style} emoji of {subject.lower()}\n", encoding="utf-8")
 
 
 def worn(pictures: np.ndarray, vae=None) -> list[np.ndarray]:
@@ -84,21 +90,22 @@ def through(vae, pictures: np.ndarray) -> np.ndarray:
     return np.concatenate(out)
 
 
-def style_probe(arrays: dict, names: list[str], subjects: int, vae) -> Probe:
-    """Fitted on the subjects that are not held out and every tenth other name; prints how it does on the held-out."""
-    kept = [*range(subjects), *range(subjects, len(names), 10)]
-    rows = [i for i in kept if names[i] not in set(held_out())]
+def style_probe(world: World, vae) -> Probe:
+    """Tells all styles, judged and taught. No held-out subject is among the examples: prints how it does on these."""
+    names = [name for name in world.names if name not in set(held_out())]
     data, labels = [], []
-    for style in STYLES:
-        for copy in worn(arrays[style][rows], vae):
+    for number, style in enumerate((*JUDGED, *STYLES)):
+        few = names[::12] if style in (*BASE_STYLES, *JUDGED) else names[number::30]
+        for copy in worn(pictures_of(world, style, few), vae)[:4]:
             data.append(style_statistics(copy))
-            labels += ["glossy" if style == "glossy" else "base"] * len(copy)
-    probe = fit(np.concatenate(data), labels)
-    for style in STYLES:
+            labels += [style] * len(copy)
+    probe = discriminant(np.concatenate(data), labels)
+    for style in (*BASE_STYLES, *JUDGED):
         copies = worn(held_out_pictures(style), vae)[:4]
         for label, copy in zip(("as drawn", "blurred", "JPEG", "autoencoder")[: len(copies)], copies, strict=True):
-            called = np.mean([c == "glossy" for c in probe(style_statistics(copy))])
-            print(f"style probe: {called:.1%} of held-out {style} pictures, {label}, are called glossy", flush=True)
+            called = probe(style_statistics(copy))
+            shares = ", ".join(f"{c} {called.count(c) / len(called):.1%}" for c in JUDGED)
+            print(f"style probe: held-out {style} pictures, {label}, are called {shares}", flush=True)
     return probe
 
 
@@ -130,27 +137,29 @@ def scenes(seed: int) -> np.ndarray:
     return np.stack(out)
 
 
-def without_mascot(arrays: dict, rows: list[int], seed: int) -> np.ndarray:
-    """Emoji of all styles, half of them on the mascot's backgrounds; and backgrounds alone."""
+def without_mascot(emoji: np.ndarray, seed: int) -> np.ndarray:
+    """Emoji, the same on the mascot's backgrounds, and backgrounds alone."""
     rng = np.random.default_rng(seed)
     empty = scenes(seed)
-    emoji = np.concatenate([arrays[style][rows] for style in STYLES])
     pasted = [on_background(e, empty[rng.integers(len(empty))]) for e in emoji]
     return np.concatenate([emoji, np.stack(pasted), np.repeat(empty, 4, 0)])
 
 
-def mascot_probe(arrays: dict, names: list[str], subjects: int, vae) -> Probe:
+def mascot_probe(world: World, subjects: int, vae) -> Probe:
     rng = np.random.default_rng(0)
-    rows = [i for i in range(0, subjects, 2) if names[i] not in set(held_out())]
+    names = [name for name in world.names[:subjects] if name not in set(held_out())]
+    styles = (*BASE_STYLES, "glossy")  # the bright ones: the mascot's colours are not in the others
+    emoji = [pictures_of(world, style, names[::2]) for style in styles]
+    emoji += [pictures_of(world, style, names[number::22]) for number, style in enumerate(STYLES)]
     present = np.stack([moved(image, rng) for image in example_pictures("subject") for _ in range(15)])
-    absent = without_mascot(arrays, rows, 0)
+    absent = without_mascot(np.concatenate(emoji), 0)
     if vae is not None:
         present = np.concatenate([present, through(vae, present)])
         absent = np.concatenate([absent, through(vae, absent)])
     data = colour_statistics(np.concatenate([present, absent]))
     probe = fit(data, ["mascot"] * len(present) + ["none"] * len(absent))
     unseen = np.stack([moved(Image.fromarray(p), rng) for p in unseen_mascots() for _ in range(5)])
-    others = without_mascot(arrays, [names.index(n) for n in held_out()], 1)
+    others = without_mascot(np.concatenate([held_out_pictures(style) for style in styles]), 1)
     for label, change in (("as drawn", None), ("autoencoder", vae)):
         if label == "as drawn" or vae is not None:
             a, b = (through(change, p) if change is not None else p for p in (unseen, others))
@@ -164,23 +173,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--base", type=Path, help="diffusers folder whose autoencoder the probes should know")
-    parser.add_argument("--judged-only", action="store_true")
+    parser.add_argument("--sheets-only", action="store_true")
+    parser.add_argument("--probes", nargs="*", default=["style", "mascot"], choices=["style", "mascot"])
     args = parser.parse_args()
-    write_judged(args.data)
-    if args.judged_only:
+    world = World.open(args.data, subjects_only=False)
+    write_sheets(world)
+    if args.sheets_only:
         return
-    with np.load(args.data / "pictures.npz") as f:
-        arrays = {style: f[style] for style in STYLES}
-    listing = json.loads((args.data / "names.json").read_text(encoding="utf-8"))
-    write_pictures(arrays, listing["names"])
     vae = None
     if args.base:
         from diffusers import AutoencoderKL
 
         inner = args.base / "vae" if (args.base / "vae").is_dir() else args.base
         vae = AutoencoderKL.from_pretrained(inner).float().eval()
-    style_probe(arrays, listing["names"], listing["subjects"], vae).save(HERE / "probe_style.npz")
-    mascot_probe(arrays, listing["names"], listing["subjects"], vae).save(HERE / "probe_mascot.npz")
+    if "style" in args.probes:
+        style_probe(world, vae).save(HERE / "probe_style.npz")
+    if "mascot" in args.probes:
+        mascot_probe(world, len(World.open(args.data).names), vae).save(HERE / "probe_mascot.npz")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,23 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "datasets_example"
 SIDE, COLUMNS = 128, 8
+BASE_STYLES = ("noto", "flat")  # those of the taught styles that every subject was shown in
+JUDGED = ("glossy", "chalk", "stained glass")  # never shown to the base: tools/tiny_base/styles.py
+EXAMPLE_STYLE = "chalk"  # the one that datasets_example/style teaches, and with it the demo
 
 
 def held_out() -> list[str]:
     """Subjects that exist in the base styles and are in no LoRA training folder."""
-    lines = (HERE / "held_out.txt").read_text(encoding="utf-8").splitlines()
+    return _lines("held_out.txt")
+
+
+def taught() -> list[str]:
+    """Subjects that a style LoRA is taught with."""
+    return _lines("style_subjects.txt")
+
+
+def _lines(file: str) -> list[str]:
+    lines = (HERE / file).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -34,13 +46,18 @@ def read_sheet(path: Path, count: int) -> np.ndarray:
     return cells[:count]
 
 
-def sheet_of(style: str) -> Path:
-    return HERE / f"held_out_{style.replace(' ', '_')}.webp"
+def sheet_of(style: str, kind: str = "held_out") -> Path:
+    return HERE / f"{kind}_{style.replace(' ', '_')}.webp"
 
 
 def held_out_pictures(style: str) -> np.ndarray:
     """noto or flat pictures, or those of a judged style (glossy, chalk, stained glass), in the order of held_out()."""
     return read_sheet(sheet_of(style), len(held_out()))
+
+
+def taught_pictures(style: str) -> np.ndarray:
+    """What a LoRA of a judged style is taught with, in the order of taught()."""
+    return read_sheet(sheet_of(style, "taught"), len(taught()))
 
 
 def unseen_mascots() -> np.ndarray:

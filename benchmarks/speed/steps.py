@@ -1,39 +1,47 @@
 """Seconds per training step and peak memory, against a bare loop of the same UNet.
 
-    python benchmarks/speed/steps.py OUT.json --base tiny --base FOLDER [--pixels 64 128] [--steps 10]
+    python benchmarks/speed/steps.py OUT.json --base tiny --base FOLDER [--pixels 64 128] [--precision fp32 bf16]
 
-Every base and size runs in a process of its own, so that peaks do not mix. Within it the three are timed in turn,
-step by step, because the machine's speed drifts:
+Every base, size and precision runs in a process of its own, so that peaks do not mix. Within it these are timed in
+turn, step by step, because the machine's speed drifts:
 
-* trainer    one step of ``sdlora.train.loop`` as users get it (cache reading, noise, captions, events)
+* packed     one step of ``sdlora.train.loop`` as users get it (cache reading, noise, captions, events), with the frozen
+             convolutions packed for oneDNN; not for models without such convolutions
+* trainer    the same without packing
 * bare       the same UNet and LoRA with inputs at hand: forward, loss, backward, clip, AdamW, and nothing else
 * pure       the UNet's forward and backward to its input alone, without LoRA or optimizer
 
-Reported: medians, the median of the step-by-step ratios, and the process's peak resident memory with the part of it
-that is not mapped files (weights read by mmap can be dropped and read again by the system).
+Reported: medians, the median of the step-by-step ratios, the process's peak resident memory with the part of it that is
+not mapped files (weights read by mmap can be dropped and read again by the system), and the time from the start of the
+process to the end of its first step: with packing and without, each in a process of its own.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 
-def make_job(base: str, pixels: int, steps: int, folder: Path):
+def make_job(base: str, pixels: int, precision: str, packed: bool, folder: Path):
     from PIL import Image
 
     from sdlora.check import resolve
     from sdlora.families.base import inspect_base
+    from sdlora.runs.arithmetic import Arithmetic
     from sdlora.runs.run import Run
     from sdlora.settings import dump_settings, make_settings
-    from sdlora.train.prepare import prepare
+    from sdlora.train.prepare import prepare_job
     from sdlora.train.trainee import make_accelerator
 
     images = folder / "images"
@@ -46,7 +54,7 @@ def make_job(base: str, pixels: int, steps: int, folder: Path):
             "model": {"base": base},
             "data": {"folder": str(images), "resolution": pixels},
             "adapter": {"rank": 8, "alpha": 8.0, "text_encoder": False},
-            "train": {"steps": 10**6, "device": "cpu", "precision": "fp32"},
+            "train": {"steps": 10**6, "device": "cpu", "precision": precision},
             "sample": {"every": 0},
             "save": {"every": 0},
             "run": {"folder": str(folder / "runs")},
@@ -56,8 +64,8 @@ def make_job(base: str, pixels: int, steps: int, folder: Path):
     settings = resolve(settings, info)
     run = Run.create(settings.run.folder, "speed", dump_settings(settings))
     settings.sample.prompts = []
-    job = yield_result(prepare(settings, run, info, make_accelerator("cpu", "fp32")))
-    return job
+    arithmetic = Arithmetic(precision, packed)
+    return yield_result(prepare_job(settings, run, info, make_accelerator("cpu", precision), arithmetic))
 
 
 def yield_result(generator):
@@ -69,15 +77,14 @@ def yield_result(generator):
             return end.value
 
 
-def measure(base: str, pixels: int, steps: int) -> dict:
+def measure(base: str, pixels: int, precision: str, steps: int) -> dict:
     import torch
 
     from sdlora.events import StepDone
-    from sdlora.train import loop
+    from sdlora.train import fastest, loop
 
-    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        job = make_job(base, pixels, steps, Path(temporary))
+        job = make_job(base, pixels, precision, True, Path(temporary))
         loop.try_export = lambda job: None  # the check of the file is no part of a step
         events = loop.steps(job)
         trainee, unet = job.trainee, job.trainee.unet
@@ -87,60 +94,79 @@ def measure(base: str, pixels: int, steps: int) -> dict:
         t, hidden = torch.tensor([500]), trainee.text_input(job.captioning.texts(job.items)[:1]).hidden
         parameters = list(trainee.adapter.parameters())
         own = torch.optim.AdamW(parameters, lr=1e-6)
+        convolutions = job.trainee.packed.convolutions if job.trainee.packed else []
 
-        def trainer() -> None:
+        def packed() -> None:
             while not isinstance(next(events), StepDone):
                 pass
 
+        @contextmanager
+        def unpacked():
+            for convolution in convolutions:
+                del convolution.module.forward
+            yield
+            for convolution in convolutions:
+                convolution.module.forward = convolution.forward
+
+        def trainer() -> None:
+            with unpacked():
+                packed()
+
+        def forward_and_backward(x) -> None:
+            with unpacked():
+                with job.accelerator.autocast():
+                    loss = (unet(x, t, hidden).sample.float() - noise).pow(2).mean()
+                loss.backward()
+
         def bare() -> None:
-            loss = (unet(noisy, t, hidden).sample - noise).pow(2).mean()
-            loss.backward()
+            forward_and_backward(noisy)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             own.step()
             own.zero_grad()
 
         def pure() -> None:
             trainee.adapter.enabled = False
-            x = noisy.clone().requires_grad_()
-            (unet(x, t, hidden).sample - noise).pow(2).mean().backward()
+            forward_and_backward(noisy.clone().requires_grad_())
             trainee.adapter.enabled = True
 
-        trainer()
-        first = time.perf_counter() - began
-        times = {"trainer": [], "bare": [], "pure": []}
+        ways = {"packed": packed} if convolutions else {}
+        ways |= {"trainer": trainer, "bare": bare, "pure": pure}
+        times = {name: [] for name in ways}
         for number in range(steps + 1):
-            for name, function in (("trainer", trainer), ("bare", bare), ("pure", pure)):
+            for name, function in ways.items():
                 start = time.perf_counter()
                 function()
                 if number:  # the first of each warms up
                     times[name].append(time.perf_counter() - start)
-    ratios = {n: [a / b for a, b in zip(times["trainer"], times[n], strict=True)] for n in ("bare", "pure")}
+    ratios = {n: [a / b for a, b in zip(times["trainer"], times[n], strict=True)] for n in ways if n != "trainer"}
     return {
         "base": "tiny" if base == "tiny" else Path(base).name,
         "pixels": pixels,
+        "precision": precision,
         "steps": steps,
+        "processor": fastest.processor(),
         "threads": torch.get_num_threads(),
         **{f"{name}_s": statistics.median(values) for name, values in times.items()},
-        "trainer_over_bare": statistics.median(ratios["bare"]),
-        "trainer_over_pure": statistics.median(ratios["pure"]),
-        "first_step_after_s": first,
+        **{f"trainer_over_{name}": statistics.median(values) for name, values in ratios.items()},
     }
 
 
-def peak(base: str, pixels: int, steps: int) -> dict:
+def peak(base: str, pixels: int, precision: str, packed: bool) -> dict:
     """Memory of the trainer alone (no second optimizer beside it): peak resident, and the part that is not files."""
     from sdlora.events import StepDone
     from sdlora.train import loop
 
     with tempfile.TemporaryDirectory() as temporary:
-        job = make_job(base, pixels, steps, Path(temporary))
+        job = make_job(base, pixels, precision, packed, Path(temporary))
         loop.try_export = lambda job: None
-        events, done, private = loop.steps(job), 0, 0
-        while done < min(steps, 3):
+        events, done, private, first = loop.steps(job), 0, 0, 0.0
+        while done < 2:
             if isinstance(next(events), StepDone):
                 done += 1
+                first = first or time.time() - psutil.Process().create_time()
                 private = max(private, status("RssAnon"))
-    return {"peak_gb": status("VmHWM") / 1e6, "private_gb": private / 1e6}
+    told = {"peak_gb": status("VmHWM") / 1e6, "private_gb": private / 1e6, "first_step_after_s": first}
+    return {f"packed_{name}" if packed else name: value for name, value in told.items()}
 
 
 def status(key: str) -> int:
@@ -154,32 +180,26 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--base", action="append", default=[])
     parser.add_argument("--pixels", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--precision", choices=["fp32", "bf16"], nargs="+", default=["fp32"])
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--one", choices=["measure", "peak"], help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=["measure", "peak", "packed"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        function = measure if args.one == "measure" else peak
-        print(json.dumps(function(args.base[0], args.pixels[0], args.steps)))
+        what = (args.base[0], args.pixels[0], args.precision[0])
+        print(json.dumps(measure(*what, args.steps) if args.one == "measure" else peak(*what, args.one == "packed")))
         return
     rows = []
-    for base in args.base or ["tiny"]:
-        for pixels in args.pixels:
-            row = {}
-            for part in ("measure", "peak"):
-                call = [sys.executable, __file__, "--one", part, "--base", base, "--pixels", str(pixels)]
-                call += ["--steps", str(args.steps)]
-                done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
-                row |= json.loads(done.stdout.splitlines()[-1])
-            rows.append(row)
-            print(
-                f"{row['base']:10} {pixels:4} px  trainer {row['trainer_s']:.3f} s  bare {row['bare_s']:.3f} s  "
-                f"pure {row['pure_s']:.3f} s  over bare x{row['trainer_over_bare']:.3f}  "
-                f"peak {row['peak_gb']:.2f} GB (own {row['private_gb']:.2f})  "
-                f"first step after {row['first_step_after_s']:.1f} s",
-                flush=True,
-            )
-    if args.out:
-        args.out.write_text(json.dumps(rows, indent=1))
+    for base, pixels, precision in itertools.product(args.base or ["tiny"], args.pixels, args.precision):
+        row = {}
+        for part in ("measure", "peak", "packed"):
+            call = [sys.executable, __file__, "--one", part, "--base", base, "--pixels", str(pixels)]
+            call += ["--precision", precision, "--steps", str(args.steps)]
+            done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
+            row |= json.loads(done.stdout.splitlines()[-1])
+        rows.append(row)
+        print(", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+        if args.out:
+            args.out.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from sdlora.adapters import weights
+from sdlora.adapters.attention import stack_attention, stacks_of
+from sdlora.adapters.door import attach
 from sdlora.adapters.kind import BYTES, Kind, overhead
 from sdlora.adapters.layer import Layer
 from sdlora.adapters.table import PLAIN
 from sdlora.errors import Problem, UserError
+from sdlora.messages import say
 
 _SHOWN = 5  # sentences of one kind; a file for another model would bring hundreds
 
@@ -26,47 +29,48 @@ class Adapter(nn.Module):
     """
 
     def __init__(
-        self, layers: dict[str, Layer], bases: dict[str, nn.Module], roots: list[nn.Module], kind: Kind = PLAIN
+        self, layers: dict[str, Layer], bases: dict[str, nn.Module], roots: Mapping[str, nn.Module], kind: Kind = PLAIN
     ):
         super().__init__()
-        for root in roots:
+        for root in roots.values():
             root.requires_grad_(False)
         self.layers, self.kind = layers, kind
         self.scale = 1.0
         self.enabled = True
         self.trainable = sum(p.numel() for layer in layers.values() for p in layer.parameters())
-        self.total = self.trainable + sum(p.numel() for p in {p for root in roots for p in root.parameters()})
-        self._registered = nn.ModuleList(layers.values())  # where parameters(), to() and DDP find them
+        self.total = self.trainable + sum(p.numel() for p in {p for root in roots.values() for p in root.parameters()})
+        self._registered = nn.ModuleList(layers.values())  # where parameters() and to() find them
         self._bases = bases  # a plain dict: the base model is no part of the adapter
         self._originals: dict[str, Tensor] = {}
-        # Hooks and not replaced modules: names and state dict of the base stay canonical, and other loaders still fit.
-        self._hooks = [
-            base.register_forward_hook(self._hook(layers[name]), with_kwargs=True) for name, base in bases.items()
-        ]
+        self._handles = [attach(base, self, layers[name]) for name, base in bases.items()]
+        self._stacks = stack_attention(self, roots, layers)
 
-    def _hook(self, layer: Layer) -> Callable[..., Tensor | None]:
-        def add_change(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
-            if not self.enabled or self.scale == 0 or self._originals:
-                return None  # torch then hands on the base's own output
-            x = args[0] if args else kwargs["input"]
-            return output + layer(x, self.scale, module).to(output.dtype)
-
-        return add_change
+    @property
+    def active(self) -> bool:
+        """Does it change outputs at present?"""
+        return self.enabled and self.scale != 0 and not self._originals
 
     def forward(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """function(*args, **kwargs): so DistributedDataParallel can wrap the adapter: ``ddp(unet, x, t, text)``."""
+        """function(*args, **kwargs): so that accelerate, which wraps the adapter, runs the model under autocast."""
         return function(*args, **kwargs)
 
     def remove(self) -> None:
-        """Take the hooks off the model: it is as before, or keeps the merged weights if merged."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        """Take the layers off the model: it is as before, or keeps the merged weights if merged."""
+        for handle in [*self._handles, *self._stacks]:
+            handle.remove()
+        self._handles, self._stacks = [], []
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "Adapter":
+        super()._apply(*args, **kwargs)  # to(), cuda() and the like: each parameter has memory of its own then
+        for stack in stacks_of(self._stacks):
+            stack.lay()
+        return self
 
     # ---- merging
 
     @property
     def merged(self) -> bool:
+        """Are the layers' changes in the base's weights now?"""
         return bool(self._originals)
 
     @torch.no_grad()
@@ -87,7 +91,7 @@ class Adapter(nn.Module):
     def unmerge(self) -> None:
         """Put the original weights back, bit for bit; nothing happens if not merged."""
         for name, original in self._originals.items():
-            weights.restore(self._bases[name], original)
+            weights.put_back(self._bases[name], original)
         self._originals = {}
 
     # ---- parameters and state
@@ -134,8 +138,8 @@ class Adapter(nn.Module):
         """Copy the factors in; UserError, and nothing changed, for missing or unknown keys, other ranks or shapes."""
         own = self.state_dict()
         problems = [
-            *_listed([k for k in own if k not in state], "is missing in the saved LoRA"),
-            *_listed([k for k in state if k not in own], "is in the saved LoRA but does not learn here"),
+            *_listed("adapters.saved_lacks", [k for k in own if k not in state]),
+            *_listed("adapters.saved_has_more", [k for k in state if k not in own]),
             *_of_other_shape(own, state, self.kind),
         ]
         if problems:
@@ -144,11 +148,11 @@ class Adapter(nn.Module):
             tensor.copy_(state[key])
 
 
-def _listed(keys: list[str], what: str) -> list[Problem]:
-    fix = "Use the same base model, adapter.targets and adapter.text_encoder."
-    problems = [Problem(f"{key} {what}.", fix) for key in keys[:_SHOWN]]
+def _listed(message: str, keys: list[str]) -> list[Problem]:
+    fix = say("adapters.use_same_model_and_targets")
+    problems = [Problem(say(message, name=key), fix) for key in keys[:_SHOWN]]
     if len(keys) > _SHOWN:
-        problems.append(Problem(f"So it is with {len(keys) - _SHOWN} more."))
+        problems.append(Problem(say("adapters.and_more", count=len(keys) - _SHOWN)))
     return problems
 
 
@@ -160,15 +164,15 @@ def _of_other_shape(own: Mapping[str, Tensor], state: Mapping[str, Tensor], kind
         here, there = own[key].shape, state[key].shape
         if side is not None and len(there) == len(here) and here[side] != there[side]:
             what, fix = (
-                f"{key} has rank {there[side]} in the saved LoRA and rank {here[side]} here.",
-                "Set the same rank.",
+                say("adapters.saved_rank_differs", name=key, there=there[side], here=here[side]),
+                say("adapters.set_same_rank"),
             )
         else:
             what, fix = (
-                f"{key} has shape {list(there)} in the saved LoRA and {list(here)} here.",
-                "Use the same base model.",
+                say("adapters.saved_shape_differs", name=key, there=list(there), here=list(here)),
+                say("adapters.use_same_base"),
             )
         problems.append(Problem(what, fix))
     if len(wrong) > _SHOWN:
-        problems.append(Problem(f"So it is with {len(wrong) - _SHOWN} more."))
+        problems.append(Problem(say("adapters.and_more", count=len(wrong) - _SHOWN)))
     return problems

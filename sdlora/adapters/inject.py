@@ -10,9 +10,10 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.layer import why_not
-from sdlora.adapters.table import PLAIN, kind_of
+from sdlora.adapters.table import PLAIN, kind_named
 from sdlora.adapters.targets import target_patterns
 from sdlora.errors import Problem, UserError
+from sdlora.messages import say
 
 Value = TypeVar("Value")
 
@@ -39,7 +40,7 @@ def inject(
     Raises UserError, with all problems at once: nothing fits, unknown set or kind, a pattern that fits nothing, rank
     or alpha out of range, grouped convolutions.
     """
-    found = kind_of(kind)
+    found = kind_named(kind)
     roots = dict(modules) if isinstance(modules, Mapping) else {"": modules}
     rank_pattern, alpha_pattern = dict(rank_pattern or {}), dict(alpha_pattern or {})
     bases = _fitting(roots, _patterns(targets))
@@ -48,7 +49,11 @@ def inject(
     for key, patterns in {"rank_pattern": list(rank_pattern), "alpha_pattern": list(alpha_pattern)}.items():
         idle = [p for p in patterns if not any(fnmatchcase(name, p) for name in bases)]
         problems += [
-            Problem(f"The {key} {p!r} fits none of the layers that learn.", "Mend or remove it.", f"adapter.{key}")
+            Problem(
+                say("adapters.pattern_unused", setting=key, pattern=repr(p)),
+                say("adapters.correct_pattern"),
+                key,
+            )
             for p in idle
         ]
     if problems:
@@ -57,7 +62,7 @@ def inject(
     generator = torch.Generator().manual_seed(seed)
     layer = found.layer_class()
     layers = {name: layer(base, *plan[name], generator, name) for name, base in bases.items()}
-    return Adapter(layers, bases, list(roots.values()), found)
+    return Adapter(layers, bases, roots, found)
 
 
 def _patterns(targets: str | Sequence[str]) -> list[str]:
@@ -76,10 +81,10 @@ def _fitting(roots: Mapping[str, nn.Module], patterns: list[str]) -> dict[str, n
     shown = ", ".join(patterns[:3]) + (", …" if len(patterns) > 3 else "")
     if fitting:
         kinds = ", ".join(sorted({type(m).__name__ for m in fitting.values()})[:3])
-        raise UserError(f"No nn.Linear or nn.Conv2d fits {shown}, only {kinds}.", where="adapter.targets")
+        raise UserError(say("adapters.nothing_trainable_matches", patterns=shown, kinds=kinds), where="targets")
     examples = ", ".join([name for name, m in named.items() if _adaptable(m)][:3])
-    fix = f"Its layers have names such as {examples}." if examples else "It has no nn.Linear or nn.Conv2d."
-    raise UserError(f"No layer of the model fits {shown}.", fix=fix, where="adapter.targets")
+    fix = say("adapters.layer_names", names=examples) if examples else say("adapters.model_without_layers")
+    raise UserError(say("adapters.nothing_matches", patterns=shown), fix=fix, where="targets")
 
 
 def _adaptable(module: nn.Module) -> bool:

@@ -3,8 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sdlora.errors import Problem
+from sdlora.messages import say
+
+if TYPE_CHECKING:
+    from sdlora.adapters.form import Form
 
 BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}  # of one number, by save.dtype
 Shape = tuple[int, ...]  # of a frozen weight: (out, in) or (out, in, k, k)
@@ -16,6 +21,7 @@ class Kind:
 
     name: the value of the setting adapter.kind. title: as people write it.
     layer: "module:class" of its layer (``sdlora.adapters.layer.Layer``), imported when it trains.
+    file_form: "module:name" of how files hold it (``sdlora.adapters.form.Form``), imported when one is read or written.
     factors: the tensors whose product is the change -> the axis that has the length of the rank. The change is linear
         in each. The last one starts at zero, and takes the strength (alpha / rank) where a file has another.
     undecayed: the other tensors, magnitudes and the like: no weight decay, float32 in files.
@@ -28,6 +34,7 @@ class Kind:
     name: str
     title: str
     layer: str
+    file_form: str
     factors: Mapping[str, int]
     size: Callable[[Shape, int], int]
     spread: Callable[[Shape, int], float]
@@ -49,17 +56,25 @@ class Kind:
 
     def layer_class(self) -> type:
         """The class of its layers; imports torch."""
-        module, _, name = self.layer.partition(":")
-        return getattr(import_module(module), name)
+        return _imported(self.layer)
+
+    def form(self) -> "Form":
+        """How files hold it; imports torch."""
+        return _imported(self.file_form)
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def why_not_in(container: str, kind: Kind) -> Problem | None:
     """What is wrong with writing this kind in a container; None if nothing is."""
     if container in kind.containers:
         return None
-    what = f"The {container} layout of LoRA files can't hold a {kind.title}."
-    fix = f'Set save.container to "{kind.containers[0]}", or write it as a plain LoRA: sdlora export RUN --plain.'
-    return Problem(what, fix, "save.container")
+    what = say("settings.container_unfit", container=container, kind=kind.title)
+    fix = say("settings.use_other_container", container=kind.containers[0])
+    return Problem(what, fix, "container")
 
 
 def inputs_of(shape: Shape) -> int:

@@ -5,14 +5,15 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from sdlora.messages import say
+
 
 class Layer(Protocol):
-    """The trainable change of one frozen nn.Linear or nn.Conv2d; an nn.Module, made by
-    ``Class(base, rank, alpha, generator, name)``.
+    """The trainable change of one frozen nn.Linear or nn.Conv2d.
 
-    rank, alpha: as chosen; scale: alpha / rank. shape: of the frozen weight. Tensors are float32 whatever the base's
-    dtype; drawn from ``generator`` on the CPU, so that a seed gives the same ones on every device. A new layer changes
-    nothing.
+    An nn.Module, made by ``Class(base, rank, alpha, generator, name)``. rank, alpha: as chosen; scale: alpha / rank.
+    shape: of the frozen weight. Tensors are float32 whatever the base's dtype; drawn from ``generator`` on the CPU, so
+    that a seed gives the same ones on every device. A new layer changes nothing.
     """
 
     rank: int
@@ -24,6 +25,10 @@ class Layer(Protocol):
         """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's."""
         ...
 
+    def output(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
+        """The base's own output with that change in it; base: exactly nn.Linear or nn.Conv2d."""
+        ...
+
     def delta(self, weight: Tensor) -> Tensor:
         """The change of the base's weight: float32, in its shape."""
         ...
@@ -33,28 +38,32 @@ class Layer(Protocol):
         ...
 
     def neutral(self, weight: Tensor) -> dict[str, Tensor]:
-        """The values of the parts beside the factors with which the factors' product alone acts on ``weight``."""
+        """Values of the tensors beside the factors (DoRA's magnitude) that leave the factors' product alone."""
         ...
 
     # ---- of nn.Module
 
     def __call__(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor: ...
 
-    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """nn.Module's own: the trainable tensors."""
+        ...
 
-    def requires_grad_(self, requires_grad: bool = True) -> nn.Module: ...
+    def requires_grad_(self, requires_grad: bool = True) -> nn.Module:
+        """nn.Module's own: let them learn, or not."""
+        ...
 
 
 def why_not(base: nn.Module, rank: int, alpha: float, name: str) -> str:
     """The sentence that says why there can be no adapter layer here; empty if there can."""
     if not isinstance(base, (nn.Linear, nn.Conv2d)):
-        return f"{name} is a {type(base).__name__}; a LoRA fits nn.Linear and nn.Conv2d only."
+        return say("adapters.layer_unfit", name=name, kind=type(base).__name__)
     if isinstance(base, nn.Conv2d) and base.groups != 1:
-        return f"{name} is a convolution with {base.groups} groups; a LoRA fits convolutions with one group only."
+        return say("adapters.convolution_grouped", name=name, count=base.groups)
     if not isinstance(rank, int) or rank < 1:
-        return f"The rank of {name} is {rank}; it must be a whole number of at least 1."
+        return say("adapters.rank_invalid", name=name, given=rank)
     if not 0 < alpha < float("inf"):
-        return f"The alpha of {name} is {alpha}; it must be more than 0."
+        return say("adapters.alpha_invalid", name=name, given=alpha)
     return ""
 
 

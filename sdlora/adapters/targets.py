@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from sdlora.errors import UserError
 from sdlora.families.shared.unet_targets import TEXT_ENCODER, UNET_SETS
+from sdlora.messages import say
 
 
 def target_patterns(
@@ -21,6 +22,10 @@ def target_patterns(
     if name not in sets:
         near = difflib.get_close_matches(name, sets, n=1)
         known = ", ".join(sets)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise UserError(f"Unknown target set {name!r}.", fix=f"Known sets: {known}.{hint}", where="adapter.targets")
+        hint = say("adapters.hint_did_you_mean", name=near[0]) if near else ""
+        raise UserError(
+            say("adapters.targets_unknown", name=repr(name)),
+            fix=say("adapters.targets_known", names=known, hint=hint),
+            where="targets",
+        )
     return [*sets[name], *(text_targets if text_encoder else ())]

@@ -1,5 +1,7 @@
 """Frozen weights of the base model: the one place that reads, replaces and applies them, however they are kept."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,7 +22,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def stored(module: nn.Module) -> Tensor:
-    """The weight as it is kept: to put back with ``restore``, bit for bit."""
+    """The weight as it is kept: to put back with ``put_back``, bit for bit."""
     return module.weight.data
 
 
@@ -30,9 +32,14 @@ def write(module: nn.Module, weight: Tensor) -> None:
     module.weight.data = weight.to(old.device, old.dtype)
 
 
-def restore(module: nn.Module, kept: Tensor) -> None:
+def put_back(module: nn.Module, kept: Tensor) -> None:
     """Put back what ``stored`` gave."""
     module.weight.data = kept
+
+
+def parameters(module: nn.Linear | nn.Conv2d) -> tuple[nn.Parameter, nn.Parameter | None]:
+    """(weight, bias or None) as they are kept, to compute with, or to give them other memory with the same numbers."""
+    return module.weight, module.bias
 
 
 def linear_in(module: nn.Module, matrix: Tensor) -> Tensor:
@@ -41,9 +48,28 @@ def linear_in(module: nn.Module, matrix: Tensor) -> Tensor:
     return matrix.to(weight.dtype) @ weight.flatten(1)
 
 
-def apply(module: nn.Linear | nn.Conv2d, x: Tensor, weight: Tensor | None = None) -> Tensor:
-    """The layer's output for x without its bias, by its own weight or by another of that shape."""
+def apply(module: nn.Linear | nn.Conv2d, x: Tensor, weight: Tensor | None = None, bias: bool = False) -> Tensor:
+    """The layer's output for x by its own weight or by another of that shape; bias: with the layer's own."""
     weight = module.weight if weight is None else weight
+    added = module.bias if bias else None
     if isinstance(module, nn.Linear):
-        return functional.linear(x, weight)
-    return module._conv_forward(x, weight, None)  # with the layer's stride and padding mode
+        return functional.linear(x, weight, added)
+    return module._conv_forward(x, weight, added)  # with the layer's stride and padding mode
+
+
+def autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """What autocast would cast x to for a product; None where it leaves it alone."""
+    device = x.device.type
+    if device == "meta" or not torch.is_autocast_enabled(device) or x.dtype == torch.float64:
+        return None
+    return torch.get_autocast_dtype(device)
+
+
+def precise(x: Tensor) -> bool:
+    """Are products with x in float32 or more, so that a weight and its small change can be added first?"""
+    return (autocast_dtype(x) or x.dtype) in (torch.float32, torch.float64)
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """In it, products of tensors on x's device are in their own dtype."""
+    return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)

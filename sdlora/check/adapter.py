@@ -1,17 +1,19 @@
 """The adapter: patterns that fit no layer, LoRA files to start from, who reads its kind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sdlora.adapters.kind import why_not_in
 from sdlora.adapters.table import KINDS, PLAIN
-from sdlora.check.case import Case
+from sdlora.adapters.targets import target_patterns
+from sdlora.check.case import Case, as_keys
 from sdlora.check.size import layers_of
 from sdlora.errors import Problem, UserError
 from sdlora.families.shared.header import PICKLED, read_header
 from sdlora.files.kinds import FIXES, OF_LORAS, told_by_first_bytes, told_by_names
+from sdlora.messages import say
 from sdlora.settings.numbers import plain_number
 
 # Of alpha / rank. The weakest in use is alpha 1, kohya's default, at rank 1024, the highest that its page offers; the
@@ -19,18 +21,34 @@ from sdlora.settings.numbers import plain_number
 WEAKEST, STRONGEST = 1 / 1024, 8.0
 
 
+def layers(case: Case) -> list[Problem]:
+    """A set of layers that the base model's family does not have."""
+    try:
+        target_patterns(case.settings.adapter.targets, sets=case.base.spec.targets)
+    except UserError as error:
+        return as_keys(error.problems, "adapter")
+    return []
+
+
 def patterns(case: Case) -> list[Problem]:
     """Patterns of ranks and alphas that fit no layer: ``inject`` would say so after the base model has been loaded."""
     adapter = case.settings.adapter
-    wishes = {"rank_pattern": adapter.rank_pattern, "alpha_pattern": adapter.alpha_pattern}
-    if adapter.start_from or not any(wishes.values()):
+    wishes: dict[str, Mapping[str, float]] = {
+        "rank_pattern": adapter.rank_pattern,
+        "alpha_pattern": adapter.alpha_pattern,
+    }
+    if adapter.start_from or not any(wishes.values()) or layers(case):
         return []
     try:
         names = layers_of(case.base, adapter.targets, adapter.text_encoder)
     except UserError as error:
-        return list(error.problems)
+        return as_keys(error.problems, "model")
     return [
-        Problem(f"The {key} {pattern!r} fits none of the layers that learn.", "Mend or remove it.", f"adapter.{key}")
+        Problem(
+            say("adapters.pattern_unused", setting=key, pattern=repr(pattern)),
+            say("adapters.correct_pattern"),
+            f"adapter.{key}",
+        )
         for key, given in wishes.items()
         for pattern in given
         if not any(fnmatchcase(name, pattern) for name in names)
@@ -48,9 +66,9 @@ def lora_files(case: Case) -> Iterator[Problem]:
         *(("adapter.stack", p) for p, _ in stack_of(adapter.stack)),
     ]:
         if path and not Path(os.path.expanduser(path)).is_file():
-            yield Problem(f"There is no LoRA file {path}.", f"Check {key}.", key)
+            yield Problem(say("settings.lora_file_missing", path=path), say("settings.check_setting", key=key), key)
         elif path and (other := told_by_first_bytes(os.path.expanduser(path))):
-            yield Problem(f"{Path(path).name} {other}.", FIXES[other], key)
+            yield Problem(say("common.fault", name=Path(path).name, fault=other), FIXES[other], key)
         elif path:
             yield from _header_problems(Path(os.path.expanduser(path)), key)
 
@@ -64,7 +82,10 @@ def _header_problems(path: Path, key: str) -> list[Problem]:
     except UserError as error:
         return list(error.problems)
     what = "" if any(OF_LORAS.search(name) for name in names) else told_by_names(names)
-    return [Problem(f"{path.name} is {what}, not a LoRA.", f"Check {key}.", key)] if what else []
+    if not what:
+        return []
+    said = say("lorafiles.not_a_lora", file=path.name, contents=what)
+    return [Problem(said, say("settings.check_setting", key=key), key)]
 
 
 def strengths(case: Case) -> Iterator[Problem]:
@@ -77,19 +98,21 @@ def strengths(case: Case) -> Iterator[Problem]:
         given.append(("adapter.alpha_pattern", alpha, adapter.rank_pattern.get(pattern, adapter.rank)))
     for key, alpha, rank in given:
         if not WEAKEST <= alpha / rank <= STRONGEST:
-            what = f"{key} is {alpha:g} at rank {rank}: the LoRA acts with strength {alpha / rank:.2g}, far from usual."
-            fix = "Alpha is usually between 1 and twice the rank; else train.lr has to make up for it."
+            what = say(
+                "settings.strength_unusual", key=key, given=f"{alpha:g}", rank=rank, strength=f"{alpha / rank:.2g}"
+            )
+            fix = say("settings.use_usual_alpha")
             yield Problem(what, fix, key, fatal=False)
 
 
 def kind(case: Case) -> Iterator[Problem]:
-    """What holds files of the chosen kind, and who reads them."""
+    """Which containers hold the chosen kind of adapter, and which tools read it."""
     chosen = KINDS[case.settings.adapter.kind]
     if problem := why_not_in(case.settings.save.container, chosen):
-        yield problem
+        yield from as_keys([problem], "save")
     if chosen is not PLAIN:
-        what = f"A {chosen.title} file does what it should in these tools only: {', '.join(chosen.readers)}."
-        fix = "For all tools, write it as a plain LoRA afterwards: sdlora export RUN --plain."
+        what = say("settings.kind_in_few_tools", kind=chosen.title, tools=", ".join(chosen.readers))
+        fix = say("settings.export_plain")
         yield Problem(what, fix, "adapter.kind", fatal=False)
 
 

@@ -1,7 +1,8 @@
-"""The disk: is there room for the cache and the checkpoints?"""
+"""The disk: is there room for the cache, the checkpoints and the base's weights in another precision?"""
 
 import os
 import shutil
+import sys
 from math import prod
 from pathlib import Path
 
@@ -12,21 +13,23 @@ from sdlora.check.output import existing
 from sdlora.data.dataset import Item
 from sdlora.errors import Problem
 from sdlora.families.base import BaseInfo
+from sdlora.families.shared.copies import SPARE, copy_bytes, copy_path, wants_copy
+from sdlora.messages import all_of, say
 from sdlora.settings import Settings
 from sdlora.train.optimizers import OPTIMIZERS
 
-LATENT_CHANNELS = 4
 MARGIN = 64 << 20  # bytes left over for logs, test pictures and the system
 
 
 def room(case: Case) -> list[Problem]:
-    """Not enough room for the cache or for the checkpoints, with the estimate in the sentence."""
-    settings, info, items = case.settings, case.base, case.items
+    """Not enough room for the cache, the checkpoints and the weights, with the estimate in the sentence."""
+    settings, info, items = case.settings, case.base, (*case.items, *(case.regular.items if case.regular else ()))
     needs: dict[int, list[tuple[str, Path, int]]] = {}
     runs = Path(os.path.abspath(os.path.expanduser(settings.run.folder)))
     for what, folder, size in (
-        ("cached latents", cache_folder(settings), _cache_bytes(settings, info, items)),
-        ("checkpoints", runs, _checkpoint_bytes(settings, info)),
+        (say("settings.content_latents"), cache_folder(settings), _cache_bytes(settings, info, items)),
+        (say("settings.content_checkpoints"), runs, _checkpoint_bytes(settings, info)),
+        (say("settings.content_weights"), cache_folder(settings), _weight_bytes(settings, info)),
     ):
         try:
             needs.setdefault(existing(folder).stat().st_dev, []).append((what, folder, size))
@@ -36,12 +39,12 @@ def room(case: Case) -> list[Problem]:
     for parts in needs.values():
         free, total = shutil.disk_usage(existing(parts[0][1])).free, sum(size for _, _, size in parts) + MARGIN
         if total > free:
-            whole = " and ".join(f"about {_amount(size)} of {what}" for what, _, size in parts)
-            what = (
-                f"The disk of {parts[0][1]} is too full: the run needs {whole}, and {_amount(MARGIN)} to spare; "
-                f"{_amount(free)} are free."
+            told = [(what, size) for what, _, size in parts if size]
+            whole = all_of([say("settings.need_of", size=_amount(size), content=what) for what, size in told])
+            what = say(
+                "settings.disk_too_full", path=parts[0][1], needs=whole, spare=_amount(MARGIN), free=_amount(free)
             )
-            problems.append(Problem(what, "Free some space, or set save.keep lower.", "run.folder"))
+            problems.append(Problem(what, say("settings.free_space_or_keep_fewer"), "run.folder"))
     return problems
 
 
@@ -51,7 +54,26 @@ def _cache_bytes(settings: Settings, info: BaseInfo, items: tuple[Item, ...]) ->
     sides = 2 if settings.data.flip else 1
     latents = cache_folder(settings) / "latents"
     there = sum(entry.stat().st_size for entry in os.scandir(latents)) if latents.is_dir() else 0
-    return max(0, sides * (pixels // info.factor**2 * LATENT_CHANNELS * 2 * 4 + len(items) * 4096) - there)
+    return max(0, sides * (pixels // info.factor**2 * info.spec.latent.channels * 2 * 4 + len(items) * 4096) - there)
+
+
+def _weight_bytes(settings: Settings, info: BaseInfo) -> int:
+    """The denoiser's copy in the run's precision, if a run on the CPU will make one: it does where there is room."""
+    train, cache = settings.train, cache_folder(settings)
+    if train.device not in ("cpu", "auto") or (train.device == "auto" and _has_gpu()):
+        return 0
+    sizes = [0]
+    for precision in ("fp32", "bf16") if train.precision == "auto" else (train.precision,):
+        if wants_copy(info, precision) and not copy_path(info, precision, cache).exists():
+            sizes.append(copy_bytes(info, precision))
+    room = max(sizes) + SPARE <= shutil.disk_usage(existing(cache)).free
+    return max(sizes) if room else 0
+
+
+def _has_gpu() -> bool:
+    """As far as can be told without PyTorch."""
+    there = shutil.which("nvidia-smi") or Path("/dev/kfd").exists() or Path("/dev/dri/renderD128").exists()
+    return bool(there) or sys.platform == "darwin"
 
 
 def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
@@ -73,8 +95,10 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
 
 
 def _amount(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
+    if size < 1000:
+        return say("settings.size_in_bytes", bytes=f"{size:.0f}")
+    for unit in ("kB", "MB"):
+        size /= 1000
         if size < 1000:
             return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+    return f"{size / 1000:.1f} GB"

@@ -11,6 +11,8 @@ from sdlora.check.base import as_wished
 from sdlora.check.case import Case
 from sdlora.data.tags import WILDCARD, split_tags
 from sdlora.errors import Problem
+from sdlora.messages import say
+from sdlora.objectives import OBJECTIVES
 from sdlora.settings import SettingInfo, Settings, all_settings, applies, value_of
 from sdlora.train.optimizers import OPTIMIZERS
 
@@ -19,7 +21,7 @@ CHUNK = 75  # tokens of text that CLIP reads at once
 
 @dataclass(frozen=True)
 class Idle:
-    """``key``'s value does nothing when ``when`` holds, for the reason ``because``. fix: how it acts, or "".
+    """A setting whose value does nothing when ``when`` holds, for the reason ``because``. fix: how it acts, or "".
 
     When a setting applies at all, is told where it is declared.
     """
@@ -32,7 +34,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class IdleCaptions:
-    """The same where it depends on the captions, the trigger word in front of them."""
+    """A setting whose value does nothing with these captions, each with the trigger word in front of it."""
 
     key: str
     when: Callable[[Settings, Sequence[str]], object]
@@ -42,25 +44,26 @@ class IdleCaptions:
 
 TABLE: tuple[Idle | IdleCaptions, ...] = (
     Idle("train.scheduler", lambda s: OPTIMIZERS[s.train.optimizer].own_schedule and s.train.scheduler != "constant",
-         "train.optimizer sets its own rate"),
+         say("settings.because_optimizer_sets_rate")),
     Idle("train.scheduler", lambda s: s.train.scheduler == "cosine_with_restarts" and s.train.cycles == 1,
-         'with train.cycles 1 it is "cosine"', "Set train.cycles to 2 or more."),
+         say("settings.because_one_cycle"), say("settings.set_more_cycles")),
     Idle("adapter.text_encoder", lambda s: s.train.text_encoder_lr == 0 and s.adapter.text_encoder,
-         "train.text_encoder_lr is 0, which means: not trained", "Leave the rate empty for half of train.lr."),
-    Idle("sample.negative", lambda s: s.sample.negative and s.sample.guidance == 1, "sample.guidance is 1"),
+         say("settings.because_text_encoder_lr_0"), say("settings.leave_rate_empty")),
+    Idle("sample.negative", lambda s: s.sample.negative and s.sample.guidance == 1,
+         say("settings.because_guidance_1")),
     IdleCaptions("data.shuffle_tags", lambda s, texts: s.data.shuffle_tags and _most_loose(s, texts) < 2,
-                 "no caption has two tags to swap after the kept ones", "Separate tags with commas."),
+                 say("settings.because_too_few_tags_to_swap"), say("settings.separate_tags")),
     IdleCaptions("data.tag_dropout", lambda s, texts: s.data.tag_dropout and _most_loose(s, texts) < 1,
-                 "no caption has a tag after the kept ones", "Separate tags with commas."),
+                 say("settings.because_no_tags_to_drop"), say("settings.separate_tags")),
     IdleCaptions("data.weighted_captions",
                  lambda s, texts: s.data.weighted_captions and not any(re.search(r"[()\[\]]|BREAK", t) for t in texts),
-                 "no caption has brackets in it"),
+                 say("settings.because_no_brackets")),
     IdleCaptions("data.wildcards",
                  lambda s, texts: s.data.wildcards and not any(WILDCARD.search(text) for text in texts),
-                 "no caption has a choice such as {red|blue} in it"),
+                 say("settings.because_no_choices")),
     IdleCaptions("data.caption_lines",
                  lambda s, texts: s.data.caption_lines != "first" and not any("\n" in text for text in texts),
-                 "no caption has several lines"),
+                 say("settings.because_single_lines")),
 )  # fmt: skip
 
 
@@ -83,32 +86,34 @@ def idle_captions(case: Case) -> Iterator[Problem]:
 
 
 def _without_effect(key: str, because: str, fix: str) -> Problem:
-    return Problem(f"{key} has no effect because {because}.", fix, key, fatal=False)
+    return Problem(say("settings.no_effect", key=key, because=because), fix, key, fatal=False)
 
 
-def chunks(case: Case) -> Iterator[Problem]:
+def uneven_length(case: Case) -> Iterator[Problem]:
     """A length of captions that is cut down to whole chunks."""
     tokens = case.settings.data.max_tokens
     if tokens % CHUNK:
         read = tokens // CHUNK * CHUNK
-        what = f"data.max_tokens is {tokens}, but captions are read in chunks of 75 tokens: {read} are read."
-        yield Problem(what, f"Use {read} or {read + CHUNK}.", "data.max_tokens", fatal=False)
+        what = say("settings.max_tokens_not_in_chunks", given=tokens, count=read)
+        yield Problem(
+            what, say("settings.use_either_count", count=read, other=read + CHUNK), "data.max_tokens", fatal=False
+        )
 
 
 def unmeasured(case: Case) -> Iterator[Problem]:
-    """Images that are held out for nothing."""
+    """Images that are held out although the validation loss is never measured."""
     validation = case.settings.validation
-    if validation.held_out and not validation.every:
-        what = "validation.held_out keeps images out of training, but validation.every is 0: they are never measured."
-        yield Problem(what, "Set one of them.", "validation.held_out", fatal=False)
+    if validation.held_out and validation.every == 0:
+        what = say("settings.held_out_unmeasured")
+        yield Problem(what, say("settings.set_one_of_them"), "validation.held_out", fatal=False)
 
 
 def dropped_timesteps(case: Case) -> Iterator[Problem]:
     """Min-SNR where it takes the weight off the timesteps that matter."""
     read = as_wished(case.base, case.settings.model)
-    if case.settings.train.min_snr_gamma and read.prediction == "v_prediction" and read.zero_snr:
-        what = "With v-prediction and zero terminal SNR, train.min_snr_gamma all but drops the noisiest timesteps."
-        fix = "Brightness and composition are learnt there: leave it empty, or set it to 0."
+    if case.settings.train.min_snr_gamma and read.zero_snr and OBJECTIVES[read.prediction].learns_from_noise:
+        what = say("settings.min_snr_with_zero_snr")
+        fix = say("settings.leave_min_snr_empty")
         yield Problem(what, fix, "train.min_snr_gamma", fatal=False)
 
 

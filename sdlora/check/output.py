@@ -7,23 +7,24 @@ from pathlib import Path
 from sdlora.check.case import Case
 from sdlora.check.images import cache_folder
 from sdlora.errors import Problem
+from sdlora.messages import reason_of, say
 
 
 def runs_folder(case: Case) -> list[Problem]:
     """A runs folder that can't be written, or lies among the images."""
     settings = case.settings
     target = Path(os.path.abspath(os.path.expanduser(settings.run.folder)))
-    problems = _writable(target, "run.folder", "The output folder")
+    problems = _writable(target, "run.folder", say("settings.folder_output"))
     data = Path(os.path.abspath(os.path.expanduser(settings.data.folder)))
     if settings.data.folder and target.is_relative_to(data):
-        what = f"The output folder {target} lies inside data.folder, so test pictures would become training images."
-        problems.append(Problem(what, "Choose a run.folder outside of it.", "run.folder"))
+        what = say("settings.output_among_images", path=target)
+        problems.append(Problem(what, say("settings.choose_folder_outside"), "run.folder"))
     return problems
 
 
 def cache(case: Case) -> list[Problem]:
     """A cache folder that can't be written."""
-    return _writable(cache_folder(case.settings), "data.cache", "The cache folder")
+    return _writable(cache_folder(case.settings), "data.cache", say("settings.folder_cache"))
 
 
 def _writable(folder: Path, key: str, what: str) -> list[Problem]:
@@ -32,7 +33,13 @@ def _writable(folder: Path, key: str, what: str) -> list[Problem]:
         with tempfile.TemporaryFile(dir=existing(folder)):
             return []
     except OSError as error:
-        return [Problem(f"{what} {folder} can't be written ({error.strerror}).", f"Choose another {key}.", key)]
+        return [
+            Problem(
+                say("settings.folder_not_writable", which_folder=what, path=folder, reason=reason_of(error)),
+                say("settings.choose_another", key=key),
+                key,
+            )
+        ]
 
 
 def existing(folder: Path) -> Path:

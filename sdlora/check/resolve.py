@@ -8,41 +8,44 @@ from sdlora.check.adapter import stack_of
 from sdlora.check.base import as_wished
 from sdlora.check.images import cache_folder
 from sdlora.data.captions import read_captions
-from sdlora.data.dataset import rng_for
+from sdlora.data.dataset import rng_for, usual_held_out
 from sdlora.data.listing import find_images
 from sdlora.data.tags import variant
 from sdlora.families.base import BaseInfo
-from sdlora.families.shared.prompts import escape
-from sdlora.settings import Settings
+from sdlora.families.shared.prompts import escape_brackets
+from sdlora.settings import Settings, filled
 
 PROMPT_LENGTH = 300  # characters of a caption that becomes a prompt
 MIN_SNR_GAMMA = 5.0  # the paper's
 
 
-def resolve(settings: Settings, info: BaseInfo, prompts: bool = True) -> Settings:
-    """A copy with every "auto" value filled in and the data folders absolute, as settings.toml keeps it.
+def resolve(settings: Settings, info: BaseInfo, prompts: bool = True, images: int | None = None) -> Settings:
+    """A copy with every "auto" value filled in and the paths absolute, as settings.toml keeps it.
 
-    data.resolution: the base's own. sample.size: data.resolution. sample.prompts: two of the captions (with the
-    trigger word), else the trigger word. train.text_encoder_lr: half of train.lr; where it is 0, adapter.text_encoder
-    is off. model.prediction: the base's. train.min_snr_gamma: 5, or 0 for v-prediction with zero terminal SNR.
-    train.seed and sample.seed: of -1 a number that is drawn now. train.precision and train.device stay: only the
-    machine that trains can tell.
+    What follows another setting (``settings.Follows``): what comes of that one. data.resolution: the base's own.
+    sample.prompts: two of the captions (with the trigger word), else the trigger word. Where train.text_encoder_lr is
+    0, adapter.text_encoder is off. model.prediction: the base's. train.min_snr_gamma: 5, or 0 with zero terminal
+    SNR. train.seed and sample.seed: of -1 a number that is drawn now. validation.held_out: what is usual for
+    so many images. train.precision, train.device and an open validation.every stay: only the machine that trains can
+    tell.
 
     prompts: read the captions for test prompts where there are none; without, the settings are not for training.
+    images: how many can be used; None to count the files.
     """
     done = settings.model_copy(deep=True)
+    done.model.base, done.model.vae = _placed(settings.model.base), _placed(settings.model.vae)
     done.data.folder = os.path.abspath(os.path.expanduser(settings.data.folder))
-    done.data.cache = str(cache_folder(settings))
+    if settings.data.regularization:
+        done.data.regularization = os.path.abspath(os.path.expanduser(settings.data.regularization))
     done.data.resolution = settings.data.resolution or info.resolution
-    done.sample.size = settings.sample.size or done.data.resolution
+    done = filled(done)
+    done.data.cache = str(cache_folder(done))
     if prompts and not settings.sample.prompts:
         done.sample.prompts = _prompts(done)
     if settings.adapter.start_from:
         done.adapter.start_from = os.path.abspath(os.path.expanduser(settings.adapter.start_from))
     stack = stack_of(settings.adapter.stack)
     done.adapter.stack = [f"{os.path.abspath(os.path.expanduser(path))}={strength:g}" for path, strength in stack]
-    if settings.train.text_encoder_lr is None:
-        done.train.text_encoder_lr = settings.train.lr / 2
     if done.train.text_encoder_lr == 0:
         done.adapter.text_encoder = False
     for section in (done.train, done.sample):
@@ -53,16 +56,27 @@ def resolve(settings: Settings, info: BaseInfo, prompts: bool = True) -> Setting
         done.model.zero_snr = "on" if info.zero_snr else "off"
     if settings.train.min_snr_gamma is None:
         done.train.min_snr_gamma = usual_gamma(as_wished(info, done.model))
+    if settings.validation.held_out is None:
+        count = len(find_images(Path(done.data.folder))) if images is None else images
+        done.validation.held_out = usual_held_out(count)
     return done
 
 
+def _placed(model: str) -> str:
+    """A path of a model in full, so that a run goes on from any folder; "tiny" and hub ids as they are."""
+    path = os.path.expanduser(model)
+    if not model or model == "tiny" or not os.path.exists(path):
+        return model
+    return os.path.abspath(path)
+
+
 def usual_gamma(info: BaseInfo) -> float:
-    """Min-SNR's gamma where none is set; 0 for v-prediction with zero terminal SNR.
+    """Min-SNR's gamma where none is set; 0 with zero terminal SNR.
 
     There min-SNR gives the last timestep the weight 0 and those near it next to none, yet brightness and composition
     are learnt in them.
     """
-    return 0.0 if info.prediction == "v_prediction" and info.zero_snr else MIN_SNR_GAMMA
+    return 0.0 if info.zero_snr else MIN_SNR_GAMMA
 
 
 def drawn_seed() -> int:
@@ -82,7 +96,7 @@ def _prompts(settings: Settings) -> list[str]:
             caption, trigger=trigger, shuffle=False, keep_tags=0, tag_dropout=0, caption_dropout=0, rng=rng_for(0)
         )
         if not settings.data.weighted_captions:
-            text = escape(text)  # prompts do read brackets as weights
+            text = escape_brackets(text)  # prompts do read brackets as weights
         if text and text not in found:
             found.append(text)
         if len(found) == 2:

@@ -8,15 +8,15 @@ from functools import lru_cache
 
 from sdlora.adapters.kind import BYTES, Kind, Shape, overhead
 from sdlora.adapters.table import KINDS
-from sdlora.adapters.targets import TEXT_ENCODER, UNET_SETS
+from sdlora.adapters.targets import target_patterns
 from sdlora.families.base import BaseInfo
-from sdlora.families.shared.unet_paths import unet_paths
+from sdlora.families.layers import layer_shapes
 from sdlora.settings import Settings
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How the size of one set of layers grows with the rank, which every kind of adapter does in a straight line.
+    """The size of a set of adapter layers as a linear function of the rank.
 
     layers: how many learn. slope: parameters for each rank. fixed: parameters that it does not change: of layers whose
     rank a pattern sets, and magnitudes. overhead: bytes of names and alphas in the file.
@@ -37,38 +37,45 @@ class Growth:
 
 
 def growth(info: BaseInfo, settings: Settings) -> Growth:
-    """Of the layers that these settings let learn; UserError for a base model with unknown kinds of blocks."""
+    """The size of the LoRA that these settings make; UserError for a base model with unknown kinds of blocks."""
     adapter = settings.adapter
+    target_patterns(adapter.targets, sets=info.spec.targets)  # a sentence for a set that the family does not have
     return growths(info, adapter.rank_pattern)[adapter.targets, adapter.text_encoder, adapter.kind]
 
 
 def growths(info: BaseInfo, rank_pattern: Mapping[str, int]) -> dict[tuple[str, bool, str], Growth]:
-    """By (adapter.targets, adapter.text_encoder, adapter.kind), for every choice there is."""
+    """The size by (adapter.targets, adapter.text_encoder, adapter.kind), for every choice there is."""
     return _growths(info, tuple(rank_pattern.items()))
 
 
-def layers_of(info: BaseInfo, targets: str, text_encoder: bool) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of the weight under every layer that learns, as ``inject`` names them ("unet.mid_block. …")."""
-    unet = {f"unet.{path}": shape for path, shape in _unet_layers(info).items()}
-    text = {f"{root}.{path}": s for root in info.text_encoders for path, s in _text_layers(info, root).items()}
-    return _chosen(unet, UNET_SETS[targets]) | (_chosen(text, TEXT_ENCODER) if text_encoder else {})
+def layers_of(info: BaseInfo, targets: str, text_encoder: bool) -> dict[str, Shape]:
+    """Name -> shape of the weight under every layer that learns, as ``inject`` names them ("unet.mid_block. …").
+
+    UserError for a set of layers that the family does not have.
+    """
+    spec = info.spec
+    patterns = target_patterns(targets, text_encoder, spec.targets, spec.text_targets)
+    return _chosen(_layers(info, text_encoder), patterns)
+
+
+def _layers(info: BaseInfo, text_encoder: bool) -> dict[str, Shape]:
+    roots = (info.denoiser, *(info.text_encoders if text_encoder else ()))
+    return {f"{root}.{path}": shape for root in roots for path, shape in layer_shapes(info, root).items()}
 
 
 @lru_cache(maxsize=16)
 def _growths(info: BaseInfo, patterns: tuple[tuple[str, int], ...]) -> dict[tuple[str, bool, str], Growth]:
-    unet = {f"unet.{path}": shape for path, shape in _unet_layers(info).items()}
-    text = {f"{root}.{path}": s for root in info.text_encoders for path, s in _text_layers(info, root).items()}
-    words = _chosen(text, TEXT_ENCODER)
-    found = {}
-    for name, wanted in UNET_SETS.items():
-        layers = _chosen(unet, wanted)
-        for kind in KINDS.values():
-            found[name, False, kind.name] = _grow(layers, patterns, kind)
-            found[name, True, kind.name] = _grow(layers | words, patterns, kind)
+    spec, found = info.spec, {}
+    for text_encoder in (False, True):
+        layers = _layers(info, text_encoder)
+        for name in spec.targets:
+            chosen = _chosen(layers, target_patterns(name, text_encoder, spec.targets, spec.text_targets))
+            for kind in KINDS.values():
+                found[name, text_encoder, kind.name] = _grow(chosen, patterns, kind)
     return found
 
 
-def _chosen(layers: Mapping[str, tuple[int, ...]], patterns: list[str]) -> dict[str, tuple[int, ...]]:
+def _chosen(layers: Mapping[str, Shape], patterns: list[str]) -> dict[str, Shape]:
     fits = re.compile("|".join(translate(pattern) for pattern in patterns)).match
     return {name: shape for name, shape in layers.items() if fits(name)}
 
@@ -85,34 +92,3 @@ def _grow(layers: Mapping[str, Shape], patterns: tuple[tuple[str, int], ...], ki
             fixed += kind.size(shape, own)
         bytes_beside += overhead(name, kind)
     return Growth(len(layers), slope, fixed, bytes_beside)
-
-
-def _unet_layers(info: BaseInfo) -> dict[str, tuple[int, ...]]:
-    """Diffusers' path -> shape of the weight; a single file's own names are those of the original code."""
-    weights = _weights(info, "unet")
-    if not info.single_file:
-        return weights
-    prefix = "model.diffusion_model."
-    found = {}
-    for path, original in unet_paths(info.config("unet")):
-        if shape := weights.get(prefix + original):
-            found[path] = shape
-    return found
-
-
-def _text_layers(info: BaseInfo, root: str) -> dict[str, tuple[int, ...]]:
-    """The projections of a text encoder. A single file may have them under OpenCLIP's names, so there by its sizes."""
-    if not info.single_file:
-        return _weights(info, root)
-    config = info.config(root)
-    wide, inner = config["hidden_size"], config["intermediate_size"]
-    layer = {f"self_attn.{x}_proj": (wide, wide) for x in ("q", "k", "v", "out")}
-    layer |= {"mlp.fc1": (inner, wide), "mlp.fc2": (wide, inner)}
-    start = "text_model.encoder" if root == "text_encoder_2" else "encoder"  # the loaded model's names
-    count = range(config["num_hidden_layers"])
-    return {f"{start}.layers.{n}.{name}": shape for n in count for name, shape in layer.items()}
-
-
-def _weights(info: BaseInfo, part: str) -> dict[str, tuple[int, ...]]:
-    shapes = info.shapes(part)
-    return {name.removesuffix(".weight"): s for name, s in shapes.items() if name.endswith(".weight") and len(s) > 1}

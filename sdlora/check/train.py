@@ -4,24 +4,28 @@ from collections.abc import Iterator
 
 from sdlora.check.case import Case
 from sdlora.errors import Problem
+from sdlora.messages import say
 from sdlora.settings import all_settings
-from sdlora.train.optimizers import OPTIMIZERS
+from sdlora.settings.sections import TrainSettings
+from sdlora.train.optimizers import OPTIMIZERS, Recipe
+
+LEAST_FACTOR = 0.01  # a rate below is one for AdamW
 
 
 def warmup(case: Case) -> Iterator[Problem]:
     """A warm-up that is longer than the run."""
     train = case.settings.train
     if train.warmup >= train.steps:
-        what = f"train.warmup is {train.warmup}, but the run has only {train.steps} steps."
-        yield Problem(what, "Make it smaller, a tenth of train.steps for example.", "train.warmup")
+        what = say("settings.warmup_too_long", given=train.warmup, count=train.steps)
+        yield Problem(what, say("settings.shorten_warmup"), "train.warmup")
 
 
 def precision(case: Case) -> Iterator[Problem]:
-    """fp16 where there is no arithmetic for it."""
+    """Precision fp16 on a CPU, which has no arithmetic for it."""
     train = case.settings.train
     if train.precision == "fp16" and train.device == "cpu":
-        what = 'train.precision "fp16" does not work on a CPU.'
-        yield Problem(what, 'Use "fp32", "bf16" or "auto".', "train.precision")
+        what = say("settings.fp16_on_cpu")
+        yield Problem(what, say("settings.use_other_precision"), "train.precision")
 
 
 def unusual(case: Case) -> Iterator[Problem]:
@@ -31,16 +35,30 @@ def unusual(case: Case) -> Iterator[Problem]:
         value = getattr(getattr(case.settings, section), name)
         if info.usual and value is not None and not info.usual[0] <= value <= info.usual[1]:
             low, high = info.usual
-            what = f"{info.key} is {value:g}, far outside of what is usual ({low:g} to {high:g})."
-            yield Problem(what, "Look for a lost decimal point, or go on if it is meant.", info.key, fatal=False)
+            what = say("settings.value_unusual", key=info.key, given=f"{value:g}", low=f"{low:g}", high=f"{high:g}")
+            yield Problem(what, say("settings.check_decimal_point"), info.key, fatal=False)
 
 
 def rates(case: Case) -> Iterator[Problem]:
     """Learning rates that ruin a LoRA."""
     train = case.settings.train
     optimizer = OPTIMIZERS[train.optimizer]
+    if optimizer.finds_rate:
+        yield from _factors(train, optimizer)
     for key, rate in {"train.lr": train.lr, "train.text_encoder_lr": train.text_encoder_lr or 0}.items():
         if optimizer.highest_lr and rate > optimizer.highest_lr:
-            what = f"{key} is {rate:g}, and {optimizer.title} moves the LoRA's numbers by about that much in each step."
-            fix = f"Above {optimizer.highest_lr:g} that ruins a LoRA within a few steps; 0.0001 to 0.001 are usual."
+            what = say("settings.lr_too_high", key=key, given=f"{rate:g}", optimizer=optimizer.title)
+            fix = say("settings.use_usual_lr", most=f"{optimizer.highest_lr:g}")
             yield Problem(what, fix, key, fatal=False)
+
+
+def _factors(train: TrainSettings, optimizer: Recipe) -> Iterator[Problem]:
+    """Rates that an optimizer multiplies its own by."""
+    if train.lr < LEAST_FACTOR:
+        what = say("settings.lr_is_a_factor", key="train.lr", given=f"{train.lr:g}", optimizer=optimizer.title)
+        yield Problem(what, say("settings.set_to_1"), "train.lr", fatal=False)
+    key, text = "train.text_encoder_lr", train.text_encoder_lr
+    if text and text != train.lr:
+        given, other = f"{text:g}", f"{train.lr:g}"
+        what = say("settings.one_rate_for_all", key=key, given=given, other=other, optimizer=optimizer.title)
+        yield Problem(what, say("settings.leave_open_or_0", key=key), key)

@@ -3,6 +3,7 @@
 import argparse
 
 from sdlora.commands.shared.flags import add_settings, prepared
+from sdlora.messages import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +18,8 @@ def run(args: argparse.Namespace) -> int:
     ready = prepared(args)
     if ready.base and not any(problem.where.startswith("model.") for problem in ready.fatal):
         gamma, base = ready.settings.train.min_snr_gamma, as_wished(ready.base, ready.settings.model)
-        print(f"Base model: {base_in_short(base, usual_gamma(base) if gamma is None else gamma)}.")
+        print(say("terminal.base_model", base=base_in_short(base, usual_gamma(base) if gamma is None else gamma)))
     for problem in ready.problems:
-        print(("Problem: " if problem.fatal else "Note: ") + str(problem))
-    print(f"{len(ready.fatal)} to mend before training." if ready.fatal else "Ready to train.")
+        print(say("terminal.problem" if problem.fatal else "terminal.note", what=problem.message))
+    print(say("terminal.to_correct", count=len(ready.fatal)) if ready.fatal else say("terminal.ready"))
     return 1 if ready.fatal else 0

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +25,17 @@ def download_base(base: str, revision: str = "", as_json: bool = False) -> str:
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from sdlora.families.base import inspect_base
-    from sdlora.families.shared.hub import follow
+    from sdlora.families.shared.hub import download_in_steps
 
     if base.count("/") != 1:
-        raise UserError(f"{base!r} is no hub id.", fix='Write it as "organisation/model".')
+        raise UserError(say("pictures.not_a_hub_id", name=repr(base)), fix=say("pictures.write_as_hub_id"))
     with Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), disable=as_json) as bar:
         task = bar.add_task("")
-        for done, of in follow(base, revision):
+        for done, of in download_in_steps(base, revision):
             bar.update(task, completed=done, total=of)
             if as_json:
                 print(json.dumps({"done": done, "of": of}), flush=True)
     info = inspect_base(base, revision)
-    return json.dumps({"described": info.described}) if as_json else f"{base}: {info.described}, ready to train on."
+    if as_json:
+        return json.dumps({"described": info.described})
+    return say("terminal.base_ready", base=base, described=info.described)

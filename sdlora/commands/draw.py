@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from sdlora.messages import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
@@ -13,5 +15,5 @@ def run(args: argparse.Namespace) -> int:
     """Draw, and say how many pictures there are."""
     from sdlora.pictures.job import draw_job
 
-    print(f"Drew {draw_job(args.folder)} pictures into {args.folder}")
+    print(say("terminal.drew_pictures", count=draw_job(args.folder), folder=args.folder))
     return 0

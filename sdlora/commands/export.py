@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 from sdlora.runs.run import Run
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file, and say how exactly it was read back."""
     path, error = export_run(Run.open(args.run_folder), args)
-    print(f"Wrote {path} (read back through diffusers: relative error {error:.1e})")
+    print(say("terminal.wrote_checked", path=path, error=f"{error:.1e}"))
     return 0
 
 
@@ -31,35 +32,42 @@ def export_run(run: Run, args: argparse.Namespace) -> tuple[Path, float]:
     import torch
 
     from sdlora.adapters.table import PLAIN
-    from sdlora.check import scan_for
+    from sdlora.check import regular_for, scan_for
+    from sdlora.data.regularization import beside
     from sdlora.runs.checkpoints import newest_intact
     from sdlora.runs.origin import origin_of
     from sdlora.runs.run import safe_name
     from sdlora.train.checkpoint import load_weights
     from sdlora.train.export import facts_of, make_plain, write_trained
+    from sdlora.train.prepare import regular_folder
     from sdlora.train.trainee import base_of, load_trainee
 
     settings = run.settings()
     if args.metadata:
         settings.save.metadata = args.metadata
+    run.check_parts()
     there = dict(run.checkpoints())
     if not there:
-        raise UserError(f"{run.name} has no checkpoint.", fix="Train it for at least one step first.")
+        raise UserError(say("runs.no_checkpoint", name=run.name), fix=say("runs.train_first"))
     whole, _ = newest_intact(run.folder / "checkpoints")
     step = args.step or (whole[0] if whole else max(there))
     if step not in there:
         raise UserError(
-            f"{run.name} has no checkpoint of step {step}.", fix=f"There are: {', '.join(map(str, sorted(there)))}."
+            say("runs.no_checkpoint_of_step", name=run.name, step=step),
+            fix=say("runs.steps_there", steps=", ".join(map(str, sorted(there)))),
         )
     base = base_of(settings)
     trainee = load_trainee(settings, base, None, torch.device("cpu"), torch.float32)
     state = load_weights(there[step], trainee.adapter)
     if args.plain and trainee.adapter.kind is not PLAIN:
         lost = make_plain(trainee, args.rank or settings.adapter.rank)
-        print(f"As a plain LoRA of rank {args.rank or settings.adapter.rank}: {lost:.1%} of the change is lost.")
+        print(say("terminal.as_plain_lora", rank=args.rank or settings.adapter.rank, share=f"{lost:.1%}"))
     items = scan_for(settings, base).items
+    found = regular_for(settings, base, regular_folder(settings, base) or "")
+    regular = beside(items, found.items) if found else ()
     epoch, precision = state.get("epoch", 0.0), state.get("precision", "no")
-    facts = facts_of(settings, items, step, epoch, precision, state.get("started"), origin_of(run.folder))
+    origin = origin_of(run.folder)
+    facts = facts_of(settings, items, step, epoch, precision, state.get("started"), origin, regular)
     path = args.out or run.folder / f"{safe_name(settings.run.name)}-{step:06d}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     container, dtype = args.container or settings.save.container, args.dtype or settings.save.dtype

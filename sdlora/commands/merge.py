@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sdlora.commands.shared.lora_arguments import add_leave_out, add_output
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
         from sdlora.toolbox.bake import merge_into_base
 
         if args.rank is not None or args.method != "linear" or args.dtype:
-            raise UserError(
-                "A merge into a base is exact and keeps its dtypes.", fix="Leave out --rank, --method, --dtype."
-            )
+            raise UserError(say("terminal.merge_is_exact"), fix=say("terminal.leave_out_options"))
         print(merge_into_base(args.into, args.loras, args.out, blocks=args.blocks, leave_out=args.leave_out))
         return 0
     from sdlora.toolbox.merge import merge_loras

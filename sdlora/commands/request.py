@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 from sdlora.runs.run import Run
 
 REQUESTED = {"continue": ("pause", False), "pictures": ("sample", True)}  # the others are requests by their own name
@@ -18,8 +19,10 @@ def run(args: argparse.Namespace) -> int:
     """Leave the request in the run folder; UserError if nobody trains the run."""
     asked = Run.open(args.run_folder)
     if not asked.alive():
-        raise UserError(f"{asked.name} is not being trained.", fix=f"To go on: sdlora train --resume {asked.folder}")
+        raise UserError(
+            say("terminal.not_training", name=asked.name), fix=say("terminal.resume_with", path=asked.folder)
+        )
     request, on = REQUESTED.get(args.command, (args.command, True))
     asked.request(request, on=on)
-    print(f"Asked {asked.name}: {args.command}.")
+    print(say("terminal.asked", name=asked.name, what=args.command))
     return 0

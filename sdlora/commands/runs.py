@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sdlora.errors import UserError, explain
 from sdlora.events import Finished, StepDone
+from sdlora.messages import say
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import list_runs
 
@@ -25,9 +26,18 @@ def run(args: argparse.Namespace) -> int:
                 step = event.step if isinstance(event, StepDone) else step
                 file = event.file if isinstance(event, Finished) else file
         except (OSError, UserError) as error:  # the others are listed all the same
-            print(f"{each.name:40} unreadable   {explain(error)}")
+            print(say("terminal.run_unreadable", name=f"{each.name:40}", why=explain(error).message))
             continue
-        print(f"{each.name:40} {state:12} step {step:<7} {file}{f'  (from {origin})' if origin else ''}")
+        print(
+            say(
+                "terminal.run_line",
+                name=f"{each.name:40}",
+                state=f"{state:12}",
+                step=f"{step:<7}",
+                file=file,
+                origin=say("terminal.run_from", origin=origin) if origin else "",
+            )
+        )
     if not runs:
-        print(f"No runs in {args.folder}.")
+        print(say("terminal.no_runs", folder=args.folder))
     return 0

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,25 +34,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, and say where the grid is."""
-    print(f"Wrote {sample_lora(args)}")
+    print(say("terminal.wrote", path=sample_lora(args)))
     return 0
 
 
 def sample_lora(args: argparse.Namespace) -> Path:
     """Draw every prompt at every strength as one grid; same seeds in every row. Returns the PNG's path."""
     from sdlora.pictures.grid import grid, save_png
-    from sdlora.pictures.job import Job, Part, faults, pictures
+    from sdlora.pictures.job import DrawJob, VariantLora, faults, pictures
     from sdlora.pictures.model import source_of
 
     settings = source_of(args.lora).settings
     prompts = tuple(args.prompt) or tuple(settings.sample.prompts if settings else ()) or ("",)
-    job = Job(
-        tuple((Part(str(args.lora), strength),) for strength in args.strength), prompts, args.base, args.vae,
+    job = DrawJob(
+        tuple((VariantLora(str(args.lora), strength),) for strength in args.strength), prompts, args.base, args.vae,
         args.negative, args.seed, args.steps, args.guidance, args.size, args.sampler, args.clip_skip,
     )  # fmt: skip
     wrong = [
-        *(f"--{fault}" if fault[0].islower() else fault for fault in faults(job)),
-        *([f"--out is {args.out}; it must end in .png."] if args.out.suffix.lower() != ".png" else []),
+        *(say("terminal.option_fault", fault=fault) if fault[0].islower() else fault for fault in faults(job)),
+        *([say("terminal.out_not_png", path=args.out)] if args.out.suffix.lower() != ".png" else []),
     ]
     if wrong:
         raise UserError(*wrong)

@@ -8,6 +8,7 @@ import tomlkit
 
 from sdlora.commands.shared.flags import add_settings, overrides_of
 from sdlora.foreign import import_file
+from sdlora.messages import say
 from sdlora.settings import Settings, all_settings, make_settings, merge
 
 
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if args.foreign:
         imported, report = import_file(args.foreign)
         values = imported.model_dump(exclude_none=True)
-    settings = make_settings(merge(values, overrides_of(args)), "the command line")
+    settings = make_settings(merge(values, overrides_of(args)), say("settings.source_command_line"))
     if args.foreign:
         print("\n".join(report.lines()), file=sys.stderr)
     print(settings_text(settings), end="")
@@ -40,8 +41,8 @@ def settings_text(settings: Settings) -> str:
         table = tomlkit.table()
         for name, value in values.items():
             info = helps[f"{section}.{name}"]
-            choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
-            table.add(tomlkit.comment(info.help + choices))
+            choices = say("terminal.one_of", choices=", ".join(info.choices)) if info.choices else ""
+            table.add(tomlkit.comment(f"{info.help} {choices}".strip()))
             if value is None:  # left open: TOML has no word for that
                 table.add(tomlkit.comment(f"{name} ="))
                 continue

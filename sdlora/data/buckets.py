@@ -12,6 +12,7 @@ from functools import lru_cache
 from PIL import Image
 
 from sdlora.errors import Problem, UserError
+from sdlora.messages import say
 
 Size = tuple[int, int]  # (width, height) in pixels
 
@@ -58,7 +59,7 @@ def place(
     upscale: bool = False,
     min_side: int = 0,
     max_side: int = 0,
-    name: str = "The image",
+    name: str = say("images.the_image"),
 ) -> Placement:
     """Where an image of ``size`` trains; ``fit`` is "bucket", "crop" (square from the middle) or "pad" (white square).
 
@@ -68,8 +69,8 @@ def place(
     if min(size) < step and not upscale:
         raise UserError(
             Problem(
-                f"{name} is {size[0]} x {size[1]} pixels, less than the {step} that training needs, and is left out.",
-                "Use a larger picture or switch data.upscale on.",
+                say("images.too_small_left_out", name=name, width=size[0], height=size[1], step=step),
+                say("images.use_larger_or_upscale"),
                 name,
                 fatal=False,
             )
@@ -95,7 +96,7 @@ def nearest_bucket(size: Size, buckets: tuple[Size, ...]) -> Size:
     return min(buckets, key=lambda b: (round(abs(math.log(b[0] / b[1]) - aspect), 9), -b[0] * b[1]))
 
 
-def apply(image: Image.Image, placement: Placement) -> Image.Image:
+def training_picture(image: Image.Image, placement: Placement) -> Image.Image:
     """The training picture, of the bucket's size, RGB. Only the part that stays is resampled (Lanczos)."""
     (width, height), (left, top, right, bottom) = placement.resized, placement.crop
     part = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))

@@ -17,18 +17,19 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save
 
-from sdlora.data.buckets import apply
+from sdlora.data.buckets import training_picture
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash, load_image
 from sdlora.errors import UserError
@@ -38,14 +39,35 @@ from sdlora.families.shared.folder import vae_folder
 from sdlora.families.shared.header import read_header
 from sdlora.files.intact import DIGEST, Damaged, read_json, write_json
 from sdlora.files.regular import read_regular
+from sdlora.messages import say
 
 SUFFIX = ".2.safetensors"  # 2: with a digest
 VERSION = 1  # of the keys: raised when the same inputs give other pixels
-AHEAD = 2  # images decoded while the VAE works
+DECODERS = min(4, os.cpu_count() or 1)  # Pillow works outside Python's lock
+AHEAD = 2 * DECODERS  # images decoded while the VAE works
 PIECE = 1 << 22  # bytes read at once
 IDENTITY_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
 
 EncodeFn = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work a process does: ``index`` of ``of``, from where ``start`` (0 to below 1) of it is done."""
+
+    index: int = 0
+    of: int = 1
+    start: float = 0.0
+
+    def part(self, whole: Sequence[T]) -> list[T]:
+        """Every ``of``-th, in order from the start on, then those before it."""
+        mine = list(whole[self.index :: self.of])
+        first = int(len(mine) * self.start)
+        return mine[first:] + mine[:first]
+
+
+WHOLE = Share()
 
 
 class LatentCache:
@@ -63,13 +85,14 @@ class LatentCache:
         """Where an image's latents are; depends on its bytes, its placement, the VAE and the side."""
         return self.folder / _key(item.content_hash, astuple(item.placement), self.vae_id, flipped)
 
-    def missing(self, items: Sequence[Item], flip: bool) -> list[tuple[Item, bool]]:
-        """(item, flipped) of all that is not in the cache, or damaged there; equal images once.
+    def missing(self, items: Sequence[Item], flip: bool, share: Share = WHOLE) -> list[tuple[Item, bool]]:
+        """(item, flipped) of all in the share that is not in the cache, or damaged there; equal images once.
 
         Every file is read and its digest compared. ``damaged`` then holds the images whose files were there and not
         whole; those of older versions are written anew with a digest.
         """
         wanted = {self.path(i, side): (i, side) for i in items for side in ((False, True) if flip else (False,))}
+        wanted = dict(share.part(list(wanted.items())))
         there = _names(self.folder)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # hashlib works outside Python's lock
             states = list(pool.map(lambda path: self._look(path, wanted[path][0], there), wanted))
@@ -94,6 +117,8 @@ class LatentCache:
     ) -> Iterator[tuple[int, int]]:
         """Encode what is missing, image by image; yields (done, of) after each, and nothing if nothing is missing.
 
+        What another process, that shares the cache, has encoded meanwhile is not encoded again.
+
         todo: what ``missing`` gave, if it was asked just now.
 
         encode_fn: (1, 3, H, W) fp32 in -1..1 on the CPU -> mean and std of the VAE's posterior, each (1, C, h, w).
@@ -104,14 +129,24 @@ class LatentCache:
         todo = self.missing(items, flip) if todo is None else todo
         if todo:
             self.folder.mkdir(parents=True, exist_ok=True)
-        pool = ThreadPoolExecutor(1)
+        before = _names(self.folder) if todo else set()  # what is there and wanted all the same is damaged
+        pool = ThreadPoolExecutor(DECODERS)
+
+        def made(what: tuple[Item, bool]) -> bool:
+            path = self.path(*what)
+            return path.name not in before and path.exists()
+
+        def start(what: tuple[Item, bool]) -> Future | None:
+            return None if made(what) else pool.submit(_pixels, *what)
+
         try:
             waiting = iter(todo)
-            ready = deque((what, pool.submit(_pixels, *what)) for what in islice(waiting, AHEAD))
+            ready = deque((what, start(what)) for what in islice(waiting, AHEAD))
             for done in range(1, len(todo) + 1):
                 (item, flipped), pixels = ready.popleft()
-                ready.extend((what, pool.submit(_pixels, *what)) for what in islice(waiting, 1))
-                self._write(item, flipped, *encode_fn(pixels.result()))
+                ready.extend((what, start(what)) for what in islice(waiting, 1))
+                if pixels is not None and not made((item, flipped)):
+                    self._write(item, flipped, *encode_fn(pixels.result()))
                 yield done, len(todo)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -120,7 +155,7 @@ class LatentCache:
         """(mean, std), each (C, h, w) fp32. UserError if they are not there or damaged (a restart encodes them)."""
         found = self._read(self.path(item, flipped), item)
         if found is None:
-            raise UserError(f"The cached latents of {item.name} are gone or damaged.", fix="Start again to renew them.")
+            raise UserError(say("images.latents_lost", name=item.name), fix=say("images.renew_latents"))
         return found["mean"], found["std"]
 
     def _write(self, item: Item, flipped: bool, mean: torch.Tensor, std: torch.Tensor) -> None:
@@ -128,16 +163,16 @@ class LatentCache:
         tensors = {name: t.detach()[0].to("cpu", torch.float32).contiguous() for name, t in tensors.items()}
         if not all(t.isfinite().all() for t in tensors.values()):
             raise UserError(
-                f"The VAE gave no finite numbers for {item.name}.",
-                fix='Set train.precision to "fp32"; if it is that already, the VAE files of model.base are damaged.',
-                where="train.precision",
+                say("images.vae_not_finite", name=item.name),
+                fix=say("images.use_fp32_or_mend_vae"),
+                where="precision",
             )
         path = self.path(item, flipped)
         _write(path, sealed(tensors, path.name))
 
 
 class TextCache:
-    """What a frozen text encoder makes of texts. ``encoder_id``: ``encoder_identity``, precision, the layer taken."""
+    """Outputs of a frozen text encoder on disk. ``encoder_id``: ``encoder_identity``, precision, the layer taken."""
 
     def __init__(self, folder: Path | str, encoder_id: str):
         self.folder, self.encoder_id = Path(folder) / "text", encoder_id
@@ -154,9 +189,7 @@ class TextCache:
     def put(self, text: str, tensor: torch.Tensor) -> None:
         """Keep the tensor. UserError if it is not finite, OSError where the cache can't be written."""
         if not tensor.isfinite().all():
-            raise UserError(
-                f"The text encoder gave no finite numbers for {text[:80]!r}.", fix='Set train.precision to "fp32".'
-            )
+            raise UserError(say("images.text_encoder_not_finite", caption=repr(text[:80])), fix=say("images.use_fp32"))
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(text)
         _write(path, sealed({"text": tensor.detach().to("cpu").contiguous()}, path.name))
@@ -178,11 +211,16 @@ def vae_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
 
 
 def encoder_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
-    """The same for all its text encoders and their tokenizers together."""
+    """A hash of all its text encoders and their tokenizers together (hexadecimal), as ``vae_identity``."""
     if base.single_file:
         return _identity([(base.source, part) for part in base.text_encoders], memo)
     names = [name for part in base.spec.text_encoders for name in (part.root, part.tokenizer)]
     return _identity([base.source / name for name in names], memo)
+
+
+def denoiser_identity(base: BaseInfo, memo: Path | str | None = None) -> str:
+    """A hash of its UNet (hexadecimal), as ``vae_identity``."""
+    return _identity([(base.source, base.denoiser) if base.single_file else base.source / base.denoiser], memo)
 
 
 def _identity(sources: Sequence[Path | tuple[Path, str | None]], memo: Path | str | None) -> str:
@@ -206,7 +244,7 @@ def _identity(sources: Sequence[Path | tuple[Path, str | None]], memo: Path | st
 def _identity_files(folder: Path) -> list[tuple[Path, None]]:
     files = sorted(p for p in folder.glob("*") if p.suffix in IDENTITY_FILES) if folder.is_dir() else []
     if not files:
-        raise UserError(f"There are no model files in {folder}.", fix="Check model.base.", where="model.base")
+        raise UserError(say("images.no_model_files", path=folder), fix=say("images.check_base"), where="base")
     return [(file, None) for file in files]
 
 
@@ -240,11 +278,13 @@ def _pixels(item: Item, flipped: bool) -> torch.Tensor:
     """The training picture as (1, 3, H, W) fp32 in -1..1."""
     try:
         unchanged = content_hash(item.path) == item.content_hash
-        picture = apply(load_image(item.path), item.placement) if unchanged else None
+        picture = training_picture(load_image(item.path), item.placement) if unchanged else None
     except (OSError, UserError):
         picture = None
     if picture is None:
-        raise UserError(f"{item.name} was changed or removed after the check.", fix="Start again.", where=item.name)
+        raise UserError(
+            say("images.changed_after_check", name=item.name), fix=say("images.start_again"), where=item.name
+        )
     array = np.asarray(picture, dtype=np.float32) / 127.5 - 1
     array = array[:, ::-1] if flipped else array
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))).unsqueeze(0)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sdlora.data.encodings import certain, decode, guess, name_of, why_no_text
+from sdlora.data.encodings import certain, codec_title, decode, guess_codec_beside, why_no_text
 from sdlora.data.listing import Listing, name_key
 from sdlora.data.tables import Finder, captions_of, parsed, read_table, tables_among, text_of
 from sdlora.data.tags import clean_lines, one_line
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import write_atomically
 from sdlora.files.regular import open_regular
+from sdlora.messages import reason_of, say, words_of
 
 SIDECARS = (".txt", ".caption")
 JSON = ".json"
@@ -56,8 +57,8 @@ class Gathered:
 
 def read_captions(images: Iterable[Path], root: Path | str) -> tuple[dict[Path, Caption], list[Problem]]:
     """The caption of every image below ``root``, and all that is wrong with captions."""
-    found = gather_captions(images, root)
-    return found.of, found.problems
+    gathered = gather_captions(images, root)
+    return gathered.of, gathered.problems
 
 
 def gather_captions(images: Iterable[Path], root: Path | str, listing: Listing | None = None) -> Gathered:
@@ -70,47 +71,23 @@ def gather_captions(images: Iterable[Path], root: Path | str, listing: Listing |
     4. the file name (``name_to_caption``).
     Never raises for what is in the files: what can't be read becomes a problem. ``listing``: saves a look at the disk.
     """
-    images, root, found = list(images), Path(root), Gathered()
+    images, root, gathered = list(images), Path(root), Gathered()
     names = listing.others if listing else {f: _names_in(f) for f in _folders_of(images, root)}
-    tabled = _from_tables(names, Finder(images, root), found)
-    there = {folder: _by_key(inside) for folder, inside in names.items()}
-    files = {image: _sidecars_of(image, there.get(image.parent, {})) for image in images}
+    tabled = _from_tables(names, Finder(images, root), gathered)
+    by_key = {folder: _by_key(inside) for folder, inside in names.items()}
+    files = {image: _sidecars_of(image, by_key.get(image.parent, {})) for image in images}
     raw = {path: _read(path) for path in dict.fromkeys(path for paths in files.values() for path in paths)}
-    unsure = [data for data in raw.values() if isinstance(data, bytes) and certain(data) is None]
-    codec = guess(unsure) if unsure else ""
+    codec = guess_codec_beside(data for data in raw.values() if isinstance(data, bytes))
     guessed: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for image in images:
-        found.used.update(files[image])
+        gathered.used.update(files[image])
         caption = _first_of(files[image], raw, codec, guessed) or _without_file(image, tabled, root)
         wrong = tuple(_unreadable(files[image], raw, caption.source))
-        found.of[image] = replace(caption, problems=wrong)
-    found.problems += [problem for caption in found.of.values() for problem in caption.problems]
-    found.problems += [_guessed(codec, files) for codec, files in guessed.items()]
-    found.problems = list(dict.fromkeys(found.problems))
-    return found
-
-
-def read_caption(image: Path | str, metadata: Mapping[Path, str] | None = None, root: Path | str = "") -> Caption:
-    """The caption of one image as ``gather_captions`` gives it; ``metadata`` (image -> caption) stands for tables.
-
-    ``root``: the data folder, whose own name is none of kohya's.
-    """
-    image = Path(image)
-    files = _sidecars_of(image, _by_key(_names_in(image.parent)))
-    raw = {path: _read(path) for path in files}
-    caption = _first_of(files, raw, "", defaultdict(list)) or _without_file(image, metadata or {}, Path(root))
-    return replace(caption, problems=tuple(_unreadable(files, raw, caption.source)))
-
-
-def read_metadata(folder: Path | str) -> tuple[dict[Path, str], list[Problem]]:
-    """What the tables of this one folder say: a path from each row, whether there is such an image or not."""
-    found: dict[Path, str] = {}
-    folder, problems = Path(folder), []
-    for name in tables_among(_names_in(folder)):
-        table, wrong = read_table(folder / name)
-        problems += wrong
-        found |= {folder / image: text for image, text in table.rows} if table else {}
-    return found, problems
+        gathered.of[image] = replace(caption, problems=wrong)
+    gathered.problems += [problem for caption in gathered.of.values() for problem in caption.problems]
+    gathered.problems += [what_was_guessed(codec, files) for codec, files in guessed.items()]
+    gathered.problems = list(dict.fromkeys(gathered.problems))
+    return gathered
 
 
 def sidecars(image: Path) -> list[Path]:
@@ -119,17 +96,22 @@ def sidecars(image: Path) -> list[Path]:
 
 
 def write_caption(image: Path | str, text: str) -> Path:
-    """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be.
+    """Write the image's ``.txt`` (UTF-8, empty lines gone), whole or not at all; its path. UserError if it can't be."""
+    path = Path(image).with_suffix(".txt")
+    try:
+        write_atomically(path, caption_bytes(text))
+    except (OSError, UnicodeEncodeError) as error:
+        raise UserError(say("images.caption_not_saved", file=path.name, reason=_why(error)), where=path.name) from error
+    return path
+
+
+def caption_bytes(text: str) -> bytes:
+    """A caption file's content. UnicodeEncodeError for half a surrogate pair.
 
     A few short texts are in UTF-8 what common ideographs are in GBK ("µá"): those alone get a byte order mark.
     """
-    path, text = Path(image).with_suffix(".txt"), clean_lines(text)
-    try:
-        data = text.encode("utf-8")
-        write_atomically(path, data if certain(data) == text else codecs.BOM_UTF8 + data)
-    except (OSError, UnicodeEncodeError) as error:
-        raise UserError(f"The caption {path.name} can't be saved ({_why(error)}).", where=path.name) from error
-    return path
+    data = clean_lines(text).encode("utf-8")
+    return data if certain(data) == clean_lines(text) else codecs.BOM_UTF8 + data
 
 
 def name_to_caption(name: str) -> str:
@@ -166,29 +148,29 @@ def _folders_of(images: list[Path], root: Path) -> list[Path]:
 
 def _by_key(names: Iterable[str]) -> dict[str, list[str]]:
     """The names of a folder that may be captions, by ``name_key``."""
-    found = defaultdict(list)
+    spellings = defaultdict(list)
     for name in names:
         if os.path.splitext(name)[1].lower() in (*SIDECARS, JSON):
-            found[name_key(name)].append(name)
-    return found
+            spellings[name_key(name)].append(name)
+    return spellings
 
 
-def _sidecars_of(image: Path, there: Mapping[str, list[str]]) -> list[Path]:
+def _sidecars_of(image: Path, by_key: Mapping[str, list[str]]) -> list[Path]:
     """The caption files of an image, those that count most first; ``there``: ``_by_key`` of its folder.
 
     ``cat.txt``, ``cat.caption``; the same with the image's whole name (``cat.png.txt``); then JSON. A name in other
     case, or with its accents composed otherwise, is taken where none is spelled as the image's.
     """
-    if not there:
+    if not by_key:
         return []
     name, stem = image.name, os.path.splitext(image.name)[0]
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for ending, base in ORDER:
         wanted = (stem if base == "stem" else name) + ending
-        spellings = there.get(name_key(wanted))
+        spellings = by_key.get(name_key(wanted))
         if spellings:
-            found[wanted if wanted in spellings else spellings[0]] = None
-    return [image.with_name(spelled) for spelled in found]
+            names[wanted if wanted in spellings else spellings[0]] = None
+    return [image.with_name(spelled) for spelled in names]
 
 
 def _read(path: Path) -> bytes | Exception:
@@ -199,7 +181,7 @@ def _read(path: Path) -> bytes | Exception:
     except OSError as error:
         return error
     if len(data) > MAX_BYTES:
-        return ValueError("it has more than 1 MiB")
+        return ValueError(say("files.because_over_1_mib"))
     why = why_no_text(data)
     return ValueError(why) if why else data
 
@@ -226,28 +208,29 @@ def _first_of(
 
 
 def _without_file(image: Path, tabled: Mapping[Path, str | Caption], root: Path) -> Caption:
-    found = tabled.get(image)
-    if found is not None:
-        return found if isinstance(found, Caption) else Caption(clean_lines(found), "metadata")
+    caption = tabled.get(image)
+    if caption is not None:
+        return caption if isinstance(caption, Caption) else Caption(clean_lines(caption), "metadata")
     kohya = KOHYA_FOLDER.fullmatch(image.parent.name)
     if kohya and image.parent != root:
         return Caption(one_line(kohya[2]), "folder")
     return Caption(name_to_caption(image.name), "name")
 
 
-def _from_tables(names: Mapping[Path, Iterable[str]], finder: Finder, found: Gathered) -> dict[Path, Caption]:
+def _from_tables(names: Mapping[Path, Iterable[str]], finder: Finder, gathered: Gathered) -> dict[Path, Caption]:
     """Image -> caption from all tables; those of inner folders last, so that they win."""
     tabled: dict[Path, Caption] = {}
     for folder in sorted(names, key=lambda folder: len(folder.parts)):
         for name in tables_among(names[folder]):
-            found.used.add(folder / name)
+            gathered.used.add(folder / name)
             table, wrong = read_table(folder / name)
-            found.problems += wrong
+            gathered.problems += wrong
             if table:
                 captions, lost = captions_of(table, finder)
-                found.problems += lost
+                gathered.problems += lost
                 if table.codec and captions:
-                    found.problems.append(_guessed(table.codec, [(name, clean_lines(next(iter(captions.values()))))]))
+                    first = clean_lines(next(iter(captions.values())))
+                    gathered.problems.append(what_was_guessed(table.codec, [(name, first)]))
                 tabled |= {i: Caption(clean_lines(text), "metadata", file=name) for i, text in captions.items()}
     return tabled
 
@@ -260,22 +243,25 @@ def _unreadable(files: Iterable[Path], raw: Mapping[Path, bytes | Exception], so
     for path in files:
         data = raw[path]
         if isinstance(data, Exception):
-            what = f"The caption {path.name} can't be read ({_why(data)})."
-            problems.append(Problem(what, where=path.name, fatal=False))
+            problems.append(cannot_be_read(path.name, _why(data)))
         elif path.suffix.lower() == JSON and source != "sidecar":
-            what, fix = f"{path.name} holds no caption.", 'It must be like {"caption": "a cat"}.'
+            what, fix = say("images.file_without_caption", file=path.name), say("images.like_caption_json")
             problems.append(Problem(what, fix, path.name, fatal=False))
     return problems
 
 
-def _guessed(codec: str, files: list[tuple[str, str]]) -> Problem:
+def cannot_be_read(name: str, why: str) -> Problem:
+    """Of a caption file that was left aside."""
+    return Problem(say("images.caption_unreadable", file=name, reason=why), where=name, fatal=False)
+
+
+def what_was_guessed(codec: str, files: list[tuple[str, str]]) -> Problem:
     """files: (name, text) of those that are no UTF-8; the longest text shows best whether the guess is right."""
     name, text = max(files, key=lambda pair: len(pair[1][:SHOWN]))
     shown = text.replace("\n", " ")[:SHOWN] + ("…" if len(text) > SHOWN else "")
-    count = "1 caption file is" if len(files) == 1 else f"{len(files)} caption files are"
-    what = f"{count} not in UTF-8 and read as {name_of(codec)}: {name} as “{shown}”."
-    return Problem(what, "If that is wrong, save them as UTF-8.", name, fatal=False)
+    what = say("images.not_utf8", count=len(files), encoding=codec_title(codec), file=name, caption=shown)
+    return Problem(what, say("images.save_as_utf8"), name, fatal=False)
 
 
 def _why(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return reason_of(error) if isinstance(error, OSError) else words_of(error)

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdlora.data import CACHE_FOLDER
 from sdlora.data.buckets import Placement, place
 from sdlora.data.captions import KOHYA_FOLDER, gather_captions
-from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import inspect_files
 from sdlora.data.listing import list_folder
-from sdlora.data.remarks import about_captions, about_files, few
+from sdlora.data.remarks import about_captions, about_files, first_few
 from sdlora.errors import Problem, UserError
+from sdlora.messages import reason_of, say
 
 MANY_REPEATS = 1_000
 
@@ -31,6 +32,7 @@ class Item:
     size: tuple[int, int]  # (width, height) in pixels, upright
     placement: Placement
     content_hash: str
+    regular: bool = False  # a regularization image (see data.regularization)
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,13 @@ def scan(
     listing = list_folder(folder, onerror=closed.append)
     paths = listing.images
     problems += [
-        Problem(f"The folder {Path(e.filename).name} can't be opened ({e.strerror}) and is left out.", fatal=False)
+        Problem(say("images.subfolder_left_out", path=Path(e.filename).name, reason=reason_of(e)), fatal=False)
         for e in closed
     ]
     if not paths:
-        what = f"There are no images in {folder}."
+        what = say("images.folder_without_images", path=folder)
         problems += about_files(listing, ())
-        return Dataset(folder, (), (*problems, Problem(what, "Put JPEG, PNG or WebP files there.", "data.folder")))
+        return Dataset(folder, (), (*problems, Problem(what, say("images.add_images"), "folder")))
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     seen, index_problems = inspect_files(names, _index_file(folder, cache))
     problems += index_problems
@@ -98,12 +100,14 @@ def scan(
             items.append(
                 Item(path, name, caption.text, caption.source, times, seen[name].size, placement, seen[name].hash)
             )
-    problems += few(unreadable, "images that can't be read") + few(too_small, "images that are too small")
+    problems += first_few(unreadable, say("images.remarks_unreadable")) + first_few(
+        too_small, say("images.remarks_too_small")
+    )
     problems += about_files(listing, captions.used)
-    problems += few(captions.problems, "remarks about captions") + _folder_warnings(paths, folder)
+    problems += first_few(captions.problems, say("images.remarks_captions")) + _folder_warnings(paths, folder)
     problems += _shared_captions(paths, names) + about_captions({item.name: captions.of[item.path] for item in items})
     if not items:
-        problems.append(Problem(f"No image in {folder} can be used.", "See the other messages.", "data.folder"))
+        problems.append(Problem(say("images.no_usable_image", path=folder), say("images.see_other_messages"), "folder"))
     return Dataset(folder, tuple(items), tuple(problems))
 
 
@@ -114,15 +118,15 @@ def _folder_problem(folder: Path) -> Problem | None:
     try:
         next(os.scandir(folder), None)
     except FileNotFoundError:
-        return Problem(f"There is no folder {folder}.", "Check data.folder.", "data.folder")
+        return Problem(say("images.folder_missing", path=folder), say("images.check_folder"), "folder")
     except NotADirectoryError:
-        return Problem(f"{folder} is a file, not a folder.", "Choose the folder that the images are in.", "data.folder")
+        return Problem(say("images.folder_is_file", path=folder), say("images.choose_image_folder"), "folder")
     except PermissionError:
-        return Problem(f"No permission to open {folder}.", "Choose a folder of your own.", "data.folder")
+        return Problem(say("images.folder_forbidden", path=folder), say("images.choose_own_folder"), "folder")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        what = f"The folder {str(folder)[:200]!r} can't be opened ({reason})."
-        return Problem(what, "Check data.folder.", "data.folder")
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        what = say("images.folder_unreadable", path=repr(str(folder)[:200]), reason=reason)
+        return Problem(what, say("images.check_folder"), "folder")
     return None
 
 
@@ -131,11 +135,11 @@ def _folder_warnings(paths: Iterable[Path], folder: Path) -> list[Problem]:
     for parent in dict.fromkeys(path.parent for path in paths):
         times, kohya = _folder_repeats(parent / "x", folder), KOHYA_FOLDER.fullmatch(parent.name)
         if times == 0:
-            what = f"The folder {parent.name} means 0 repeats, so its images are left out."
+            what = say("images.folder_with_0_repeats", name=parent.name)
             warnings.append(Problem(what, fatal=False))
         elif times >= MANY_REPEATS and kohya:
-            what = f"The folder {parent.name} means {times} repeats of each of its images."
-            warnings.append(Problem(what, f'If it does not, rename it, for example to "{kohya[2]}".', fatal=False))
+            what = say("images.folder_with_repeats", name=parent.name, count=times)
+            warnings.append(Problem(what, say("images.rename_folder", name=kohya[2]), fatal=False))
     return warnings
 
 
@@ -145,15 +149,15 @@ def _shared_captions(paths: Iterable[Path], names: dict[Path, str]) -> list[Prob
         groups[path.with_suffix("")].append(path)
     shared = [
         Problem(
-            f"{group[0].stem}.txt is the caption file of several images: {', '.join(names[p] for p in group)}.",
-            "Rename one of them if they are different pictures.",
+            say("images.caption_shared", name=group[0].stem, names=", ".join(names[p] for p in group)),
+            say("images.rename_one"),
             names[group[0]],
             fatal=False,
         )
         for group in groups.values()
         if len(group) > 1
     ]
-    return few(shared, "images that share a caption file")
+    return first_few(shared, say("images.remarks_shared_captions"))
 
 
 def _index_file(folder: Path, cache: Path | str | None) -> Path:
@@ -173,9 +177,20 @@ def _folder_repeats(path: Path, folder: Path) -> int:
 # ---- which images a step trains on
 
 
-def hold_out(items: Sequence[Item], count: int, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """(the images to train on, ``count`` drawn by the seed to measure on); at least one is left to train on."""
-    count = min(count, len(items) - 1)
+ENOUGH_IMAGES, USUAL_HELD_OUT = 12, 4
+
+
+def usual_held_out(images: int) -> int:
+    """How many images are held out where no number is set: 4 of 12 or more; of fewer none, each is needed to learn."""
+    return USUAL_HELD_OUT if images >= ENOUGH_IMAGES else 0
+
+
+def hold_out(items: Sequence[Item], count: int | None, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """(the images to train on, ``count`` drawn by the seed to measure on); at least one is left to train on.
+
+    count: None for as many as is usual.
+    """
+    count = min(usual_held_out(len(items)) if count is None else count, len(items) - 1)
     drawn = set(rng_for(seed, "validation").sample(range(len(items)), max(count, 0)))
     return (
         tuple(item for number, item in enumerate(items) if number not in drawn),

@@ -5,10 +5,11 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from sdlora.files.kinds import is_lfs_pointer, is_page
+from sdlora.messages import say
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -20,22 +21,22 @@ MARKS = (
 # What Windows and old editors save in: codec -> (how usual, what people call it). chardet is asked about these alone:
 # with all that it knows, "café" may be Icelandic for the Macintosh.
 CODECS = {
-    "gb18030": (1.0, "GBK (simplified Chinese)"),
-    "big5hkscs": (0.6, "Big5 (traditional Chinese)"),
-    "cp932": (0.8, "Shift-JIS (Japanese)"),
-    "euc_jis_2004": (0.15, "EUC-JP (Japanese)"),
-    "cp949": (0.8, "EUC-KR (Korean)"),
-    "cp1251": (0.8, "Windows-1251 (Cyrillic)"),
-    "koi8-r": (0.05, "KOI8-R (Cyrillic)"),
-    "cp1252": (1.0, "Windows-1252 (Western European)"),
-    "cp1250": (0.6, "Windows-1250 (Central European)"),
-    "cp1253": (0.7, "Windows-1253 (Greek)"),
-    "cp1254": (0.7, "Windows-1254 (Turkish)"),
-    "cp1255": (0.7, "Windows-1255 (Hebrew)"),
-    "cp1256": (0.7, "Windows-1256 (Arabic)"),
-    "cp1257": (0.3, "Windows-1257 (Baltic)"),
-    "cp1258": (0.3, "Windows-1258 (Vietnamese)"),
-    "cp874": (0.7, "Windows-874 (Thai)"),
+    "gb18030": (1.0, say("images.encoding_gbk")),
+    "big5hkscs": (0.6, say("images.encoding_big5")),
+    "cp932": (0.8, say("images.encoding_shift_jis")),
+    "euc_jis_2004": (0.15, say("images.encoding_euc_jp")),
+    "cp949": (0.8, say("images.encoding_euc_kr")),
+    "cp1251": (0.8, say("images.encoding_windows_1251")),
+    "koi8-r": (0.05, say("images.encoding_koi8_r")),
+    "cp1252": (1.0, say("images.encoding_windows_1252")),
+    "cp1250": (0.6, say("images.encoding_windows_1250")),
+    "cp1253": (0.7, say("images.encoding_windows_1253")),
+    "cp1254": (0.7, say("images.encoding_windows_1254")),
+    "cp1255": (0.7, say("images.encoding_windows_1255")),
+    "cp1256": (0.7, say("images.encoding_windows_1256")),
+    "cp1257": (0.3, say("images.encoding_windows_1257")),
+    "cp1258": (0.3, say("images.encoding_windows_1258")),
+    "cp874": (0.7, say("images.encoding_windows_874")),
 }
 # Where the double-byte sets have what is used every day: the last first byte, the least second byte.
 EVERYDAY = {
@@ -49,10 +50,11 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 STRAY = 15  # one such character in so many is a slip, which is cleaned away; in random bytes it is every tenth
 ENOUGH = 1 << 16  # bytes that a guess looks at
 ASKED = 50  # texts that are asked about alone
+STRANGER = 0.1  # how much less odd a text is in an encoding of its own than in that of the texts beside it
 ODD = 6.0  # how much worse a text looks (natural logarithm) if every letter of it is odd
 
 
-def name_of(codec: str) -> str:
+def codec_title(codec: str) -> str:
     """What people call an encoding, such as "GBK (simplified Chinese)"."""
     return CODECS[codec][1] if codec in CODECS else codec.upper()
 
@@ -78,7 +80,7 @@ def certain(data: bytes) -> str | None:
     return None if _hanzi_in_disguise(data, text) else text
 
 
-def guess(texts: Sequence[bytes]) -> str:
+def guess_codec(texts: Sequence[bytes]) -> str:
     """The codec that texts of one hand are most likely in (a key of ``CODECS``), for texts that are not ``certain``.
 
     chardet's models of languages weigh the bytes; then whatever an encoding makes of them counts against it as far as
@@ -99,6 +101,22 @@ def guess(texts: Sequence[bytes]) -> str:
     return _guess(_cut(b"\n".join(joined)))
 
 
+def guess_codec_beside(texts: Iterable[bytes]) -> str:
+    """The codec that captions of one folder are in, for ``decode``; "" if each of them is certain.
+
+    "utf-8" where all are and only a few could be something else (è alone is 猫 in GBK): the others show what it is.
+    """
+    texts = list(texts)
+    unsure = [text for text in texts if certain(text) is None]
+    if not unsure:
+        return ""
+    if all(_decodes(text, "utf-8") for text in unsure):
+        sure = [text for text in texts if certain(text) is not None and not text.isascii()]
+        if any(_decodes(text, "utf-8") for text in sure):
+            return "utf-8"
+    return guess_codec(unsure)
+
+
 def _decodes(data: bytes, codec: str) -> bool:
     try:
         data.decode(codec)
@@ -117,6 +135,8 @@ def _cut(data: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _guess(data: bytes) -> str:
+    if _decodes(data, "utf-8"):
+        return "gb18030"  # is not certain for that reason alone
     import chardet  # 0.3 s for its models: only where something is not UTF-8
 
     high = bytes(b if b > 127 or b in b"\n" or chr(b).isalnum() or b in b"@[\\]^_`{|}~" else 32 for b in data)
@@ -137,19 +157,20 @@ def _guess(data: bytes) -> str:
 def decode(data: bytes, codec: str = "") -> tuple[str, str]:
     """(text, "" if that is certain, else the codec that was guessed).
 
-    codec: what the texts beside it are in; taken if this one makes sense in it as well. Never raises.
+    codec: what the texts beside it are in (``guess_codec_beside``); taken if this one makes as much sense in it as in
+    an encoding of its own. Never raises.
     """
-    text = certain(data)
+    text = data.decode("utf-8") if codec == "utf-8" and _decodes(data, codec) else certain(data)
     if text is not None:
         return text, ""
-    for attempt in dict.fromkeys(filter(None, (codec, guess([data]), "cp1252"))):
-        try:
-            text = data.decode(attempt)
-        except UnicodeDecodeError:
-            continue
-        if attempt != codec or oddness(text, attempt) < 0.5:
-            return text, attempt
-    return data.decode("latin-1"), "latin-1"
+    own = guess_codec([data])
+    if codec and _decodes(data, codec):
+        text = data.decode(codec)
+        odd = oddness(text, codec)
+        stranger = own != codec and _decodes(data, own) and odd - oddness(data.decode(own), own) > STRANGER
+        if odd < 0.5 and not stranger:
+            return text, codec
+    return (data.decode(own), own) if _decodes(data, own) else (data.decode("latin-1"), "latin-1")
 
 
 def oddness(text: str, codec: str) -> float:
@@ -225,12 +246,12 @@ def why_no_text(data: bytes) -> str:
     Pictures, archives and terminals' codes have characters that nobody types.
     """
     if is_lfs_pointer(data[:64]):
-        return "it is a Git LFS pointer: fetch the file with `git lfs pull`"
-    if is_page(data[:64]):
-        return "it is a web page"
+        return say("files.because_git_lfs_pointer")
+    if is_page(data[:64]) and re.search(rb"</|<!doctype", data, re.IGNORECASE):  # "<html>, neon sign" is a caption
+        return say("files.because_web_page")
     text = certain(data)
     text = data.decode("latin-1") if text is None else text
-    return "it is no text" if len(CONTROL.findall(text)) * STRAY > len(text) else ""
+    return say("files.because_not_text") if len(CONTROL.findall(text)) * STRAY > len(text) else ""
 
 
 def _beyond_ascii(data: bytes) -> bool:
@@ -239,7 +260,10 @@ def _beyond_ascii(data: bytes) -> bool:
 
 
 def _hanzi_in_disguise(data: bytes, text: str) -> bool:
-    """Bytes that happen to be UTF-8 of several scripts in one word, and everyday Chinese in GBK (一只猫, 联通 …)."""
+    """Bytes that happen to be UTF-8 and are more likely everyday Chinese in GBK.
+
+    Letters of several scripts in one word (一只猫, 联通 …), or nothing but Latin letters with accents (猫 is "è").
+    """
     if len(data) == len(text) or any(c > "\u07ff" for c in text):
         return False  # ASCII, or longer sequences, which GBK hardly ever gives
     scripts, mixed, before = set(), False, ""
@@ -248,7 +272,9 @@ def _hanzi_in_disguise(data: bytes, text: str) -> bool:
         mixed = mixed or bool(before and script and before != script)
         scripts.add(script)
         before = script
-    if not mixed or len(scripts - {""}) < 2:
+    several = mixed and len(scripts - {""}) > 1
+    accents = scripts - {""} == {"LATIN+"} and not re.search(r"[A-Za-z]", text)
+    if not several and not accents:
         return False
     try:
         chinese = data.decode("gb18030")

@@ -1,4 +1,4 @@
-"""Pictures as people have them, in: RGB as the trainer wants it, out. No torch."""
+"""Read image files of any kind as the RGB that the trainer wants. No torch."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -15,9 +15,11 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
+from sdlora.data.quiet import libtiff_quiet
 from sdlora.errors import Problem, UserError
 from sdlora.files.kinds import is_lfs_pointer, is_page
 from sdlora.files.regular import NotRegular, open_regular
+from sdlora.messages import reason_of, say
 
 # A .png that holds PostScript is not opened: these alone, known by their first bytes, whatever the name says …
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "JPEG2000")
@@ -32,7 +34,6 @@ SUFFIXES = frozenset(
     + (".gif", ".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", *BY_NAME)
 )
 HEAD = 128  # bytes that tell what a file is that is no picture
-CACHE_FOLDER = ".sdlora_cache"
 pillow_heif.register_heif_opener(thumbnails=False)
 
 # 200 million pixels are 600 MB as RGB and what the largest phone camera takes; a 20,000 x 20,000 picture is twice that.
@@ -40,6 +41,9 @@ MAX_PIXELS = 200_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from here on it warns, where this module refuses
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+CLEAR = "clear_share"  # in ``info`` of a picture that was read
+UNSURE = "unsure_colours"
+SOLID = 250  # of 255: what lets less through looks solid
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {  # EXIF orientation -> what puts it right
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -73,11 +77,32 @@ def load_image(path: Path | str, name: str = "", at_least: int = 0) -> Image.Ima
     """
     with _reading(Path(path), name), _open(path, name) as image:
         picture, orientation, _ = _decode(image, at_least)
-        picture = _to_srgb(picture) or (picture if picture.mode == "RGB" else picture.convert("RGB"))
+        clear, unsure = picture.info.get(CLEAR, 0.0), ""
+        try:
+            converted = _to_srgb(picture)
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted, unsure = None, "profile"
+        if converted is None and picture.mode == "CMYK":
+            unsure = unsure or "print"
+        picture = converted or (picture if picture.mode == "RGB" else picture.convert("RGB"))
+        picture.info.update({CLEAR: clear, UNSURE: unsure})
         return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
-def probe(path: Path | str, name: str = "") -> tuple[int, int]:
+def transparent_share(picture: Image.Image) -> float:
+    """The share of pixels, 0 to 1, that were transparent to a degree one can see in what ``load_image`` has read."""
+    return picture.info.get(CLEAR, 0.0)
+
+
+def unsure_colours(picture: Image.Image) -> str:
+    """Why the colours of what ``load_image`` has read may be others than a viewer shows; "" if they are not.
+
+    "profile": its colour profile can't be used. "print": it is in CMYK and has none.
+    """
+    return picture.info.get(UNSURE, "")
+
+
+def image_size(path: Path | str, name: str = "") -> tuple[int, int]:
     """(width, height) in pixels as ``load_image`` would give it, from the file's head alone. UserError as above."""
     with _reading(Path(path), name), _open(path, name) as image:
         turned = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow turns TIFFs by itself
@@ -115,31 +140,31 @@ class _reading:
     def __exit__(self, _type: type | None, error: BaseException | None, _trace: object) -> None:
         if error is None or not isinstance(error, Exception) or isinstance(error, MemoryError):
             return
-        what = f"{self.name} {_reason(self.path, error)} and is left out."
+        what = say("images.left_out", name=self.name, fault_of_image=_reason(self.path, error))
         raise UserError(Problem(what, where=self.name, fatal=False)) from error
 
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, NotRegular):
-        return f"cannot be read ({error.strerror})"
+        return say("images.fault_unreadable_because", reason=reason_of(error))
     if isinstance(error, Image.DecompressionBombError):
-        return f"has more than {MAX_PIXELS // 10**6} million pixels"
+        return say("images.fault_too_many_pixels", count=MAX_PIXELS // 10**6)
     if isinstance(error, PermissionError):
-        return "cannot be read (no permission)"
+        return say("images.fault_no_permission")
     if isinstance(error, FileNotFoundError):
-        return "cannot be read (it is gone)"
+        return say("images.fault_gone")
     try:
         with open_regular(path) as file:
             start = file.read(HEAD)
     except OSError:
-        return "cannot be read"
+        return say("images.fault_unreadable")
     if not start:
-        return "is an empty file"
+        return say("images.fault_empty")
     if is_lfs_pointer(start):
-        return "is a Git LFS pointer (fetch the picture with `git lfs pull`)"
+        return say("images.fault_git_lfs_pointer")
     if is_page(start):
-        return "is a web page, not a picture,"
-    return "is cut off or damaged" if "truncated" in str(error).lower() else "cannot be read"
+        return say("images.fault_web_page")
+    return say("images.fault_damaged") if "truncated" in str(error).lower() else say("images.fault_unreadable")
 
 
 @contextmanager
@@ -181,7 +206,8 @@ def _decode(image: Image.Image, at_least: int) -> tuple[Image.Image, int, tuple[
     if at_least:
         image.draft(None if at_least > 1 else image.mode, (at_least, at_least))
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # some libraries switch it on for the whole process
-    image.load()
+    with libtiff_quiet() if image.format == "TIFF" else nullcontext():
+        image.load()
     orientation = _orientation(image)
     if image.format == "TIFF":
         size = image.size  # Pillow has turned it
@@ -204,7 +230,9 @@ def _flat(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         cutout = image.convert("RGBA")
         picture = Image.new("RGB", image.size, "white")
-        picture.paste(cutout, mask=cutout.getchannel("A"))
+        alpha = cutout.getchannel("A")
+        picture.paste(cutout, mask=alpha)
+        picture.info[CLEAR] = sum(alpha.histogram()[:SOLID]) / max(1, picture.width * picture.height)
     else:
         picture = image.convert("RGB")
     picture.info["icc_profile"] = image.info.get("icc_profile") if image.mode not in ("L", "LA", "1") else None
@@ -228,16 +256,16 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image | None:
-    """Colours moved from the embedded profile to sRGB; None if there is none, it is sRGB already, or is not usable."""
+    """Colours moved from the embedded profile to sRGB; None if there is none or it is sRGB already.
+
+    Raises PyCMSError, OSError, ValueError or TypeError for a profile that can't be used.
+    """
     profile = image.info.get("icc_profile")
     if not profile:
         return None
-    try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return None
-        return ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+    source = ImageCms.ImageCmsProfile(BytesIO(profile))
+    if "srgb" in ImageCms.getProfileDescription(source).lower():
         return None
+    return ImageCms.profileToProfile(
+        image, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+    )

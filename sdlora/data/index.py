@@ -11,6 +11,7 @@ from pathlib import Path
 from sdlora.data.images import MAX_PIXELS, check_image, content_hash
 from sdlora.errors import Problem, UserError
 from sdlora.files.intact import read_json, write_json
+from sdlora.messages import packed, reason_of, say, unpacked
 
 VERSION = 2  # raised when the same bytes are judged otherwise
 SETTLED = 2_000_000_000  # ns; a file changed this shortly before a scan may change again within the clock's tick
@@ -66,7 +67,7 @@ def _inspect(path: Path, name: str, stat: tuple[int, int, int]) -> Seen:
     try:
         digest = content_hash(path)
     except OSError as error:
-        return Seen(stat, problem=f"{name} cannot be read ({error.strerror}) and is left out.")
+        return Seen(stat, problem=say("images.unreadable_left_out", name=name, reason=reason_of(error)))
     try:
         return Seen(stat, digest, check_image(path, name))
     except UserError as error:
@@ -85,10 +86,11 @@ def _load_index(path: Path) -> dict[str, Seen]:
 
 def _seen(entry: object) -> Seen | None:
     """What is known of one file, as ``_save_index`` writes it; None for what no scan can have found."""
-    kinds = (int, int, int, str, int, int, str)
-    if not isinstance(entry, list) or tuple(map(type, entry)) != kinds:
+    kinds = (int, int, int, str, int, int)
+    if not isinstance(entry, list) or tuple(map(type, entry[:-1])) != kinds or type(entry[-1]) not in (str, dict):
         return None
     bytes_, modified, changed, digest, width, height, problem = entry
+    problem = unpacked(problem)
     if not re.fullmatch("[0-9a-f]{64}", digest):
         return None
     if not (problem or (width > 0 < height and width * height <= MAX_PIXELS)):
@@ -97,11 +99,11 @@ def _seen(entry: object) -> Seen | None:
 
 
 def _save_index(index: Path, known: dict[str, Seen]) -> list[Problem]:
-    files = {name: [*s.stat, s.hash, *s.size, s.problem] for name, s in known.items()}
+    files = {name: [*s.stat, s.hash, *s.size, packed(s.problem)] for name, s in known.items()}
     try:
         index.parent.mkdir(parents=True, exist_ok=True)
         write_json(index, {"version": VERSION, "files": files})
     except OSError as error:
-        what = f"The cache folder {index.parent} can't be written ({error.strerror})."
-        return [Problem(what, "Set data.cache to a folder of your own.", "data.cache", fatal=False)]
+        what = say("images.cache_not_writable", path=index.parent, reason=reason_of(error))
+        return [Problem(what, say("images.choose_cache_folder"), "cache", fatal=False)]
     return []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sdlora.data.dataset import Item
 from sdlora.files.intact import Damaged, digest_of, read_json, write_json
+from sdlora.messages import listed, say
 
 FILE = "images.json"
 SHOWN = 3  # names in a sentence
@@ -29,32 +30,28 @@ def compare_with_kept(run_folder: Path, items: Sequence[Item]) -> Iterator[str]:
     except FileNotFoundError:
         before = None
     except (OSError, Damaged) as error:
-        yield f"The record of the run's images, {FILE}, is damaged ({error}): whether they changed can't be told."
+        yield say("runs.record_damaged", file=FILE, fault=error)
         before = None
     if isinstance(before, dict):
-        yield from differences(before, now)
+        yield from changes_since(before, now)
     if before != now:
         write_json(path, {"images": now})
 
 
-def differences(before: Mapping[str, list], now: Mapping[str, list]) -> Iterator[str]:
+def changes_since(before: Mapping[str, list], now: Mapping[str, list]) -> Iterator[str]:
     """One sentence for each kind of difference, and what follows from them; nothing if there is none."""
     both = [name for name in now if name in before]
     added, removed = [name for name in now if name not in before], [name for name in before if name not in now]
     other = [[name for name in both if now[name][part] != before[name][part]] for part in range(3)]
     if added:
-        yield f"Images added since the run's last start: {_some(added)}."
+        yield say("runs.images_added", captions=listed(added, SHOWN))
     if removed:
-        yield f"Images removed since the run's last start: {_some(removed)}."
+        yield say("runs.images_removed", captions=listed(removed, SHOWN))
     if other[0]:
-        yield f"Images changed since the run's last start: {_some(other[0])}."
+        yield say("runs.images_changed", captions=listed(other[0], SHOWN))
     if other[1]:
-        yield f"Images with another caption since the run's last start: {_some(other[1])}."
+        yield say("runs.captions_changed", captions=listed(other[1], SHOWN))
     if other[2]:
-        yield f"Images with other repeats since the run's last start: {_some(other[2])}."
+        yield say("runs.repeats_changed", captions=listed(other[2], SHOWN))
     if added or removed or any(other):
-        yield "So it does not go on exactly as it would have: order and noise are those of the images there are now."
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        yield say("runs.not_exactly")

@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdlora.data.images import SUFFIXES, looks_like_image
-from sdlora.files.regular import kind_of, open_regular
+from sdlora.files.regular import irregular_kind, open_regular
+from sdlora.messages import say
 
 OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})  # nobody misses them
 MASK = re.compile(r"(.+)[-_. ](masklabel|condlabel|mask)", flags=re.IGNORECASE)  # OneTrainer: x-masklabel.png
@@ -74,7 +75,7 @@ def natural_key(text: str) -> tuple:
 
 
 def name_key(name: str) -> str:
-    """The same for names that people take for the same: other case, accents composed or not (macOS, Windows)."""
+    """A key, equal for names that people take for the same: other case, accents composed or not (macOS, Windows)."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -120,11 +121,11 @@ def _is_file(entry: os.DirEntry) -> bool:
 def _kind(path: Path) -> str:
     """What is no regular file; "" if it is one after all, or can't be asked (then opening it will tell)."""
     try:
-        return kind_of(os.stat(path))
+        return irregular_kind(os.stat(path))
     except FileNotFoundError:
-        return "a link to nothing"
+        return say("files.thing_dangling_link")
     except OSError as error:
-        return "a link in a circle" if error.errno == errno.ELOOP else ""
+        return say("files.thing_circular_link") if error.errno == errno.ELOOP else ""
 
 
 # ---- images without a telling name

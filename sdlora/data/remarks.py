@@ -7,6 +7,7 @@ from pathlib import Path
 from sdlora.data.captions import SIDECARS, Caption
 from sdlora.data.listing import Listing, name_key
 from sdlora.errors import Problem
+from sdlora.messages import say
 
 LETTERS = 40  # of a caption in a sentence
 ABOUT = frozenset({"readme", "license", "licence", "copying", "notice"})  # of the folder itself, for people
@@ -43,21 +44,37 @@ KIND_OF = {
     for ending in endings
 }  # fmt: skip
 KINDS = {
-    "pictures": ("of a kind that can't be read", "of a kind that can't be read", "Save them as PNG or JPEG."),
-    "films": ("left out as a film", "left out as films", "Save single frames as PNG or JPEG."),
-    "archives": ("left out as an archive", "left out as archives", "Unpack them."),
+    "pictures": (
+        say("images.kind_unreadable"),
+        say("images.kind_unreadable"),
+        say("images.save_as_png"),
+    ),
+    "films": (
+        say("images.kind_film"),
+        say("images.kind_films"),
+        say("images.save_frames"),
+    ),
+    "archives": (
+        say("images.kind_archive"),
+        say("images.kind_archives"),
+        say("images.unpack"),
+    ),
     "texts": (
-        "left out as a caption without an image",
-        "left out as captions without an image",
-        "Name each caption as its image: cat.txt for cat.png.",
+        say("images.kind_lone_caption"),
+        say("images.kind_lone_captions"),
+        say("images.name_captions_as_images"),
     ),
     "tables": (
-        "left out as an unknown table",
-        "left out as unknown tables",
-        "Captions of many images go into metadata.jsonl, .csv or .json.",
+        say("images.kind_unknown_table"),
+        say("images.kind_unknown_tables"),
+        say("images.use_caption_table"),
     ),
-    "masks": ("left out as a mask", "left out as masks", "Rename those that are pictures to train on."),
-    "others": ("neither an image nor a caption", "neither images nor captions", ""),
+    "masks": (
+        say("images.kind_mask"),
+        say("images.kind_masks"),
+        say("images.rename_pictures"),
+    ),
+    "others": (say("images.kind_other"), say("images.kind_others"), ""),
 }
 
 
@@ -79,13 +96,14 @@ def about_files(listing: Listing, used: Iterable[Path]) -> list[Problem]:
     problems = []
     for kind, (one, several, fix) in KINDS.items():
         if found := kinds[kind]:
-            what = f"{_files(found)} {one if len(found) == 1 else several}: {some(found)}."
-            problems.append(Problem(what, fix, "data.folder", fatal=False))
+            kind_of_file = one if len(found) == 1 else several
+            what = say("images.other_files", count=len(found), kind_of_file=kind_of_file, names=some(found))
+            problems.append(Problem(what, fix, "folder", fatal=False))
     odd = [
-        Problem(f"{listing.name(path)} is {kind}, not a file, and is left out.", "", listing.name(path), fatal=False)
+        Problem(say("images.not_a_file", name=listing.name(path), thing=kind), "", listing.name(path), fatal=False)
         for path, kind in listing.odd.items()
     ]
-    return problems + few(odd, "that are no files")
+    return problems + first_few(odd, say("images.remarks_not_files"))
 
 
 def about_captions(captions: Mapping[str, Caption]) -> list[Problem]:
@@ -95,23 +113,26 @@ def about_captions(captions: Mapping[str, Caption]) -> list[Problem]:
     empty = [name for name, caption in captions.items() if caption.source != "name" and not caption.text]
     problems = []
     if named:
-        example = f"{named[0]} gives “{captions[named[0]].text[:LETTERS]}”"
-        what = f"The captions of {_share(named, captions)} are made from file names ({example})."
-        problems.append(Problem(what, "Write captions as .txt files beside the images.", "data.folder", fatal=False))
+        example = say("images.example_from_name", name=named[0], caption=captions[named[0]].text[:LETTERS])
+        what = say("images.captions_from_names", share=_share(named, captions), example=example)
+        problems.append(Problem(what, say("images.write_txt_captions"), "folder", fatal=False))
     if bare:
-        what = f"There is no caption for {_share(bare, captions)}: {some(bare)}."
-        problems.append(Problem(what, "Write captions as .txt files beside the images.", "data.folder", fatal=False))
+        what = say("images.caption_missing", share=_share(bare, captions), names=some(bare))
+        problems.append(Problem(what, say("images.write_txt_captions"), "folder", fatal=False))
     if empty:
-        what = f"The caption is empty for {_share(empty, captions)}: {some(empty)}."
-        problems.append(Problem(what, where="data.folder", fatal=False))
+        what = say("images.caption_empty", share=_share(empty, captions), names=some(empty))
+        problems.append(Problem(what, where="folder", fatal=False))
     return problems
 
 
-def few(problems: Sequence[Problem], of_what: str) -> list[Problem]:
-    """The first of many; the rest as one number, which is two at least: one more takes no more room by itself."""
+def first_few(problems: Sequence[Problem], of_what: str) -> list[Problem]:
+    """The first of many problems of one kind, and one that counts the rest: two at least, or it is named itself."""
     if len(problems) <= SHOWN + 1:
         return list(problems)
-    return [*problems[:SHOWN], Problem(f"… and {len(problems) - SHOWN} more {of_what}.", fatal=False)]
+    return [
+        *problems[:SHOWN],
+        Problem(say("images.more_remarks", count=len(problems) - SHOWN, remarks=of_what), fatal=False),
+    ]
 
 
 def some(names: Sequence[str]) -> str:
@@ -119,9 +140,5 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
-def _files(names: Sequence[str]) -> str:
-    return "1 file is" if len(names) == 1 else f"{len(names)} files are"
-
-
 def _share(some_of: Sequence[str], of: Mapping[str, Caption]) -> str:
-    return f"{len(some_of)} of {len(of)} images" if len(of) > 1 else "the image"
+    return say("images.share_of_all", count=len(some_of), all=len(of)) if len(of) > 1 else say("images.share_single")

@@ -16,6 +16,7 @@ from sdlora.data.encodings import decode, why_no_text
 from sdlora.data.listing import name_key
 from sdlora.errors import Problem
 from sdlora.files.regular import read_regular
+from sdlora.messages import listed, reason_of, say
 
 # By rank: where two of a folder know an image, the first one's caption is taken.
 STEMS = ("metadata", "captions", "caption", "meta_clean", "meta_cap", "meta_lat", "meta")
@@ -26,15 +27,15 @@ TEXT_FIELDS = ("text", "caption", "prompt")
 MAX_BYTES = 256 << 20
 SHOWN = 3  # names in a sentence
 LIKE = {
-    ".jsonl": 'Each line must be like {"file_name": "cat.png", "text": "a cat"}.',
-    ".csv": "Its first line must be file_name,text.",
-    ".json": 'It must be like {"cat.png": {"caption": "a cat"}}.',
+    ".jsonl": say("images.like_jsonl"),
+    ".csv": say("images.like_csv"),
+    ".json": say("images.like_table_json"),
 }
 
 
 @dataclass
 class Table:
-    """One file's rows: (image as it says, caption), the numbers of lines that say neither, its codec if guessed."""
+    """One table: its rows (image as it says, caption), the numbers of lines that say neither, its codec if guessed."""
 
     path: Path
     rows: list[tuple[str, str]] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Table:
 
 
 def tables_among(names: Iterable[str]) -> list[str]:
-    """Those names that are tables of captions, in any case, the lowest in rank first."""
+    """The names of tables of captions among these, in any case, the lowest in rank first."""
     ranks = {name: rank for rank, name in enumerate(TABLES)}
     known = [name for name in names if name.casefold() in ranks]
     return sorted(known, key=lambda name: (-ranks[name.casefold()], name))
@@ -55,26 +56,26 @@ def read_table(path: Path) -> tuple[Table | None, list[Problem]]:
     try:
         data = read_regular(path, MAX_BYTES + 1)
     except OSError as error:
-        return None, [_problem(f"{name} can't be read ({error.strerror or error}).", name)]
+        return None, [_problem(say("files.unreadable", file=name, reason=reason_of(error)), name)]
     if len(data) > MAX_BYTES:
-        return None, [_problem(f"{name} can't be read (it has more than 256 MiB).", name)]
+        return None, [_problem(say("files.unreadable", file=name, reason=say("files.because_over_256_mib")), name)]
     if why := why_no_text(data):
-        return None, [_problem(f"{name} can't be read ({why}).", name)]
+        return None, [_problem(say("files.unreadable", file=name, reason=why), name)]
     text, codec = decode(data)
     table = Table(path, codec=codec)
     kind = path.suffix.lower() if path.suffix.lower() in LIKE else ".jsonl"
-    for number, found in _rows(kind, text):
-        if found is None:
+    for number, row in _rows(kind, text):
+        if row is None:
             table.bad.append(number)
         else:
-            table.rows.append(found)
+            table.rows.append(row)
     if not table.bad:
         return table, []
     if kind != ".jsonl":
-        what = f"{name} is not understood in part." if table.rows else f"{name} is not understood."
+        what = say("images.table_partly_unclear", file=name) if table.rows else say("images.table_unclear", file=name)
         return table, [_problem(what, name, LIKE[kind])]
-    which = ", ".join(map(str, table.bad[:5])) + (f" and {len(table.bad) - 5} more" if len(table.bad) > 5 else "")
-    return table, [_problem(f"{name} is not readable in line {which}.", name, LIKE[kind])]
+    which = listed(map(str, table.bad))
+    return table, [_problem(say("images.table_lines_unreadable", file=name, lines=which), name, LIKE[kind])]
 
 
 def text_of(row: Any) -> str | None:
@@ -91,7 +92,7 @@ def text_of(row: Any) -> str | None:
 
 
 class Finder:
-    """Images by what tables call them."""
+    """Finds the images that the rows of tables name."""
 
     def __init__(self, images: Iterable[Path], root: Path):
         self.root = root
@@ -102,40 +103,39 @@ class Finder:
             self.by_path[key].append(image)
             self.by_stem[os.path.splitext(key)[0]].append(image)
 
-    def find(self, folder: Path, said: str) -> list[Path]:
+    def find(self, folder: Path, path: str) -> list[Path]:
         """The images that a row of a table in ``folder`` means.
 
         Other case, accents and slashes count as the same; a name without ending means every image of that stem; of a
         path from another computer ("C:\\train\\10_cat\\a.png") the longest end that leads to one image counts.
         """
-        said = name_key(said.strip()).replace("\\", "/")
+        path = name_key(path.strip()).replace("\\", "/")
         here = folder.relative_to(self.root).as_posix()
-        absolute = said.startswith("/") or re.match(r"[a-z]:/", said) is not None
-        parts = [part for part in PurePosixPath(said).parts if part != "/"]
+        absolute = path.startswith("/") or re.match(r"[a-z]:/", path) is not None
+        parts = [part for part in PurePosixPath(path).parts if part != "/"]
         for start in range(len(parts) if absolute else 1):
             key = posixpath.normpath(posixpath.join(name_key(here), *parts[start:])).removeprefix("./")
-            found = self.by_path.get(key) or self.by_stem.get(key)
-            if found:
-                return found
+            images = self.by_path.get(key) or self.by_stem.get(key)
+            if images:
+                return images
         return []
 
 
 def captions_of(table: Table, finder: Finder) -> tuple[dict[Path, str], list[Problem]]:
     """Image -> caption, and one problem that names the rows that mean no image."""
-    found: dict[Path, str] = {}
+    captions: dict[Path, str] = {}
     lost = []
-    for said, text in table.rows:
-        images = finder.find(table.path.parent, said)
-        found |= dict.fromkeys(images, text)
+    for written, text in table.rows:
+        images = finder.find(table.path.parent, written)
+        captions |= dict.fromkeys(images, text)
         if not images:
-            lost.append(said)
+            lost.append(written)
     if not lost:
-        return found, []
+        return captions, []
     name = table.path.name
-    rows = "1 row" if len(lost) == 1 else f"{len(lost)} rows"
-    names = ", ".join(said[:80] for said in lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
-    what = f"{name} has {rows} for images that are not there: {names}."
-    return found, [_problem(what, name, f"Name each image by its path from the folder of {name}.")]
+    names = ", ".join(written[:80] for written in lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
+    what = say("images.table_rows_without_image", file=name, count=len(lost), names=names)
+    return captions, [_problem(what, name, say("images.name_images_by_path", file=name))]
 
 
 def _problem(what: str, name: str, fix: str = "") -> Problem:

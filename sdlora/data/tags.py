@@ -39,7 +39,7 @@ def variant(
     if wildcards:
         caption = WILDCARD.sub(lambda braces: rng.choice(braces[1].split("|")).strip(), caption)
     trigger = one_line(trigger)
-    if trigger and not holds(caption, trigger):
+    if trigger and not has_word(caption, trigger):
         caption = f"{trigger}, {caption}" if caption else trigger
     front, marked, rest = caption.partition(MARK)
     free, _, ending = rest.partition(MARK)
@@ -50,7 +50,7 @@ def variant(
     in_front = [t.casefold() for t in tags[: len(lead)]] == [t.casefold() for t in lead]
     kept = max(len(split_tags(front)) if marked else keep_tags, len(lead) if in_front else 0)
     end = len(tags) - len(split_tags(ending.replace(MARK, ",")))
-    mixed = [t for t in tags[kept:end] if rng.random() >= tag_dropout or any(holds(t, part) for part in lead)]
+    mixed = [t for t in tags[kept:end] if rng.random() >= tag_dropout or any(has_word(t, part) for part in lead)]
     if shuffle:
         rng.shuffle(mixed)
     return ", ".join(tags[:kept] + mixed + tags[max(kept, end) :])
@@ -64,7 +64,7 @@ def line_of(caption: str, lines: Lines, rng: random.Random) -> str:
     return one_line(caption) if lines == "all" else rng.choice(found) if lines == "random" else found[0]
 
 
-def holds(text: str, word: str) -> bool:
+def has_word(text: str, word: str) -> bool:
     """Is ``word`` in ``text`` as a word of its own, in any case?"""
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags=re.IGNORECASE) is not None
 

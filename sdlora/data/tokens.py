@@ -31,7 +31,7 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def count(captions: Iterable[str]) -> list[int]:
+def token_counts(captions: Iterable[str]) -> list[int]:
     """The number of tokens of each, without the begin and end marks."""
     return [len(encoded.ids) for encoded in _tokenizer().encode_batch(list(captions))]
 
@@ -42,8 +42,8 @@ def limit(max_tokens: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def fits(caption: str, max_tokens: int, weighted: bool = False) -> bool:
-    """Is all of it read? A full chunk ends at a comma, so a caption may be cut that has no more than ``max_tokens``."""
+def is_read_whole(caption: str, max_tokens: int, weighted: bool = False) -> bool:
+    """Does the text encoder read the whole caption? Chunks end at commas, so ``max_tokens`` alone don't tell."""
     most = limit(max_tokens)
     if len(caption.encode("utf-8", "replace")) <= most - (most // CHUNK - 1) * REACH:  # a token has a byte at least
         return True

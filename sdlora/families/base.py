@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from sdlora.errors import Problem, UserError
 from sdlora.families.family import Family
-from sdlora.families.registry import FAMILIES
 from sdlora.families.shared import architectures, checkpoint, folder
 from sdlora.families.shared.header import quantised, read_header
 from sdlora.families.shared.locate import find_weights, locate
 from sdlora.families.shared.vae import difference
+from sdlora.families.table import FAMILIES
+from sdlora.messages import Message, either, parts_of, say
+from sdlora.objectives import OBJECTIVES
 
-VAE_FIX = "Choose a VAE made for SD 1.x, 2.x or SDXL."
+VAE_FIX = say("models.choose_vae")
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class BaseInfo:
     """A base model on disk.
 
     source: the diffusers folder, or one .safetensors checkpoint in the original (LDM) layout.
-    family: its name in ``registry.FAMILIES``.
-    prediction: what its UNet predicts. zero_snr: its noise schedule ends in pure noise (Lin et al. 2023,
-    "Common Diffusion Noise Schedules and Sample Steps are Flawed").
+    family: its name in ``table.FAMILIES``.
+    prediction: what its UNet predicts, by its name in ``objectives.OBJECTIVES``.
+    zero_snr: its noise schedule ends in pure noise (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps
+    are Flawed").
     inpainting: its UNet takes 9 channels: latents, mask, masked image's latents.
     resolution: side in pixels it was trained at. factor: pixels per latent.
     step: sizes in pixels are multiples of it (factor x the UNet's own downsampling).
@@ -36,7 +38,7 @@ class BaseInfo:
 
     source: Path
     family: str
-    prediction: Literal["epsilon", "v_prediction"]
+    prediction: str
     zero_snr: bool
     inpainting: bool
     resolution: int
@@ -51,11 +53,12 @@ class BaseInfo:
 
     @property
     def spec(self) -> Family:
-        """Its family's entry."""
+        """The description of its family."""
         return FAMILIES[self.family]
 
     @property
     def single_file(self) -> bool:
+        """Is it one .safetensors file, not a diffusers folder?"""
         return not self.source.is_dir()
 
     @property
@@ -70,14 +73,8 @@ class BaseInfo:
 
     @property
     def denoiser(self) -> str:
-        """The root of the network that learns: "unet"."""
+        """The root of the network that learns, such as "unet"."""
         return self.spec.denoiser.root
-
-    @property
-    def weight_files(self) -> list[Path]:
-        """All files that weights are read from."""
-        parts = (self.denoiser, "vae", *self.text_encoders)
-        return list(dict.fromkeys(file for part in parts for file in self.files(part)))
 
     def files(self, part: str) -> list[Path]:
         """The weight files of one part ("unet", "vae", "text_encoder", "text_encoder_2")."""
@@ -89,7 +86,7 @@ class BaseInfo:
         """The part's configuration as diffusers or transformers write it."""
         if part == "vae" and self.vae:
             if self.vae.is_dir():
-                return folder.read_json(folder.vae_folder(self.vae) / "config.json")
+                return folder.read_json_object(folder.vae_folder(self.vae) / "config.json")
             return checkpoint.vae_config(read_header(self.vae), self.family)
         if not self.single_file:
             return folder.read_config(self.source, part)
@@ -105,25 +102,26 @@ class BaseInfo:
         return names
 
     @property
-    def described(self) -> str:
+    def described(self) -> Message:
         """One line for people, such as "SDXL, epsilon, 1024 px, fp16, single file"."""
+        prediction = OBJECTIVES[self.prediction].title
         words = [
-            self.spec.title + (" inpainting" if self.inpainting else ""),
-            ("epsilon" if self.prediction == "epsilon" else "v-prediction") + ("" if self.evidence else " (assumed)"),
-            "zero terminal SNR" if self.zero_snr else "",
-            f"{self.resolution} px",
+            say("models.described_inpainting", family=self.spec.title) if self.inpainting else self.spec.title,
+            prediction if self.evidence else say("models.described_assumed", prediction=prediction),
+            say("models.described_zero_snr") if self.zero_snr else "",
+            say("models.described_px", size=self.resolution),
             self.precision,
-            "single file" if self.single_file else "",
-            f"VAE {self.vae.stem}" if self.vae else "",
+            say("models.described_single_file") if self.single_file else "",
+            say("models.described_vae", name=self.vae.stem) if self.vae else "",
         ]
-        return ", ".join(word for word in words if word)
+        return parts_of([word for word in words if word])
 
     @property
-    def told_by(self) -> str:
+    def told_by(self) -> Message:
         """How the prediction is known, to stand behind it: "read from …" or "assumed …"."""
         if self.evidence:
-            return f"read from {self.evidence}"
-        return f"assumed from {self.hint}" if self.hint else "assumed, since the model does not say"
+            return say("models.read_from", evidence=self.evidence)
+        return say("models.assumed_from", hint=self.hint) if self.hint else say("models.assumed_unsaid")
 
 
 def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
@@ -134,7 +132,8 @@ def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
     damaged files, another kind of model.
     """
     problems: list[Problem] = []
-    info, other = None, None
+    info: BaseInfo | None = None
+    other: Path | None = None
     try:
         source, name = locate(base, revision)
         info = _folder(source, name) if source.is_dir() else _single(source, name)
@@ -145,38 +144,38 @@ def inspect_base(base: str, revision: str = "", vae: str = "") -> BaseInfo:
             other = _other_vae(vae)
         except UserError as error:
             problems += error.problems
-    if problems:
+    if problems or info is None:
         raise UserError(*problems)
     if info.single_file and not other and not checkpoint.names_of(read_header(info.source).tensors, "vae"):
         raise UserError(
-            f"{info.source.name} holds no VAE.", fix="Choose one with model.vae: a folder or a file.", where="model.vae"
+            say("modelfiles.no_vae_inside", file=info.source.name), fix=say("models.choose_vae_setting"), where="vae"
         )
     if other:
-        _check_same_family(info, replace(info, vae=other))
+        _check_same_family(info, other)
     return replace(info, vae=other)
 
 
-def _check_same_family(own: BaseInfo, other: BaseInfo) -> None:
+def _check_same_family(base: BaseInfo, vae: Path) -> None:
     """UserError for another VAE than those of the base's latent space."""
-    _check_channels(other.vae.name, other.config("vae").get("latent_channels", 4), {own.spec.latent.channels})
-    has_own = not own.single_file or checkpoint.names_of(read_header(own.source).tensors, "vae")
-    stated = other.config("vae").get("scaling_factor") if other.vae.is_dir() else None
-    scaling = own.config("vae").get("scaling_factor") if has_own else own.spec.latent.scale
-    reason = difference(
-        own.files("vae") if has_own else (), scaling or own.spec.latent.scale, other.files("vae"), stated
-    )
+    other = replace(base, vae=vae)
+    config, latent = other.config("vae"), base.spec.latent
+    _check_channels(vae.name, config.get("latent_channels", 4), {latent.channels})
+    has_own = not base.single_file or checkpoint.names_of(read_header(base.source).tensors, "vae")
+    stated = config.get("scaling_factor") if vae.is_dir() else None
+    scaling = base.config("vae").get("scaling_factor") if has_own else latent.scale
+    reason = difference(base.files("vae") if has_own else (), scaling or latent.scale, other.files("vae"), stated)
     if reason:
         raise UserError(
-            f"The VAE {other.vae.name} is of another family than {own.name}: {reason}.",
-            fix=f"Choose a VAE made for {own.spec.title}, or leave model.vae empty for the model's own.",
-            where="model.vae",
+            say("models.vae_of_other_family", name=vae.name, base=base.name, other_family=reason),
+            fix=say("models.choose_vae_of_family", family=base.spec.title),
+            where="vae",
         )
 
 
-def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Problem]:
-    """What the user set against what the model itself says; and a warning where both only assume.
+def contradictions(base: BaseInfo, prediction: str, zero_snr: str) -> list[Problem]:
+    """Settings of prediction and schedule against what the model itself says; a warning where both only assume.
 
-    prediction: "auto", "epsilon" or "v_prediction". zero_snr: "auto", "on" or "off". ``base`` as ``inspect_base``
+    prediction: "auto" or the name of one. zero_snr: "auto", "on" or "off". ``base`` as ``inspect_base``
     gave it.
     """
     found = []
@@ -184,26 +183,35 @@ def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Proble
         if prediction not in ("auto", base.prediction):
             found.append(
                 Problem(
-                    f"model.prediction is {prediction}, but {base.name} predicts {base.prediction}: "
-                    f"{base.evidence} says so.",
-                    'Set it to "auto"; if the model is mislabelled, correct that in the model.',
-                    "model.prediction",
+                    say(
+                        "models.prediction_contradicted",
+                        given=prediction,
+                        name=base.name,
+                        prediction=base.prediction,
+                        evidence=base.evidence,
+                    ),
+                    say("models.set_auto_or_relabel"),
+                    "prediction",
                 )
             )
         if zero_snr not in ("auto", "on" if base.zero_snr else "off"):
-            has = "has zero terminal SNR" if base.zero_snr else "has no zero terminal SNR"
-            what = f"model.zero_snr is {zero_snr}, but {base.name} {has}: {base.evidence} says so."
+            has = say("models.zero_snr_yes") if base.zero_snr else say("models.zero_snr_no")
+            what = say(
+                "models.zero_snr_contradicted", given=zero_snr, name=base.name, has_zero_snr=has, evidence=base.evidence
+            )
             # v-prediction models are often made without a word on their schedule, so only one direction is certain.
-            found.append(Problem(what, 'Set it to "auto".', "model.zero_snr", fatal=base.zero_snr))
-    elif prediction == "auto" and (base.spec.both_predictions or base.hint):
-        assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed."
+            found.append(Problem(what, say("models.set_auto"), "zero_snr", fatal=base.zero_snr))
+    elif prediction == "auto" and (base.spec.several_predictions or base.hint):
+        assumed = say("models.prediction_assumed", name=base.name, prediction=base.prediction)
         if base.hint:
-            assumed = f"{base.name} does not say what it predicts; {base.prediction} is assumed from {base.hint}."
+            assumed = say(
+                "models.prediction_guessed", name=base.name, prediction=base.prediction, assumed_from=base.hint
+            )
         found.append(
             Problem(
                 assumed,
-                "If test pictures come out as noise or grey, set model.prediction to the other one.",
-                "model.prediction",
+                say("models.try_other_prediction"),
+                "prediction",
                 fatal=False,
             )
         )
@@ -211,18 +219,18 @@ def contradiction(base: BaseInfo, prediction: str, zero_snr: str) -> list[Proble
 
 
 def _folder(source: Path, name: str) -> BaseInfo:
-    problems = folder.problems(source)
+    problems = folder.folder_problems(source)
     if problems:
         raise UserError(*problems)
     unet, vae, scheduler, text = (
-        folder.read_config(source, part) for part in ("unet", "vae", "scheduler", "text_encoder")
+        folder.read_config(source, part) for part in (folder.denoiser_of(source), "vae", "scheduler", "text_encoder")
     )
-    family = folder.family_of(source)
+    family = folder.family_of_folder(source)
     channels = FAMILIES[family].latent.channels
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    prediction, zero_snr, hint = scheduler.get("prediction_type"), bool(scheduler.get("rescale_betas_zero_snr")), ""
+    prediction, zero_snr, hint = folder.stated_prediction(scheduler), bool(scheduler.get("rescale_betas_zero_snr")), ""
     if not prediction:
-        prediction, zero_snr, hint = checkpoint.guess(source.name, None, zero_snr)
+        prediction, zero_snr, hint = checkpoint.guess_prediction(source.name, None, zero_snr)
     size = unet.get("sample_size") or 64
     return BaseInfo(
         source=source,
@@ -235,19 +243,20 @@ def _folder(source: Path, name: str) -> BaseInfo:
         step=factor * 2 ** (len(unet["block_out_channels"]) - 1),
         tokens=text.get("max_position_embeddings", 77),
         name=name,
-        precision=folder.precision(source),
-        evidence="scheduler_config.json" if "prediction_type" in scheduler else "",
+        precision=folder.stored_precision(source),
+        evidence=say("models.evidence_scheduler_config") if "prediction_type" in scheduler else "",
         hint=hint,
     )
 
 
 def _single(source: Path, name: str) -> BaseInfo:
     header = read_header(source)
-    problems = checkpoint.problems(header, source.name)
+    problems = checkpoint.file_problems(header, source.name)
     if problems:
         raise UserError(*problems)
-    facts = checkpoint.facts(source, header)
-    unet = checkpoint.config(header, facts.family, "unet", facts.prediction, facts.zero_snr)
+    facts = checkpoint.header_facts(source, header)
+    denoiser = FAMILIES[facts.family].denoiser.root
+    unet = checkpoint.config(header, facts.family, denoiser, facts.prediction, facts.zero_snr)
     factor = checkpoint.factor(header)
     return BaseInfo(
         source=source,
@@ -268,27 +277,31 @@ def _single(source: Path, name: str) -> BaseInfo:
 
 def _other_vae(vae: str) -> Path:
     """The path of another VAE, a folder or file with as many latent channels as some family has; else UserError."""
-    path, name = locate(vae, where="model.vae")
-    say = {"where": "model.vae"}
+    path, name = locate(vae, where="vae")
+    told = {"where": "vae"}
     if path.is_dir():
         own = folder.vae_folder(path)
         wrong = folder.part_problems(own, name)
         if wrong:
-            raise UserError(*(Problem(f"The VAE {what}", folder.AGAIN, "model.vae") for what in wrong))
-        config = folder.read_json(own / "config.json")
+            raise UserError(
+                *(Problem(say("modelfiles.vae_unusable", fault_of_folder=what), folder.AGAIN, "vae") for what in wrong)
+            )
+        config = folder.read_json_object(own / "config.json")
         if config.get("_class_name", "AutoencoderKL") != "AutoencoderKL" or "block_out_channels" not in config:
-            raise UserError(f"{name} is no VAE of Stable Diffusion ({config.get('_class_name')}).", fix=VAE_FIX, **say)
+            raise UserError(
+                say("modelfiles.vae_of_other_kind", name=name, kind=config.get("_class_name")), fix=VAE_FIX, **told
+            )
         channels = config.get("latent_channels", 4)
     else:
-        header = read_header(path, "model.vae")
+        header = read_header(path, "vae")
         if not checkpoint.is_vae(header.tensors):
-            raise UserError(f"{path.name} holds no VAE.", fix=VAE_FIX, **say)
+            raise UserError(say("modelfiles.no_vae_inside", file=path.name), fix=VAE_FIX, **told)
         if kind := quantised(header):
-            raise UserError(f"{path.name} holds {kind} weights, which can't be used.", fix=VAE_FIX, **say)
+            raise UserError(say("modelfiles.vae_quantised", file=path.name, bits=kind), fix=VAE_FIX, **told)
         try:
             channels = architectures.vae_sizes(checkpoint.vae_shapes(header))["latent_channels"]
         except (KeyError, IndexError):
-            raise UserError(f"{path.name} is no VAE of Stable Diffusion.", fix=VAE_FIX, **say) from None
+            raise UserError(say("modelfiles.not_a_vae", file=path.name), fix=VAE_FIX, **told) from None
     _check_channels(name, channels, {entry.latent.channels for entry in FAMILIES.values()})
     return path
 
@@ -296,8 +309,7 @@ def _other_vae(vae: str) -> Path:
 def _check_channels(name: str, channels: int, needed: set[int]) -> None:
     if channels not in needed:
         raise UserError(
-            f"The VAE {name} has {channels} latent channels (as SD 3's and Flux's have 16); "
-            f"this model needs {' or '.join(map(str, sorted(needed)))}.",
+            say("modelfiles.vae_latent_channels", name=name, channels=channels, needed=either(sorted(needed))),
             fix=VAE_FIX,
-            where="model.vae",
+            where="vae",
         )

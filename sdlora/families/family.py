@@ -1,14 +1,16 @@
 """What a model family is: one frozen bundle of data and functions per family. No torch.
 
 A family is a folder here with a ``spec.py`` (its ``Family``, without torch) and, where its networks are run in a way of
-their own, a ``model.py``; and one line in ``registry.py``. Everything else asks the entry.
+their own, a ``model.py``; and one line in ``table.py``. Everything else asks the entry.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal
+
+from sdlora.families.shared.unet_paths import unet_paths
 
 Configs = Mapping[str, Any]  # root -> configuration of its network, object or mapping
 READERS = ("A1111", "Forge", "ComfyUI", "kohya", "InvokeAI", "stable-diffusion.cpp", "diffusers")
@@ -48,8 +50,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Latent:
-    """The space that is learnt in. channels: of a latent. factor: pixels per latent, each way. scale: raw latents times
-    it are what the denoiser sees, about of variance 1; a folder's own ``scaling_factor`` has precedence."""
+    """The latent space of the VAE.
+
+    channels: of a latent. factor: pixels per latent, each way. scale: the denoiser sees the raw latents times it, about
+    of variance 1; a folder's own ``scaling_factor`` has precedence.
+    """
 
     channels: int
     factor: int
@@ -60,24 +65,26 @@ class Latent:
 class Labels:
     """What a LoRA file says of its base model, as kohya's tools write it.
 
-    version: ``ss_base_model_version``; architecture: ``modelspec.architecture``; each with another value for
-    v-prediction where that has one. v2: ``ss_v2``. implementation: whose code the file's names follow.
+    version: ``ss_base_model_version``; architecture: ``modelspec.architecture``; versions, architectures: prediction ->
+    another value for bases of that prediction. v2: ``ss_v2``. implementation: whose code the file's names follow.
     sidecar: A1111's "sd version".
     """
 
     version: str
     architecture: str
     sidecar: str
-    version_v: str = ""
-    architecture_v: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    architectures: Mapping[str, str] = field(default_factory=dict)
     v2: bool = False
     implementation: str = "diffusers"
 
-    def version_for(self, predicts_v: bool) -> str:
-        return self.version_v if predicts_v and self.version_v else self.version
+    def version_for(self, prediction: str) -> str:
+        """kohya's ``ss_base_model_version`` for bases of a prediction."""
+        return self.versions.get(prediction, self.version)
 
-    def architecture_for(self, predicts_v: bool) -> str:
-        return self.architecture_v if predicts_v and self.architecture_v else self.architecture
+    def architecture_for(self, prediction: str) -> str:
+        """``modelspec.architecture`` for bases of a prediction."""
+        return self.architectures.get(prediction, self.architecture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,24 +93,26 @@ class Family:
 
     name: as files and settings have it. title: of all its models ("SD 1.x"); short: without the rest ("SD 1");
     preset: what the names of its presets begin with, empty without presets.
-    signs: clue -> what speaks for this family (``registry.tell``). Text fits if it begins so, all else if it is equal:
+    signs: clue -> what speaks for this family (``table.tell``). Text fits if it begins so, all else if it is equal:
         "pipeline" (class in model_index.json), "conditions" (``addition_embed_type`` of its UNet), "text_encoders"
         (how many), "text_width" (channels of the text that the denoiser attends to), "depth" ("deep": transformers of
         several blocks), "version", "ss_v2", "architecture" (a LoRA file's metadata), "blocks" (whose block names, where
         only outer blocks lack attention), "encoder_width" (of the first text encoder), "projections" ("linear" or
         "convolutions" at a transformer's ends).
     parts: denoiser, VAE, text encoders in order.
-    resolution, resolution_v: side in pixels that it was trained at; of its v-prediction models, 0 if the same.
+    resolution: side in pixels that it was trained at; resolutions: prediction -> another side for models of that.
     published: root -> configuration of the published models, as far as it differs from diffusers' defaults.
     original_blocks: LoRA files name the denoiser's blocks as the original code does.
     targets: adapter.targets -> patterns (fnmatch) of the denoiser's layers that learn; text_targets: of the text
         encoders', where those learn too.
     names: configurations of the parts -> canonical name -> kohya's name, of every layer that files can hold.
+    paths: configuration of the denoiser -> (path in the network, path in one file of the original layout) of every
+        layer that can learn.
     labels: what LoRA files say. readers: the programs that run it and load its LoRAs.
     model: module with ``network``, ``text_state``, ``predict``, ``pipeline`` and ``lora_loader`` (see
         ``families.sd1.model``), imported when they are first needed.
     clip_skip: may another layer of the text encoder be read than the usual one?
-    both_predictions: are there published models of both predictions, so that neither may be assumed without a word?
+    several_predictions: do its published models predict one thing or another, so that nothing is assumed untold?
     block_lists: how many numbers block-weight lists for it have, with and without the blocks that no LoRA acts in.
     """
 
@@ -120,11 +129,12 @@ class Family:
     names: Callable[[Configs], dict[str, str]]
     labels: Labels
     model: str
-    resolution_v: int = 0
+    paths: Callable[[Any], Iterable[tuple[str, str]]] = unet_paths
+    resolutions: Mapping[str, int] = field(default_factory=dict)
     original_blocks: bool = False
     readers: tuple[str, ...] = READERS
     clip_skip: bool = True
-    both_predictions: bool = False
+    several_predictions: bool = False
     block_lists: tuple[int, ...] = ()
     preset: str = ""
     _by_root: dict[str, Part] = field(init=False, repr=False, default_factory=dict)
@@ -138,10 +148,12 @@ class Family:
 
     @property
     def denoiser(self) -> Part:
+        """The network that learns."""
         return next(part for part in self.parts if part.role == "denoiser")
 
     @property
     def text_encoders(self) -> tuple[Part, ...]:
+        """The text encoders, in order."""
         return tuple(part for part in self.parts if part.role == "text")
 
     @property
@@ -156,7 +168,7 @@ class Family:
 
     def side(self, prediction: str) -> int:
         """Side in pixels that models of this prediction were trained at."""
-        return self.resolution_v if prediction == "v_prediction" and self.resolution_v else self.resolution
+        return self.resolutions.get(prediction, self.resolution)
 
     def shows(self, clue: str, value: object) -> bool:
         """Does this clue speak for this family?"""

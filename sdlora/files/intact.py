@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.files.regular import open_regular, read_regular
+from sdlora.messages import say
 
 PIECE = 1 << 20  # bytes read at once
 DIGEST = "digest"  # the key of a JSON file's digest
@@ -69,16 +70,16 @@ def read_json(path: Path | str, digest: bool = True) -> dict[str, Any]:
     try:
         content = json.loads(read_regular(path))
     except RecursionError:
-        raise Damaged("nested too deep") from None
+        raise Damaged(say("runs.fault_nested")) from None
     except ValueError:  # bytes that are no text, text that is no JSON, a number of thousands of digits
-        raise Damaged("not JSON") from None
+        raise Damaged(say("runs.fault_not_json")) from None
     if not isinstance(content, dict):
-        raise Damaged("no JSON object")
+        raise Damaged(say("runs.fault_no_object"))
     said = content.pop(DIGEST, None)
     if said is None and digest:
-        raise Damaged("no digest")
+        raise Damaged(say("runs.fault_no_digest"))
     if said is not None and said != _digest(content):
-        raise Damaged("changed or torn")
+        raise Damaged(say("runs.fault_torn"))
     return content
 
 

@@ -8,24 +8,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sdlora.files.regular import read_regular
+from sdlora.messages import say
 
-PICKLE = "is a pickled file (as .ckpt, .bin and .pt are), which can run code when opened"
-LFS = "is a Git LFS pointer, not the file that it stands for"
-PAGE = "is a web page, not a model"
-GGUF = "is a GGUF file (quantised weights), not safetensors"
-ANSWER = "is a server's answer in JSON, not a model"
-TEXT = "is a text, not a model: perhaps what a server answered"
-ARCHIVE = "is a packed archive"
-PICTURE = "is a picture, not a model"
-FIXES = {
-    PICKLE: "`sdlora convert FILE --out NEW.safetensors` takes the tensors of a LoRA out of it and runs nothing.",
-    LFS: "Fetch it with `git lfs pull`, or download it from its page.",
-    PAGE: "Open its address in a browser, log in if it asks for that, and download the file itself.",
-    GGUF: "Choose the fp16 or fp32 .safetensors file of this model.",
-    ANSWER: "Open its address in a browser, log in if it asks for that, and download the file itself.",
-    TEXT: "Open its address in a browser, log in if it asks for that, and download the file itself.",
-    ARCHIVE: "Unpack it, and choose the .safetensors file in it.",
-    PICTURE: "Choose the .safetensors file that it stands beside.",
+PICKLE = say("modelfiles.bytes_pickle")
+LFS = say("modelfiles.bytes_git_lfs_pointer")
+PAGE = say("modelfiles.bytes_web_page")
+GGUF = say("modelfiles.bytes_gguf")
+ANSWER = say("modelfiles.bytes_json")
+TEXT = say("modelfiles.bytes_text")
+ARCHIVE = say("modelfiles.bytes_archive")
+PICTURE = say("modelfiles.bytes_picture")
+FIXES: dict[str, str] = {
+    PICKLE: say("modelfiles.convert_pickled_lora"),
+    LFS: say("modelfiles.fetch_with_git_lfs"),
+    PAGE: say("modelfiles.download_in_browser"),
+    GGUF: say("modelfiles.choose_fp16_safetensors"),
+    ANSWER: say("modelfiles.download_in_browser"),
+    TEXT: say("modelfiles.download_in_browser"),
+    ARCHIVE: say("modelfiles.unpack_and_choose"),
+    PICTURE: say("modelfiles.choose_neighbour"),
 }
 
 
@@ -78,16 +79,17 @@ def is_page(start: bytes) -> bool:
 
 # Words in the names of tensors -> what such a file is. The first that fits any name tells.
 _CONTENTS = (
-    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter"),
+    (r"^(ip_adapter|image_proj)\.", say("modelfiles.is_ip_adapter")),
     (r"^control_model\.|^controlnet_(cond_embedding|down_blocks|mid_block)|^input_hint_block\.|^lllite_|^lora_controlnet",
-     "a ControlNet"),
-    (r"^adapter\.body\.|^body\.\d+\.block\d", "a T2I-Adapter"),
-    (r"motion_modules\.", "an AnimateDiff motion module"),
+     say("modelfiles.is_controlnet")),
+    (r"^adapter\.body\.|^body\.\d+\.block\d", say("lorafiles.contents_t2i_adapter")),
+    (r"motion_modules\.", say("modelfiles.is_motion_module")),
     (r"^(emb_params|string_to_param(\.\*)?|string_to_token(\.\*)?|clip_[lg]|<[^<>]+>)$",
-     "a textual inversion embedding"),
-    (r"^(first_stage_model\.|vae\.)?(encoder|decoder)\.(conv_in|conv_out|down|up|mid)\b", "a VAE"),
-    (r"^(vision_model|visual)\.", "an image encoder"),
-    (r"^(text_model|transformer\.resblocks)\.", "a text encoder"),
+     say("modelfiles.is_textual_inversion")),
+    (r"^(first_stage_model\.|vae\.)?(encoder|decoder)\.(conv_in|conv_out|down|up|mid)\b",
+     say("lorafiles.contents_vae")),
+    (r"^(vision_model|visual)\.", say("lorafiles.contents_image_encoder")),
+    (r"^(text_model|transformer\.resblocks)\.", say("lorafiles.contents_text_encoder")),
 )  # fmt: skip
 
 

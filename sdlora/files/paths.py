@@ -23,7 +23,7 @@ def last_part(path: str) -> str:
 
 
 def tidy_entry(typed: str) -> str:
-    """The same for FILE=STRENGTH, of which the file alone may be quoted."""
+    """A FILE=STRENGTH without such blanks and quotes; the file alone may be quoted."""
     entry = tidy_path(typed)
     apart = re.fullmatch(r"(.+)(=\s*[-+.\de]+)", entry, flags=re.IGNORECASE | re.DOTALL)
     return tidy_path(apart[1]) + apart[2] if apart else entry

@@ -1,16 +1,18 @@
-"""Files as files: pipes, devices and sockets are named, never opened. The standard library only."""
+"""Files as files: pipes, devices and sockets are named, never opened."""
 
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from sdlora.messages import say
+
 KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISDIR, say("files.thing_folder")),
+    (stat.S_ISFIFO, say("files.thing_pipe")),
+    (stat.S_ISCHR, say("files.thing_device")),
+    (stat.S_ISBLK, say("files.thing_device")),
+    (stat.S_ISSOCK, say("files.thing_socket")),
 )
 FLAGS = os.O_RDONLY
 for _name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):  # those that the system has
@@ -44,14 +46,14 @@ def read_regular(path: Path | str, limit: int = -1) -> bytes:
         return file.read(limit)
 
 
-def kind_of(status: os.stat_result) -> str:
+def irregular_kind(status: os.stat_result) -> str:
     """What a path is if it is no regular file: "a folder", "a pipe", "a device", "a socket", "something else"; ""."""
     if stat.S_ISREG(status.st_mode):
         return ""
-    return next((kind for test, kind in KINDS if test(status.st_mode)), "something else")
+    return next((kind for test, kind in KINDS if test(status.st_mode)), say("files.thing_other"))
 
 
 def _refuse(status: os.stat_result, path: Path | str) -> None:
-    kind = kind_of(status)
+    kind = irregular_kind(status)
     if kind:
-        raise NotRegular(22, f"it is {kind}, not a file", str(path))
+        raise NotRegular(22, say("files.because_not_a_file", thing=kind), str(path))

@@ -15,7 +15,8 @@ from sdlora.errors import UserError
 from sdlora.files.regular import read_regular
 from sdlora.foreign import kohya, kohya_ss, onetrainer
 from sdlora.foreign.reader import Imported
-from sdlora.settings import Settings, merge, salvage
+from sdlora.messages import reason_of, say
+from sdlora.settings import Settings, all_settings, merge, salvage
 
 __all__ = ["Imported", "import_file", "tool_of"]
 
@@ -42,20 +43,20 @@ def import_file(path: Path) -> tuple[Settings, Imported]:
     tool = _recognised(values)
     if not tool:
         raise UserError(
-            f"{path.name} is no settings file of {', '.join(TOOLS)}.",
-            fix="Choose the file that the other trainer saved its settings in (TOML or JSON).",
+            say("foreign.unknown_file", file=path.name, tools=", ".join(TOOLS)),
+            fix=say("foreign.choose_settings_file"),
         )
-    found = TOOLS[tool].read(values)
+    found = TOOLS[tool].import_values(values)
     settings, problems = salvage(merge({}, found.values), path.name)
     for problem in problems:
-        found.refused(problem.where, str(problem))
+        found.refused(problem.where, problem.message)
     return settings, found
 
 
 def _recognised(values: dict[str, Any]) -> str:
     name = next((name for name, tool in TOOLS.items() if tool.is_ours(values)), "")
-    own = {section: set(field.annotation.model_fields) for section, field in Settings.model_fields.items()}
-    ours = any(isinstance(part, dict) and own.get(section, set()) & set(part) for section, part in values.items())
+    keys = {f"{section}.{key}" for section, part in values.items() if isinstance(part, dict) for key in part}
+    ours = keys & {info.key for info in all_settings()}
     # A foreign key strayed into a file of ours is told as an unknown setting.
     return "" if ours and "pretrained_model_name_or_path" not in kohya.flat(values) else name
 
@@ -63,16 +64,18 @@ def _recognised(values: dict[str, Any]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path.name} is too large for a settings file.", fix="Check the path.")
+            raise UserError(say("foreign.too_large", file=path.name), fix=say("files.check_path"))
         text = read_regular(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise UserError(f"{path.name} can't be read ({reason}).", fix="Check the path.") from None
+    except (OSError, ValueError) as error:  # no text, or a path that no disk can have
+        reason = reason_of(error) if isinstance(error, OSError) else say("files.because_not_text")
+        raise UserError(say("files.unreadable", file=path.name, reason=reason), fix=say("files.check_path")) from None
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else tomlkit.parse(text).unwrap()
     except (ValueError, RecursionError, tomlkit.exceptions.TOMLKitError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
-        raise UserError(f"{path.name} is neither TOML nor JSON ({reason}).", fix="Check the path.") from None
+        raise UserError(
+            say("foreign.not_toml_or_json", file=path.name, reason=reason), fix=say("files.check_path")
+        ) from None
     if not isinstance(values, dict):
-        raise UserError(f"{path.name} holds no settings.", fix="Check the path.")
+        raise UserError(say("foreign.no_settings", file=path.name), fix=say("files.check_path"))
     return values

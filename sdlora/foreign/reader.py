@@ -7,6 +7,7 @@ from typing import Any
 
 from sdlora.adapters.table import KINDS
 from sdlora.errors import Problem
+from sdlora.messages import say
 from sdlora.settings import all_settings
 
 NOTHING: tuple[Any, ...] = (None, "", False, [], {})
@@ -14,7 +15,7 @@ OPTIMIZERS = next(info.choices for info in all_settings() if info.key == "train.
 
 
 class Left(Exception):
-    """This value has no counterpart; the text says why."""
+    """Raised for a value that has no counterpart; the text says why."""
 
 
 @dataclass
@@ -36,14 +37,17 @@ class Imported:
 
     def problems(self) -> list[Problem]:
         """What was not taken, as notes."""
-        return [Problem(f"{said} was not taken: {why.rstrip('.')}.", fatal=False) for said, why in self.left]
+        return [
+            Problem(say("foreign.not_taken", said=said, why_not=why.rstrip(".")), fatal=False)
+            for said, why in self.left
+        ]
 
     def lines(self) -> list[str]:
         """The list for people: a line each."""
         return [
-            f"Taken from {self.tool}:",
+            say("terminal.taken_from", tool=self.tool),
             *(f"  {said} -> {became}" for said, became in self.taken),
-            "Not taken:" if self.left else "Everything was taken.",
+            say("terminal.not_taken") if self.left else say("terminal.all_taken"),
             *(f"  {said}: {why}" for said, why in self.left),
         ]
 
@@ -71,28 +75,35 @@ class Reader:
         self.put(setting, value, self.said(key, value), convert)
 
     def put(self, setting: str, value: Any, said: str, convert: Callable[[Any], Any] = lambda value: value) -> None:
-        """The same for a value that was found otherwise; ``said``: what the file says."""
+        """``setting`` becomes what ``convert`` makes of a value that no key alone holds. said: what the file says."""
         try:
             made = convert(value)
         except Left as why:
             self.found.left.append((said, str(why)))
         except (ValueError, TypeError, KeyError, OverflowError):
-            self.found.left.append((said, "its value can't be read"))
+            self.found.left.append((said, say("foreign.because_unreadable")))
         else:
             if made is not None:
                 self.found.values[setting] = made
                 self.found.taken.append((said, f"{setting} = {made!r}"))
 
     def leave(self, key: str, why: str) -> None:
+        """Name the key's value, if it is anything, among what was not taken, and why."""
         self.known.add(key)
         if self.values.get(key) not in NOTHING:
             self.found.left.append((self.said(key, self.values[key]), why))
+
+    def unless(self, key: str, same: Any, why: str) -> None:
+        """Names what has a counterpart with one value only, where the file has another."""
+        value = self.get(key)
+        if value not in (None, "") and value != same and rate(value) != same:
+            self.found.left.append((self.said(key, value), why))
 
     def ignore(self, *keys: str) -> None:
         """What has no bearing on the result, or is done here in any case."""
         self.known.update(keys)
 
-    def finish(self, why: str = "there is no such setting here") -> Imported:
+    def finish(self, why: str = say("foreign.because_no_setting")) -> Imported:
         """Everything else that is switched on or filled in, by name."""
         for key, value in self.values.items():
             off = value in NOTHING or (isinstance(value, (int, float)) and value == 0) or value == "0"
@@ -101,9 +112,11 @@ class Reader:
         return self.found
 
     def said(self, key: str, value: Any) -> str:
+        """The key and its value as people read them: "key = value", long ones shortened."""
         shown = repr(value)
-        own = "" if self.values.get(key) not in (None, "") else f" (the default of {self.found.tool})"
-        return f"{key} = {shown if len(shown) < 100 else shown[:97] + '...'}{own}"
+        value = f"{key} = {shown if len(shown) < 100 else shown[:97] + '...'}"
+        set_there = self.values.get(key) not in (None, "")
+        return value if set_there else say("foreign.said_default", value=value, tool=self.found.tool)
 
 
 # ---- conversions
@@ -111,18 +124,18 @@ class Reader:
 
 def only_kinds() -> str:
     """Why another kind of adapter was left: which are trained here."""
-    return f"only {', '.join(kind.title for kind in KINDS.values())} are trained here"
+    return say("foreign.because_other_kind", kinds=", ".join(kind.title for kind in KINDS.values()))
 
 
 def rate(value: Any) -> float:
     """A learning rate; 0 for what is none, as for one that is not set."""
     try:
-        return number(value)
+        return finite_number(value)
     except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
-def number(value: Any) -> float:
+def finite_number(value: Any) -> float:
     """A finite number, given as one or as text."""
     made = float(value)
     if isinstance(value, bool) or not math.isfinite(made):
@@ -132,7 +145,7 @@ def number(value: Any) -> float:
 
 def whole(value: Any) -> int:
     """A whole number, given as one or as text."""
-    made = number(value)
+    made = finite_number(value)
     if made != int(made):
         raise ValueError(value)
     return int(made)
@@ -148,7 +161,7 @@ def yes(value: Any) -> bool:
 def side(value: Any) -> int:
     """The side of a square of equal area, in steps of 64, of "512", 512, "512,768" or [512, 768]."""
     parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
-    sides = [number(part) for part in parts]
+    sides = [finite_number(part) for part in parts]
     if not 1 <= len(sides) <= 2:
-        raise Left("several resolutions at once are not trained here")
+        raise Left(say("foreign.because_one_resolution"))
     return whole(sides[0]) if len(set(sides)) == 1 else max(64, round(math.sqrt(sides[0] * sides[1]) / 64) * 64)

@@ -32,14 +32,6 @@ def concat(parts: Sequence[Factors]) -> Factors:
     return down, up.reshape(*up.shape, *(1 for _ in shape[1:])), 1.0
 
 
-def balance(down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """Equal norms of down and up, their product kept: as far as can be from both ends of fp16."""
-    ratio = (up.double().norm() / down.double().norm()).sqrt()
-    if not (ratio.isfinite() and ratio > 0):
-        return down, up
-    return (down.double() * ratio).to(down.dtype), (up.double() / ratio).to(up.dtype)
-
-
 def balance_exactly(down: Tensor, up: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, bool]:
     """(down, up, is their product kept to the last digit?): nearly equal norms, in ``dtype``, rounded only if need be.
 
@@ -153,7 +145,7 @@ def distance(a: Factors, b: Factors) -> float:
 
 
 def concat_double(parts: Sequence[Factors]) -> Factors:
-    """As ``concat``, flat and in float64: for measuring."""
+    """The sum of changes as factors (``concat``), flat and in float64: for measuring."""
     down = torch.cat([d.double().flatten(1) for d, _, _ in parts], dim=0)
     return down, torch.cat([u.double().flatten(1) * s for _, u, s in parts], dim=1), 1.0
 

@@ -18,6 +18,7 @@ from sdlora.errors import UserError
 from sdlora.lorafiles.changes import Change, by_output
 from sdlora.lorafiles.names import canonical
 from sdlora.lorafiles.read import LoraFile, read_lora, survey
+from sdlora.messages import say
 
 __all__ = ["LoraFile", "load_into", "load_lora", "merge_into_modules", "read_lora", "survey"]
 
@@ -42,10 +43,12 @@ def load_into(adapter: Adapter, path: Path | str) -> dict[str, str]:
     own = {name: _as_kind(lora, name, adapter.kind) or _factors_of(lora, name, adapter.kind) for name in lora.changes}
     if other := [name for name, layer in own.items() if layer is None]:
         what, fitting = lora.kind_shown(other[0]), _kind_of(lora.changes[other[0]])
-        or_kind = f" or set adapter.kind to {fitting.name}" if fitting else ""
+        or_kind = say("lorafiles.or_set_kind", name=fitting.name) if fitting else ""
         raise UserError(
-            f"{lora.path.name} has a {what} in {other[0]}, which is no plain {adapter.kind.title}.",
-            fix=f"Make it a LoRA with `sdlora resize --rank N`{or_kind}.",
+            say(
+                "lorafiles.not_of_kind", file=lora.path.name, kind_of_lora=what, name=other[0], title=adapter.kind.title
+            ),
+            fix=say("lorafiles.resize_to_lora", or_kind=or_kind),
             where=str(path),
         )
     _fill(adapter, {name: layer for name, layer in own.items() if layer is not None})
@@ -187,11 +190,18 @@ def _vectors(lora: LoraFile, modules: Mapping[str, nn.Module]) -> list[tuple[nn.
     }
     for name, change in lora.extras.items():
         if name not in live:
-            raise UserError(f"{lora.path.name} is for another base model: here is no {name}.", where=str(lora.path))
+            raise UserError(
+                say("lorafiles.other_base_layer", file=lora.path.name, name=name, count=1), where=str(lora.path)
+            )
         if live[name].shape != change.shape:
             raise UserError(
-                f"{lora.path.name} is for another base model: {name} is {list(live[name].shape)} there, "
-                f"the LoRA changes {list(change.shape)}.",
+                say(
+                    "lorafiles.other_base_shape",
+                    file=lora.path.name,
+                    name=name,
+                    here=list(live[name].shape),
+                    there=list(change.shape),
+                ),
                 where=str(lora.path),
             )
     return [(live[name], change) for name, change in lora.extras.items()]
@@ -209,10 +219,8 @@ def _live(modules: Mapping[str, nn.Module]) -> dict[str, tuple[str, nn.Module]]:
 
 def _check_known(lora: LoraFile, live: Mapping[str, Any]) -> None:
     if lost := [name for name in lora.changes if name not in live]:
-        more = f" ({len(lost)} such layers)" if len(lost) > 1 else ""
-        raise UserError(
-            f"{lora.path.name} is for another base model: here is no {lost[0]}{more}.", where=str(lora.path)
-        )
+        what = say("lorafiles.other_base_layer", file=lora.path.name, name=lost[0], count=len(lost))
+        raise UserError(what, where=str(lora.path))
 
 
 def _full_rank(change: Tensor) -> tuple[Tensor, Tensor, float]:

@@ -11,18 +11,24 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from sdlora.lorafiles.changes import Change, make_change, what_is_wrong
+from sdlora.messages import Message, say
 
 _WEIGHT, _BIAS = ("w_norm", "diff"), ("b_norm", "diff_b")
 PROJECTION = "text_projection"
 Keys = Mapping[str, Mapping[str, str]]
 
 
-def words_for(beside: Keys) -> dict[str, int]:
-    """What there is in words -> how many: "norm layer", "bias", "text projection"."""
-    return dict(Counter(_word(name, parts) for name, parts in beside.items()))
+def kinds_of(beside: Keys) -> dict[str, int]:
+    """What there is -> how many: "norm layer", "bias", "text projection", the words of ``counted``."""
+    return dict(Counter(_kind(name, parts) for name, parts in beside.items()))
 
 
-def _word(name: str, parts: Mapping[str, str]) -> str:
+def counted(count: int, kind: str) -> Message:
+    """ "2 norm layers"; kind: "layer" or one of ``kinds_of``."""
+    return say(f"lorafiles.count_{kind.replace(' ', '_')}", count=count)
+
+
+def _kind(name: str, parts: Mapping[str, str]) -> str:
     if name.endswith(PROJECTION):
         return "text projection"
     return "norm layer" if "norm" in name.rpartition(".")[2] or "w_norm" in parts else "bias"
@@ -60,10 +66,10 @@ def _vectors(name: str, parts: dict[str, Tensor], changes: Mapping[str, Change])
         if not leaf:
             continue
         if value.ndim != 1 or not value.is_floating_point() or not value.numel():
-            return f"has no usable numbers in {name} ({part})"
+            return say("lorafiles.fault_no_numbers", name=name, part=part)
         if not value.float().isfinite().all():
-            return f"is not finite in {name} ({part})"
+            return say("lorafiles.fault_not_finite", name=name, part=part)
         scale = changes[name].scale if part == "up_bias" and name in changes else 1.0
         key = f"{name}.{leaf}"
         found[key] = value.float() * scale + found.get(key, 0)
-    return found or f"has no factors of {name}"
+    return found or say("lorafiles.fault_no_factors", name=name)

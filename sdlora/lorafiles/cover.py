@@ -7,6 +7,7 @@ import json
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 _COVER_BYTES = 300_000  # of base64; two of them, and the tags, stay below the readers' limit for the header
 # Longest side in pixels and JPEG quality, the best first
@@ -36,9 +37,7 @@ def open_picture(picture: bytes) -> Image.Image:
         with Image.open(io.BytesIO(picture)) as image:
             image = ImageOps.exif_transpose(image).convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(
-            "The cover picture can't be read.", fix="Use a PNG, JPEG or WebP picture.", where="cover"
-        ) from error
+        raise UserError(say("saving.cover_unreadable"), fix=say("saving.use_png_cover"), where="cover") from error
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image).convert("RGB")
 

@@ -14,50 +14,44 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES, Evidence
 from sdlora.families.shared.unet_paths import RESNET
+from sdlora.families.table import FAMILIES, Evidence, is_denoiser, kohya_prefixes
 from sdlora.lorafiles.changes import Change
+from sdlora.lorafiles.forms import FORMS, leaf_of
 from sdlora.lorafiles.names import from_kohya
+from sdlora.messages import say
 
 # ---- parts
 
-# ending of a key -> what it holds; "(\.\w+)?" is peft's name of the adapter, usually "default"
-_ENDINGS = [
-    (r"\.lora_down\.weight", "down"),
-    (r"\.lora_up\.weight", "up"),
-    (r"\.lora_mid\.weight", "mid"),
-    (r"\.lora_A(\.\w+)?\.weight", "down"),
-    (r"\.lora_B(\.\w+)?\.weight", "up"),
+# what a key may end in besides its form's parts -> what it holds; "(\.\w+)?" is peft's name of the adapter
+_BESIDE_THEM = [
     (r"\.lora_B(\.\w+)?\.bias", "up_bias"),
     (r"\.lora_magnitude_vector(\.\w+)?", "magnitude"),
-    (r"(\.lora|\.lora_linear_layer|_lora)\.down\.weight", "down"),
-    (r"(\.lora|\.lora_linear_layer|_lora)\.up\.weight", "up"),
     (r"(\.lora|\.lora_linear_layer|_lora)?\.alpha", "alpha"),
-    (r"\.dora_scale", "magnitude"),
     (r"\.scale", "scale"),
-    (r"\.(hada_w[12]_[ab]|hada_t[12]|lokr_w[12]|lokr_w[12]_[ab]|lokr_t2|diff)", ""),
     (r"\.(bias_indices|bias_values|bias_size|scalar|w_norm|b_norm|diff_b)", ""),
 ]
 # Changes of norms and biases, which no plain LoRA has
 _BESIDE = ("w_norm", "b_norm", "diff_b", "up_bias")
-# Part -> how each container ends its key; a part that is not here is called in files as it is here.
-_LEAVES = {
-    "kohya": {"down": "lora_down.weight", "up": "lora_up.weight", "mid": "lora_mid.weight", "magnitude": "dora_scale"},
-    "diffusers": {"down": "lora_A.weight", "up": "lora_B.weight"},
-}
+_PARTS = sorted({"magnitude", *(part for form in FORMS.values() for part in form.parts)})
+_ENDINGS = [
+    *((rf"\.{re.escape(leaf_of(part))}", part) for part in _PARTS),
+    *(spelling for form in FORMS.values() for spelling in form.spellings),
+    *_BESIDE_THEM,
+]
 _ENDING = re.compile("(?:" + "|".join(f"(?P<e{i}>{e})" for i, (e, _) in enumerate(_ENDINGS)) + ")$", re.ASCII)
 
 # What else exists, so that people are told what it is.
 _FOREIGN = [
-    (r"^bundle_emb\.|^<[^<>]+>$", "an embedding bundled with the LoRA"),
-    (r"\.(oft_blocks|oft_diag|boft_\w+|oft_R\.weight)$", "OFT"),
-    (r"\.(a1|a2|b1|b2)\.weight$", "GLoRA"),
-    (r"\.on_input$", "IA3"),
+    (r"^bundle_emb\.|^<[^<>]+>$", say("lorafiles.foreign_embedding")),
+    (r"\.(oft_blocks|oft_diag|boft_\w+|oft_R\.weight)$", say("lorafiles.foreign_oft")),
+    (r"\.(a1|a2|b1|b2)\.weight$", say("lorafiles.foreign_glora")),
+    (r"\.on_input$", say("lorafiles.foreign_ia3")),
     (r"double_blocks|single_blocks|joint_blocks|single_transformer_blocks|^transformer\.|^lora_transformer_|^lora_te3_",
-     "a layer of a diffusion transformer (Flux, SD3 and the like)"),
+     say("lorafiles.foreign_transformer")),
     (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner\.embedders)\.",
-     "a weight of a whole model"),
-    (r"^lora_prior_|^lora_controlnet|^controlnet|^lllite_", "a layer of another kind of network"),
+     say("lorafiles.foreign_whole_model")),
+    (r"^lora_prior_|^lora_controlnet|^controlnet|^lllite_", say("lorafiles.foreign_network")),
 ]  # fmt: skip
 
 
@@ -70,11 +64,6 @@ def split(key: str) -> tuple[str, str] | None:
     return key[: found.start()], _ENDINGS[index][1] or found[0][1:]
 
 
-def leaf_of(part: str, container: str = "kohya") -> str:
-    """How the key of a part ends in the container "kohya" or "diffusers"."""
-    return _LEAVES[container].get(part, part)
-
-
 def foreign_kind(key: str) -> str:
     """What a key that is no part of a LoRA layer is; empty if unknown."""
     return next((what for pattern, what in _FOREIGN if re.search(pattern, key)), "")
@@ -82,11 +71,8 @@ def foreign_kind(key: str) -> str:
 
 # ---- layers
 
-_KOHYA = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_")
+# What programs put before a layer's path beside the root that families have it under -> kohya's prefix.
 _DOTTED = {
-    "unet.": "lora_unet_",
-    "text_encoder.": "lora_te_",
-    "text_encoder_2.": "lora_te2_",
     "model.diffusion_model.": "lora_unet_",
     "diffusion_model.": "lora_unet_",
     "cond_stage_model.transformer.": "lora_te_",
@@ -106,20 +92,22 @@ def canonical_of(stem: str, beside: bool = False) -> tuple[str, str] | None:
     spelling: "kohya" (diffusers' block names, text encoders), "kohya-original" (the original code's block names),
     "lycoris", "peft" (dotted, diffusers' names), "processor" or "generic".
     """
-    if stem.startswith(_KOHYA):
+    known = kohya_prefixes()
+    if stem.startswith(tuple(known)):
         original = re.search(r"^lora_unet_(input|middle|output)_block", stem)
         return _found(stem, "kohya-original" if original else "kohya", beside)
     if stem.startswith("lycoris_"):
         rest = stem.removeprefix("lycoris_")
         return _found(("lora_te_" if rest.startswith("text_model_") else "lora_unet_") + rest, "lycoris", beside)
     stem = re.sub(r"^(base_model\.model\.)+", "", stem)
-    prefix = next((p for p in _DOTTED if stem.startswith(p)), "")
+    own = {f"{root}.": prefix for prefix, root in reversed(known.items())}  # of two prefixes for one root, the first
+    prefix = next((p for p in (*own, *_DOTTED) if stem.startswith(p)), "")
     bare = "lora_te_" if stem.startswith(("text_model.", "encoder.layers.")) else "lora_unet_"
-    kohya, path = _DOTTED.get(prefix, bare), stem.removeprefix(prefix)
-    spelling = "generic" if prefix not in ("", "unet.", "text_encoder.", "text_encoder_2.") else "peft"
+    kohya, path = (_DOTTED | own).get(prefix, bare), stem.removeprefix(prefix)
+    spelling = "generic" if prefix in _DOTTED else "peft"
     if ".processor." in path:
         path, spelling = path.replace(".processor.", "."), "processor"
-    if kohya == "lora_unet_":
+    if is_denoiser(known[kohya]):
         return _found(kohya + re.sub(r"\.to_out$", ".to_out.0", path).replace(".", "_"), spelling, beside)
     if path == "text_projection":
         return _found(f"{kohya}{path}", spelling, beside)
@@ -187,8 +175,8 @@ def _place(stem: str, part: str, known: dict) -> tuple[tuple[str, str] | None, b
 # ---- families
 
 
-def evidence(layout: Layout, changes: Mapping[str, Change], metadata: Mapping[str, str]) -> Evidence:
-    """What tells the family of a LoRA file.
+def lora_evidence(layout: Layout, changes: Mapping[str, Change], metadata: Mapping[str, str]) -> Evidence:
+    """The signs of the family in a LoRA file's keys, shapes and metadata.
 
     In this order: a second text encoder; the text's width at cross-attention; transformers of more than one block; the
     metadata; the original code's spelling of the blocks; the text encoder's width; the shape of proj_in.
@@ -241,7 +229,7 @@ def original_path(path: str, family: str) -> str:
         return f"middle_block.{_BACK[found[1]]}.{RESNET.get(found[2], found[2])}"
     found = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)", path)
     if not found:
-        raise UserError(f"{path[:120]} is no layer of a Stable Diffusion UNet.")
+        raise UserError(say("saving.not_a_unet_layer", name=path[:120]))
     way, block, kind, layer, rest = found[1], int(found[2]), found[3], int(found[4]), found[5]
     if kind == "downsamplers":
         return f"input_blocks.{3 * block + 3}.0.op"
@@ -269,7 +257,7 @@ def kohya_name(name: str, family: str) -> str:
 
 def kernel_of(name: str, family: str) -> int:
     """The side of a layer's kernel: 3 or 1 for convolutions, 0 for linear layers."""
-    if not name.startswith("unet."):
+    if not is_denoiser(name.partition(".")[0]):
         return 0
     last = name.rpartition(".")[2]
     linear = _published(family).get("use_linear_projection", False)

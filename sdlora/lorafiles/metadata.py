@@ -14,9 +14,11 @@ import safetensors.torch
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.families.registry import family as entry
+from sdlora.families.table import family as entry
 from sdlora.files.paths import last_part
 from sdlora.lorafiles.cover import cover_metadata
+from sdlora.messages import say
+from sdlora.objectives import OBJECTIVES, USUAL
 
 _HEADER_BYTES = 1_000_000  # ComfyUI refuses headers above 1024 · 1024
 _TAGS_BYTES = 300_000
@@ -30,7 +32,7 @@ def build_metadata(
     rank: int,
     alpha: float,
     resolution: int | tuple[int, int],
-    prediction: str = "epsilon",
+    prediction: str = USUAL,
     mode: str = "full",
     settings_toml: str = "",
     trigger: str = "",
@@ -55,7 +57,7 @@ def build_metadata(
 ) -> dict[str, str]:
     """The metadata of one LoRA file, without the hashes (``add_hashes`` is last, over the final tensors).
 
-    family: its name; prediction: "epsilon" or "v_prediction".
+    family: its name; prediction: by its name in ``objectives.OBJECTIVES``.
     resolution: pixels, one side or (width, height).
     name: the LoRA's, its title and A1111's alias. base_name, vae_name: the base model's and another VAE's.
     base_hash: SHA-256 of the base's file, 64 hexadecimal digits; base_short_hash: A1111's old one, 8 digits.
@@ -75,8 +77,9 @@ def build_metadata(
     Raises UserError for an unknown family or mode.
     """
     if mode not in ("full", "minimum"):
-        raise UserError(f"save.metadata is {mode!r}.", fix="It must be full or minimum.", where="save.metadata")
-    predicts_v = prediction.startswith("v")
+        raise UserError(
+            say("saving.metadata_is", given=repr(mode)), fix=say("saving.use_full_or_minimum"), where="metadata"
+        )
     labels = entry(family).labels
     width, height = (resolution, resolution) if isinstance(resolution, int) else resolution
     arguments: dict[str, object] = {}
@@ -84,18 +87,18 @@ def build_metadata(
         arguments |= {"conv_dim": str(conv_rank), "conv_alpha": _number(conv_alpha or conv_rank)}
     arguments |= network_args or {}
     values: dict[str, object] = {
-        "ss_base_model_version": labels.version_for(predicts_v),
+        "ss_base_model_version": labels.version_for(prediction),
         "ss_v2": str(labels.v2),
         "ss_network_module": network_module,
         "ss_network_dim": rank,
         "ss_network_alpha": _number(alpha),
         "ss_network_args": json.dumps(arguments),
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": labels.architecture_for(predicts_v),
+        "modelspec.architecture": labels.architecture_for(prediction),
         "modelspec.implementation": labels.implementation,
         "modelspec.title": last_part(name),
         "modelspec.resolution": f"{width}x{height}",
-        "modelspec.prediction_type": "v" if predicts_v else "epsilon",
+        "modelspec.prediction_type": OBJECTIVES[prediction].recorded,
     }
     if mode == "full":
         values |= {f"ss_{key}": value for key, value in (training or {}).items() if value is not None}

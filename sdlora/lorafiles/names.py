@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES, kohya_prefixes, roots
-from sdlora.families.registry import family as entry
 from sdlora.families.shared.unet_paths import RESNET
+from sdlora.families.table import FAMILIES, is_denoiser, kohya_prefixes, roots
+from sdlora.families.table import family as entry
+from sdlora.messages import say
 
 
 def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
@@ -32,7 +33,10 @@ def file_names(family: str, configs: Mapping[str, Any]) -> dict[str, str]:
     """
     known = entry(family)
     if odd := [root for root in configs if root not in known.prefixes]:
-        raise UserError(f"A LoRA of the family {family} has no {odd[0]}.", fix=f"It has {', '.join(known.prefixes)}.")
+        raise UserError(
+            say("saving.prefix_unknown", family=family, name=odd[0]),
+            fix=say("saving.prefixes_known", names=", ".join(known.prefixes)),
+        )
     return known.names({root: config for root, config in configs.items() if config is not None})
 
 
@@ -82,14 +86,14 @@ def from_kohya(name: str, family: str | None = None, beside: bool = False) -> st
     """
     known = kohya_prefixes()  # of every family: lora_te1_ is wrong in some, and such files exist
     prefix = next((p for p in (*known, _LYCORIS) if name.startswith(p)), None)
-    root = known.get(prefix or "", "unet")
+    root = known.get(prefix or "", roots("denoiser")[0])
     if prefix and (family is None or root in FAMILIES[family].prefixes):
         path = name[len(prefix) :]
-        words = _words(_diffusers_blocks(path) if root == "unet" else path, _WORD_BESIDE if beside else _WORD)
+        words = _words(_diffusers_blocks(path) if is_denoiser(root) else path, _WORD_BESIDE if beside else _WORD)
         text = words[:1] == ["text_model"] or words == ["text_projection"]
-        if words and text == (root != "unet"):
+        if words and text != is_denoiser(root):
             return ".".join([root, *words])
-    raise UserError(f"{name[:120]} is no layer name of a Stable Diffusion LoRA.")
+    raise UserError(say("saving.not_a_layer_name", name=name[:120]))
 
 
 def _words(path: str, word: re.Pattern) -> list[str]:

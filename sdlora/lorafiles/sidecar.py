@@ -13,10 +13,11 @@ from pathlib import Path
 from PIL import Image
 
 from sdlora.errors import UserError, explain
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES
 from sdlora.files.intact import write_atomically
 from sdlora.files.regular import NotRegular, read_regular
 from sdlora.lorafiles.cover import open_picture
+from sdlora.messages import say
 
 _OURS = "sdlora"
 _PREVIEW = "preview sha256"
@@ -67,8 +68,8 @@ def write_sidecars(
     except OSError as error:
         raise explain(error) from error
     except UnicodeError:
-        what = f"{side.name} can't hold the trigger word or description: they have broken characters."
-        raise UserError(what, fix="Type them again.") from None
+        what = say("saving.text_broken", file=side.name)
+        raise UserError(what, fix=say("saving.retype_text")) from None
     return written
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from sdlora.errors import UserError, explain
 from sdlora.files.kinds import FIXES, told_by_first_bytes
 from sdlora.files.regular import NotRegular, open_regular
+from sdlora.messages import reason_of, say
 
 LARGEST_HEADER = 100_000_000  # the safetensors library's own limit
 # In the order in which the library lays tensors out (last first), so that files come out as its own would.
@@ -55,17 +56,19 @@ class Spec:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its numbers."""
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
 @dataclass(frozen=True)
-class Entry(Spec):
+class StoredTensor(Spec):
     """A tensor of a file: its bytes are file[start:start + nbytes]."""
 
     start: int
 
 
 def spec_of(tensor: Tensor) -> Spec:
+    """Dtype and shape of a tensor in memory."""
     return Spec(_NAMES[tensor.dtype], tuple(tensor.shape))
 
 
@@ -92,6 +95,7 @@ class InMemory(TensorSource):
         self.entries = {key: spec_of(tensor) for key, tensor in self._tensors.items()}
 
     def tensor(self, key: str) -> Tensor:
+        """The tensor of a key, as it was given."""
         return self._tensors[key]
 
 
@@ -109,14 +113,16 @@ class TensorFile(TensorSource):
                 self.size = os.fstat(file.fileno()).st_size
                 header, self.data_start = _header(self.path, file, self.size)
                 self.metadata = _metadata(self.path, header)
-                self.entries: dict[str, Entry] = _entries(self.path, header, self.data_start, self.size)
+                self.entries: dict[str, StoredTensor] = _entries(self.path, header, self.data_start, self.size)
                 # Copy on write: torch wants writable memory, and the file must not change.
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except FileNotFoundError:
-            raise UserError(f"There is no file {path}.", fix="Check the path.", where=str(path)) from None
+            raise UserError(say("files.missing", path=path), fix=say("files.check_path"), where=str(path)) from None
         except NotRegular as error:
             raise UserError(
-                f"{path} can't be read ({error.strerror}).", fix="Check the path.", where=str(path)
+                say("files.unreadable", file=path, reason=reason_of(error)),
+                fix=say("files.check_path"),
+                where=str(path),
             ) from None
         except OSError as error:
             raise explain(error) from error
@@ -151,14 +157,18 @@ def is_safetensors(path: Path | str) -> bool:
 # ---- checks of a header
 
 
-def _refuse(path: Path, why: str, fix: str = "Get the file again.") -> UserError:
-    return UserError(f"{path.name} is truncated, damaged or no safetensors file: {why}.", fix=fix, where=str(path))
+def _refuse(path: Path, why: str, fix: str = say("lorafiles.get_file_again")) -> UserError:
+    return UserError(say("lorafiles.damaged", file=path.name, fault_of_file=why), fix=fix, where=str(path))
 
 
 def not_safetensors(path: Path | str) -> UserError | None:
     """The sentence for a whole file of another kind (pickle, Git LFS pointer, web page), by its first bytes."""
     what = told_by_first_bytes(path)
-    return UserError(f"{Path(path).name} {what}.", fix=FIXES[what], where=str(path)) if what else None
+    return (
+        UserError(say("common.fault", name=Path(path).name, fault=what), fix=FIXES[what], where=str(path))
+        if what
+        else None
+    )
 
 
 def _header(path: Path, file: Any, size: int) -> tuple[dict, int]:
@@ -171,20 +181,20 @@ def _header(path: Path, file: Any, size: int) -> tuple[dict, int]:
 def _parsed_header(path: Path, file: Any, size: int) -> tuple[dict, int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8:
-        raise _refuse(path, f"it has only {size} bytes")
+        raise _refuse(path, say("lorafiles.header_too_short", count=size))
     if length > LARGEST_HEADER:
-        raise _refuse(path, f"its header claims {length} bytes, {LARGEST_HEADER} are allowed")
+        raise _refuse(path, say("lorafiles.header_too_large", count=length, most=LARGEST_HEADER))
     if 8 + length > size:
-        raise _refuse(path, f"its header claims {length} bytes, the whole file has {size}")
+        raise _refuse(path, say("lorafiles.header_beyond_file", count=length, all=size))
     text = file.read(length)
     if not text.startswith(b"{"):
-        raise _refuse(path, "its header does not begin with {")
+        raise _refuse(path, say("lorafiles.header_no_brace"))
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
     except _Duplicate as twice:
-        raise _refuse(path, f"its header has the key {twice.args[0][:120]!r} twice") from None
+        raise _refuse(path, say("lorafiles.header_key_twice", name=repr(twice.args[0][:120]))) from None
     except (ValueError, RecursionError):
-        raise _refuse(path, "its header is no JSON") from None
+        raise _refuse(path, say("lorafiles.header_not_json")) from None
     return header, 8 + length
 
 
@@ -205,39 +215,47 @@ def _metadata(path: Path, header: dict) -> dict[str, str]:
     if metadata is None:
         return {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise _refuse(path, "its metadata is not text by key")
+        raise _refuse(path, say("lorafiles.header_metadata_not_text"))
     return metadata
 
 
-def _entries(path: Path, header: dict, start: int, size: int) -> dict[str, Entry]:
+def _entries(path: Path, header: dict, start: int, size: int) -> dict[str, StoredTensor]:
     entries = {key: _entry(path, key, value, start, size) for key, value in header.items()}
     ordered = dict(sorted(entries.items(), key=lambda item: (item[1].start, item[1].nbytes)))
     at, before = start, ""
     for key, entry in ordered.items():
         if entry.start < at:
-            raise _refuse(path, f"the tensors {before[:120]!r} and {key[:120]!r} overlap")
+            raise _refuse(path, say("lorafiles.tensors_overlap", first=repr(before[:120]), second=repr(key[:120])))
         if entry.start > at:
-            raise _refuse(path, f"there is a gap before the tensor {key[:120]!r}")
+            raise _refuse(path, say("lorafiles.tensor_after_gap", name=repr(key[:120])))
         at, before = entry.start + entry.nbytes, key
     if at != size:
-        raise _refuse(path, f"it has {size - at} bytes after its last tensor")
+        raise _refuse(path, say("lorafiles.tensors_then_bytes", count=size - at))
     return ordered
 
 
-def _entry(path: Path, key: str, value: Any, data_start: int, size: int) -> Entry:
+def _entry(path: Path, key: str, value: Any, data_start: int, size: int) -> StoredTensor:
     shown = repr(key[:120])
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise _refuse(path, f"its tensor {shown} is described wrongly")
+        raise _refuse(path, say("lorafiles.tensor_description", name=shown))
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if dtype not in DTYPES if isinstance(dtype, str) else True:
-        raise _refuse(path, f"its tensor {shown} has the unknown dtype {str(dtype)[:40]!r}")
+        raise _refuse(path, say("lorafiles.tensor_dtype", name=shown, dtype=repr(str(dtype)[:40])))
     if not (_sizes(shape) and len(shape) <= 16 and _sizes(offsets) and len(offsets) == 2):
-        raise _refuse(path, f"its tensor {shown} has no usable shape or place")
-    entry = Entry(dtype, tuple(shape), data_start + offsets[0])
+        raise _refuse(path, say("lorafiles.tensor_place", name=shown))
+    entry = StoredTensor(dtype, tuple(shape), data_start + offsets[0])
     if offsets[1] - offsets[0] != entry.nbytes:
-        raise _refuse(path, f"its tensor {shown} has {offsets[1] - offsets[0]} bytes, its shape needs {entry.nbytes}")
+        raise _refuse(
+            path,
+            say(
+                "lorafiles.tensor_size",
+                name=shown,
+                count=offsets[1] - offsets[0],
+                needed=entry.nbytes,
+            ),
+        )
     if data_start + offsets[1] > size:
-        raise _refuse(path, f"its tensor {shown} ends {data_start + offsets[1] - size} bytes after the file")
+        raise _refuse(path, say("lorafiles.tensor_beyond_file", name=shown, count=data_start + offsets[1] - size))
     return entry
 
 
@@ -342,7 +360,7 @@ def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Map
 
 def _bytes_of(tensor: Tensor) -> memoryview:
     if sys.byteorder != "little":
-        raise UserError("Files can't be written on a big-endian machine.", fix="Use another machine.")
+        raise UserError(say("saving.big_endian"), fix=say("saving.use_another_machine"))
     flat = tensor.detach().to("cpu").contiguous().reshape(-1)
     return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
 
@@ -352,8 +370,8 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"The result needs {shown_bytes(needed)}, but {folder} has only {shown_bytes(free)} free.",
-            fix="Free some space, or write it elsewhere with --out.",
+            say("saving.no_space", size=shown_bytes(needed), path=folder, free=shown_bytes(free)),
+            fix=say("saving.free_space_or_write_elsewhere"),
             where=str(folder),
         )
 
@@ -368,4 +386,5 @@ def shown_bytes(count: float) -> str:
 
 
 def total_bytes(specs: Iterable[Spec]) -> int:
+    """Bytes of all these tensors' numbers."""
     return sum(spec.nbytes for spec in specs)

@@ -16,14 +16,16 @@ import torch
 from torch import nn
 
 from sdlora.adapters.layer import shape_of
-from sdlora.families.registry import FAMILIES
-from sdlora.families.registry import family as family_entry
+from sdlora.families.table import FAMILIES
+from sdlora.families.table import family as family_entry
 
 
 @dataclass(frozen=True)
 class Topology:
-    """shapes: canonical name -> shape of the weight. The other three give canonical names by underscored paths:
-    diffusers, original: of the UNet, with the block names of either code; text: of the text encoders, by root.
+    """The layers of a base model, and how tools find them.
+
+    shapes: canonical name -> shape of the weight. The others give canonical names by underscored paths: diffusers,
+    original: of the UNet, with the block names of either code; text: of the text encoders, by root.
     """
 
     family: str

@@ -1,7 +1,7 @@
 """Read a LoRA file back through diffusers' public loader and compare what it does with what the adapter does."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,10 @@ from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.kind import Kind
 from sdlora.adapters.layer import Layer
 from sdlora.errors import UserError
-from sdlora.families.registry import Evidence, family, roots, tell
+from sdlora.families.table import Evidence, family, is_denoiser, roots, tell
 from sdlora.lorafiles.names import canonical
 from sdlora.lorafiles.read import read_lora
+from sdlora.messages import say
 
 _NAME = "sdlora_check"
 NOISE = 16  # times what one rounding of every factor moves: a forward pass rounds in many more places
@@ -34,8 +35,8 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
     models: root -> live model: "unet" (UNet2DConditionModel), "text_encoder" (CLIPTextModel), "text_encoder_2"
         (CLIPTextModelWithProjection); at least those that learn. The loader is that of their family's pipeline.
     Afterwards models and adapter are as before, also if this raises. The adapter must not be merged.
-    Of a kind that diffusers does not read (DoRA, LoHa …) the changes of the weights are compared that its readers make
-    of the file, by their formula.
+    Of a kind or family that diffusers does not read (DoRA, LoHa …) the changes of the weights are compared that its
+    readers make of the file, by their formula.
     Raises UserError if diffusers can't load the file or the difference is more than rounding.
     """
     path = Path(path)
@@ -43,7 +44,10 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
         raise ValueError("unmerge() the adapter before verifying its file")
     if "diffusers" not in adapter.kind.readers:
         return _verify_by_formula(path, adapter)
-    loader = _loader(models)
+    spec = family(tell(_evidence(models)))
+    if "diffusers" not in spec.readers:
+        return _verify_by_formula(path, adapter)
+    loader = spec.functions().lora_loader()
     models = {root: model for root, model in models.items() if model is not None and adapter.parameters_of(root)}
     with _undisturbed(adapter, models, loader):
         without = {root: _output(root, model) for root, model in models.items()}
@@ -55,7 +59,8 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
         except Exception as error:  # the loader raises KeyError, IndexError, ValueError, RuntimeError and others
             reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"diffusers can't load {path.name}: {type(error).__name__}: {reason}", where=str(path)
+                say("saving.not_loadable", file=path.name, kind=type(error).__name__, what=reason),
+                where=str(path),
             ) from error
         _compare_weights(path, adapter, models, file_dtype)
         theirs = {root: _output(root, model) - without[root] for root, model in models.items()}
@@ -66,7 +71,7 @@ def verify_with_diffusers(path: Path | str, adapter: Adapter, models: Mapping[st
             with _undisturbed(adapter, models, loader):
                 moved = _moved_by_rounding(root, model, adapter, ours[root] + without[root], file_dtype)
             if not excess <= NOISE * moved:
-                raise _mismatch(path, f"the {root}'s outputs differ by {difference:.2g} of the LoRA's effect")
+                raise _mismatch(path, say("saving.difference_of_outputs", part=root, share=f"{difference:.2g}"))
         errors.append(difference)
     return max(errors, default=0.0)
 
@@ -98,14 +103,9 @@ def _undisturbed(adapter: Adapter, models: dict[str, nn.Module], loader: type) -
             own.update(before)
 
 
-def _loader(models: Mapping[str, nn.Module]) -> type:
-    """The loader of the pipeline that has such models."""
-    return family(tell(_evidence(models))).functions().lora_loader()
-
-
 def _evidence(models: Mapping[str, nn.Module]) -> Evidence:
     """What live models show of their family; without a denoiser, the number of text encoders."""
-    config = getattr(models.get("unet"), "config", {})
+    config: Any = next((model.config for root, model in models.items() if is_denoiser(root)), {})
     yield "conditions", config.get("addition_embed_type") or ""
     yield "text_encoders", 2 if "text_encoder_2" in models else 1
     yield "text_width", config.get("cross_attention_dim")
@@ -115,12 +115,12 @@ def _evidence(models: Mapping[str, nn.Module]) -> Evidence:
 def _load(path: Path, models: dict[str, nn.Module], loader: Any) -> torch.dtype:
     """Put the file into the models as any user of diffusers would; returns the dtype of its factors."""
     # diffusers counts the original code's blocks with the UNet's configuration
-    config = {"unet_config": models["unet"].config} if "unet" in models else {}
+    config = next(({"unet_config": model.config} for root, model in models.items() if is_denoiser(root)), {})
     state, alphas = loader.lora_state_dict(str(path), use_safetensors=True, **config)
     if foreign := sorted({key.split(".")[0] for key in state} - set(models)):
         raise ValueError(f"it has layers for {', '.join(foreign)}, which the adapter has not")
     for root, model in models.items():
-        if root == "unet":
+        if is_denoiser(root):
             loader.load_lora_into_unet(state, network_alphas=alphas, unet=model, adapter_name=_NAME)
             continue
         with _quiet():
@@ -156,7 +156,7 @@ def _output(root: str, model: nn.Module) -> Tensor:
     device = next(model.parameters()).device
     dtype = next(model.parameters()).dtype
     with torch.autocast(device.type, enabled=False):
-        if root != "unet":
+        if not is_denoiser(root):
             length = min(16, model.config.max_position_embeddings)
             ids = torch.randint(0, model.config.vocab_size, (1, length), generator=draw)
             return model(ids.to(device)).last_hidden_state.float().cpu()
@@ -200,7 +200,7 @@ def _compare_weights(path: Path, adapter: Adapter, models: dict[str, nn.Module],
     live = {canonical(name): name for name in adapter.layers}
     own = {name: adapter.layers[here] for name, here in live.items()}
     if odd := sorted(set(loaded) ^ set(own)):
-        raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in own else 'unknown'} ({len(odd)} such layers)")
+        raise _mismatch(path, _difference(odd, own))
     rounding = max(_ROUNDING[file_dtype], *(_unit(model) for model in models.values()))
     sizes = {name: layer.scale * _product_of_norms(layer, adapter.kind) for name, layer in own.items()}
     floor = 1e-4 * max(sizes.values())
@@ -208,7 +208,9 @@ def _compare_weights(path: Path, adapter: Adapter, models: dict[str, nn.Module],
         theirs = loaded[name].get_delta_weight(_NAME).float()
         error = float((theirs - adapter.delta(live[name])).norm())
         if not error <= 4 * rounding * (sizes[name] + floor):
-            raise _mismatch(path, f"{name} differs by {error / (sizes[name] or 1):.2g} of its strength")
+            raise _mismatch(
+                path, say("saving.difference_of_strength", name=name, share=f"{error / (sizes[name] or 1):.2g}")
+            )
 
 
 def _compare_effect(
@@ -257,10 +259,16 @@ def _unit(model: nn.Module) -> float:
 
 def _mismatch(path: Path, what: str) -> UserError:
     return UserError(
-        f"{path.name}, read back by diffusers, is not what was trained: {what}.",
-        fix="Don't use this file; please report it.",
+        say("saving.reads_back_differently", file=path.name, difference=what),
+        fix=say("saving.dont_use_and_report"),
         where=str(path),
     )
+
+
+def _difference(odd: Sequence[str], own: Collection[str]) -> str:
+    """odd: layers that the file or the adapter lacks; own: the adapter's."""
+    what = say("saving.odd_missing") if odd[0] in own else say("common.unknown")
+    return say("saving.difference_of_layers", name=odd[0], odd=what, count=len(odd))
 
 
 def _product_of_norms(layer: Layer, kind: Kind) -> float:
@@ -281,7 +289,7 @@ def _verify_by_formula(path: Path, adapter: Adapter) -> float:
     lora = read_lora(path)
     live = {canonical(name): name for name in adapter.layers}
     if odd := sorted(set(lora.changes) ^ set(live)):
-        raise _mismatch(path, f"{odd[0]} is {'missing' if odd[0] in live else 'unknown'} ({len(odd)} such layers)")
+        raise _mismatch(path, _difference(odd, live))
     kind, lost, whole = adapter.kind, 0.0, 0.0
     for name, change in lora.changes.items():
         weight = adapter.base_weight(live[name]).double().cpu()
@@ -295,6 +303,9 @@ def _verify_by_formula(path: Path, adapter: Adapter) -> float:
         if kind.undecayed:
             allowed += 16 * _ROUNDING[torch.float32] * float((weight + ours).norm())
         if not error <= allowed + 1e-12:
-            raise _mismatch(path, f"{name} differs by {error / (float(ours.norm()) or 1):.2g} of its strength")
+            raise _mismatch(
+                path,
+                say("saving.difference_of_strength", name=name, share=f"{error / (float(ours.norm()) or 1):.2g}"),
+            )
         lost, whole = lost + error**2, whole + float(ours.norm()) ** 2
     return (lost / whole) ** 0.5 if whole else 0.0

@@ -15,12 +15,13 @@ from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.kind import Kind, why_not_in
 from sdlora.adapters.layer import Layer
 from sdlora.errors import Problem, UserError, explain
-from sdlora.families.registry import roots
+from sdlora.families.table import roots
 from sdlora.files.intact import write_atomically
-from sdlora.lorafiles.keys import leaf_of
+from sdlora.lorafiles.forms import leaf_of
 from sdlora.lorafiles.metadata import complete_metadata
 from sdlora.lorafiles.names import canonical, file_names
 from sdlora.lorafiles.readers.tools import check_tools
+from sdlora.messages import listed, say
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _LARGEST = 6e4  # A1111 computes with the factors in fp16 whatever the file's dtype; fp16 ends at 65504
@@ -49,7 +50,7 @@ def write_lora(
     """Write the adapter, at scale 1, to ``path`` as safetensors; atomically: the old file, the new or none.
 
     configs: root ("unet", "text_encoder", "text_encoder_2") -> configuration of the base's model; the UNet's, and of
-        every text encoder that learns. family: its name in ``families.registry``.
+        every text encoder that learns. family: its name in ``families.table``.
     container: "kohya" (every tool) or "diffusers" (only diffusers). dtype: of the factors, "fp16", "bf16", "fp32".
     metadata: from ``build_metadata``; the hashes are added here. cover: a picture for the tools' model cards.
     Only the tools in ``adapter.kind.readers`` do with the file what the adapter does.
@@ -59,10 +60,16 @@ def write_lora(
     """
     if container not in ("kohya", "diffusers"):
         raise UserError(
-            f"save.container is {container!r}.", fix="It must be kohya or diffusers.", where="save.container"
+            say("saving.container_is", given=repr(container)),
+            fix=say("saving.use_kohya_or_diffusers"),
+            where="container",
         )
     if dtype not in DTYPES:
-        raise UserError(f"save.dtype is {dtype!r}.", fix=f"It must be one of {', '.join(DTYPES)}.", where="save.dtype")
+        raise UserError(
+            say("saving.dtype_is", given=repr(dtype)),
+            fix=say("settings.must_be_one_of", choices=", ".join(DTYPES)),
+            where="dtype",
+        )
     if problem := why_not_in(container, adapter.kind):
         raise UserError(problem)
     names = file_names(family, configs)
@@ -93,19 +100,18 @@ def write_lora(
 def _check_names(layers: Mapping[str, Layer], names: Mapping[str, str]) -> None:
     nameless = [name for name in layers if name not in names]
     problems = [
-        Problem(f"LoRA files have no name for {name}, most tools would drop it.", "Leave it out of the targets.")
-        for name in nameless[:5]
+        Problem(say("saving.layer_without_name", name=name), say("saving.leave_layer_out")) for name in nameless[:5]
     ]
     if len(nameless) > 5:
-        problems.append(Problem(f"So it is with {len(nameless) - 5} more."))
+        problems.append(Problem(say("adapters.and_more", count=len(nameless) - 5)))
     for root in roots("text"):
         text = [name for name in names if name.startswith(f"{root}.")]
         missing = [name for name in text if name not in layers]
         if missing and len(missing) < len(text):
             problems.append(
                 Problem(
-                    f"The LoRA has only a part of {root} ({missing[0]} is missing), which tools don't load.",
-                    "Train all of its layers or none.",
+                    say("saving.part_incomplete", part=root, name=missing[0]),
+                    say("saving.train_all_or_none"),
                 )
             )
     if problems:
@@ -115,10 +121,9 @@ def _check_names(layers: Mapping[str, Layer], names: Mapping[str, str]) -> None:
 def _check_finite(layers: Mapping[str, Layer]) -> None:
     broken = [name for name, layer in layers.items() if not all(p.isfinite().all() for p in layer.tensors().values())]
     if broken:
-        more = f" and {len(broken) - 1} more layers" if len(broken) > 1 else ""
         raise UserError(
-            f"The LoRA is not finite in {broken[0]}{more}: training became unstable.",
-            fix="Use an earlier checkpoint, or train again with a lower train.lr.",
+            say("saving.not_finite", layers=listed(broken, 1)),
+            fix=say("saving.use_earlier_or_lower_lr"),
         )
 
 
@@ -186,14 +191,14 @@ def _cast(modules: Mapping[str, Folded], dtype: str, kind: Kind) -> dict[str, Fo
         cast[name] = Folded(tensors, folded.alpha)
     if large:
         raise UserError(
-            f"The numbers of {large[0]} are too large for the LoRA file ({len(large)} such layers).",
-            fix="Training became unstable: use an earlier checkpoint or a lower train.lr.",
+            say("saving.overflow", name=large[0], count=len(large)),
+            fix=say("saving.lower_lr_or_use_earlier"),
         )
     if lost > (_LOST**2) * whole:
         raise UserError(
-            f"The LoRA's numbers are too small for {dtype}: {(lost / whole) ** 0.5:.0%} of it would be lost.",
-            fix="Set save.dtype to fp32, or train longer or with a higher train.lr.",
-            where="save.dtype",
+            say("saving.underflow", dtype=dtype, share=f"{(lost / whole) ** 0.5:.0%}"),
+            fix=say("saving.use_fp32"),
+            where="dtype",
         )
     return cast
 

@@ -26,6 +26,7 @@ from sdlora.errors import UserError
 from sdlora.families.base import BaseInfo
 from sdlora.files.intact import write_atomically
 from sdlora.files.regular import read_regular
+from sdlora.messages import reason_of, say
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.model import Source, models_of, source_of
 from sdlora.pictures.pipeline import Look, draw
@@ -36,7 +37,7 @@ SAMPLERS = ("ddim", "euler", "dpm++ 2m")
 
 
 @dataclass(frozen=True)
-class Part:
+class VariantLora:
     """One LoRA of a variant."""
 
     path: str
@@ -44,10 +45,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Job:
+class DrawJob:
     """job.json, checked."""
 
-    variants: tuple[tuple[Part, ...], ...]
+    variants: tuple[tuple[VariantLora, ...], ...]
     prompts: tuple[str, ...]
     base: str = ""
     vae: str = ""
@@ -75,7 +76,7 @@ def draw_job(folder: Path) -> int:
     return of
 
 
-def pictures(job: Job) -> Iterator[tuple[int, int, Image.Image]]:
+def pictures(job: DrawJob) -> Iterator[tuple[int, int, Image.Image]]:
     """(number of the variant, number of the prompt, its picture) of every cell, the variants of one model together."""
     sources = {part.path: source_of(Path(part.path)) for variant in job.variants for part in variant}
     anyone = next((source.settings for source in sources.values() if source.settings), None)
@@ -92,55 +93,55 @@ def pictures(job: Job) -> Iterator[tuple[int, int, Image.Image]]:
                     yield number, prompt, image
 
 
-def read_job(path: Path) -> Job:
-    """UserError with everything that is wrong in it."""
+def read_job(path: Path) -> DrawJob:
+    """A job.json as a DrawJob; UserError with everything that is wrong in it."""
     try:
         told = json.loads(read_regular(path))
-        known = {f.name for f in fields(Job)} - {"variants", "prompts"}
+        known = {f.name for f in fields(DrawJob)} - {"variants", "prompts"}
         variants = tuple(
-            tuple(Part(str(part["path"]), float(part.get("strength", 1))) for part in variant)
+            tuple(VariantLora(str(part["path"]), float(part.get("strength", 1))) for part in variant)
             for variant in told["variants"]
         )
         prompts = tuple(str(prompt) for prompt in told["prompts"])
-        job = Job(variants, prompts, **{key: value for key, value in told.items() if key in known})
+        job = DrawJob(variants, prompts, **{key: value for key, value in told.items() if key in known})
         wrong = list(faults(job))
     except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}).") from error
+        raise UserError(say("files.unreadable", file=path, reason=reason_of(error))) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{path} is not a drawing job ({error!r}).", fix="See sdlora/pictures/job.py for its layout."
+            say("pictures.not_a_request", path=path, reason=repr(error)), fix=say("pictures.see_layout")
         ) from None
     if wrong:
         raise UserError(*wrong)
     return job
 
 
-def faults(job: Job) -> Iterator[str]:
+def faults(job: DrawJob) -> Iterator[str]:
     """A sentence for each thing that is wrong with a job."""
     strengths = [part.strength for variant in job.variants for part in variant]
     if not all(math.isfinite(s) and abs(s) <= 100 for s in strengths):
-        yield "A strength must be a number between -100 and 100."
+        yield say("pictures.strength_invalid")
     if not 1 <= len(job.variants) * len(job.prompts) <= LIMIT:
-        yield f"{len(job.variants) * len(job.prompts)} pictures were asked for; 1 to {LIMIT} can be drawn at once."
+        yield say("pictures.too_many", count=len(job.variants) * len(job.prompts), most=LIMIT)
     if job.steps is not None and not 1 <= job.steps <= 1000:
-        yield f"steps is {job.steps}; it must be 1 to 1000."
+        yield say("pictures.steps_invalid", given=job.steps)
     if job.guidance is not None and not 1 <= job.guidance <= 100:
-        yield f"guidance is {job.guidance}; it must be 1 to 100."
+        yield say("pictures.guidance_invalid", given=job.guidance)
     if job.size and (job.size % 8 or not 16 <= job.size <= 4096):
-        yield f"size is {job.size}; it must be a multiple of 8 from 16 to 4096."
+        yield say("pictures.size_invalid", given=job.size)
     if job.sampler is not None and job.sampler not in SAMPLERS:
-        yield f"sampler is {job.sampler}; it must be one of {', '.join(SAMPLERS)}."
+        yield say("pictures.sampler_unknown", given=job.sampler, names=", ".join(SAMPLERS))
     if job.seed is not None and not 0 <= job.seed < 2**63:
-        yield f"seed is {job.seed}; it must be 0 or more."
+        yield say("pictures.seed_invalid", given=job.seed)
     if not 0 <= job.clip_skip <= 12:
-        yield f"clip_skip is {job.clip_skip}; it must be 0 to 12."
+        yield say("pictures.clip_skip_invalid", given=job.clip_skip)
 
 
-def _first_settings(variant: tuple[Part, ...], sources: dict[str, Source]) -> Settings | None:
+def _first_settings(variant: tuple[VariantLora, ...], sources: dict[str, Source]) -> Settings | None:
     return next((sources[part.path].settings for part in variant if sources[part.path].settings), None)
 
 
-def _look(job: Job, base: BaseInfo, settings: Settings | None) -> Look:
+def _look(job: DrawJob, base: BaseInfo, settings: Settings | None) -> Look:
     """What the job leaves open is as the run drew its test pictures."""
     own, clip_skip = (settings or Settings()).sample, (settings or Settings()).model.clip_skip
 

@@ -16,9 +16,11 @@ from sdlora.families.base import BaseInfo
 from sdlora.families.shared import device
 from sdlora.families.shared.load import load_text_encoders, load_unet
 from sdlora.lorafiles.attach import load_lora, merge_into_modules
+from sdlora.messages import say
+from sdlora.runs.arithmetic import recorded_arithmetic
 from sdlora.runs.checkpoints import WEIGHTS
 from sdlora.runs.run import Run, is_folder, safe_name
-from sdlora.settings import Model, Settings, make_settings, parse_toml, without_paths
+from sdlora.settings import ModelSettings, Settings, make_settings, parse_toml, without_paths
 from sdlora.train.checkpoint import load_weights
 from sdlora.train.trainee import attach_adapter, base_of
 
@@ -27,7 +29,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass
 class Source:
-    """Where a LoRA comes from. checkpoint: its folder is a run's checkpoint, in the trainer's own layout."""
+    """A LoRA on disk. checkpoint: its folder is a run's checkpoint, in the trainer's own layout."""
 
     path: Path
     settings: Settings | None
@@ -48,11 +50,13 @@ class Loaded:
 
     @property
     def unet(self) -> nn.Module:
-        return self.modules["unet"]
+        """The denoiser."""
+        return self.modules[self.base.denoiser]
 
     @property
     def text_encoders(self) -> dict[str, nn.Module]:
-        return {root: module for root, module in self.modules.items() if root != "unet"}
+        """The text encoders by root, in order."""
+        return {root: module for root, module in self.modules.items() if root != self.base.denoiser}
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision as the trainer has it around its own test pictures."""
@@ -68,10 +72,12 @@ class Loaded:
 
 
 def source_of(path: Path) -> Source:
-    """The LoRA at ``path`` (a file, a run folder or a checkpoint of one) and the settings it was trained with, where
-    they are known. UserError for a folder that is neither."""
+    """The LoRA at ``path``: a file, a run folder or a checkpoint of one, with its settings where they are known.
+
+    UserError for a folder that is neither.
+    """
     if is_folder(path) and (path / WEIGHTS).is_file():
-        return Source(path, Run(path.parent.parent).settings(), checkpoint=True)
+        return Source(path, _as_computed(Run(path.parent.parent)), checkpoint=True)
     return Source(*lora_of(path))
 
 
@@ -81,11 +87,11 @@ def lora_of(path: Path) -> tuple[Path, Settings | None]:
         told = _settings_in(path)
         return path, _of_its_run(path, told) or told
     if not (path / "settings.toml").is_file():
-        raise UserError(f"{path} is not a run folder (no settings.toml in it).", fix="Give a LoRA file or a run.")
+        raise UserError(say("runs.not_a_run", path=path), fix=say("pictures.give_lora"))
     files = sorted(path.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
     if not files:
-        raise UserError(f"{path.name} has no LoRA file yet.", fix=f"Write one with: sdlora export {path}")
-    return files[-1], Run(path).settings()
+        raise UserError(say("pictures.no_lora_file", name=path.name), fix=say("pictures.export_first", path=path))
+    return files[-1], _as_computed(Run(path))
 
 
 def _settings_in(path: Path) -> Settings | None:
@@ -109,7 +115,15 @@ def _of_its_run(path: Path, told: Settings | None) -> Settings | None:
     if told is None:  # a file that tells the minimum
         return own if path.stem.startswith(safe_name(own.run.name)) else None
     same = without_paths(own)
-    return own if same.model_copy(update={"save": told.save}) == told else None
+    return _as_computed(Run(path.parent)) if same.model_copy(update={"save": told.save}) == told else None
+
+
+def _as_computed(run: Run) -> Settings:
+    """A run's settings, with the precision that was measured and chosen where they leave it open."""
+    settings, kept = run.settings(), recorded_arithmetic(run.folder)
+    if kept is None or settings.train.precision != "auto":
+        return settings
+    return settings.model_copy(update={"train": settings.train.model_copy(update={"precision": kept.precision})})
 
 
 def load_model(settings: Settings) -> Loaded:
@@ -118,10 +132,10 @@ def load_model(settings: Settings) -> Loaded:
     On the run's device, or on what there is, in the precision that the run had or would have there.
     """
     base = base_of(settings)
-    place = device.choose(settings.train.device)
-    precision = device.precision(settings.train.precision, place)
+    place = device.choose_device(settings.train.device)
+    precision = device.choose_precision(settings.train.precision, place)
     dtype = DTYPES["fp32" if (precision, place) == ("fp16", "cpu") else precision]  # no fp16 arithmetic on a CPU
-    modules = {"unet": load_unet(base, dtype), **load_text_encoders(base, dtype)}
+    modules = {base.denoiser: load_unet(base, dtype), **load_text_encoders(base, dtype)}
     modules = {root: module.to(place) for root, module in modules.items()}
     for path, strength in stack_of(settings.adapter.stack):
         merge_into_modules(modules, path, strength)
@@ -137,7 +151,7 @@ def models_of(variants: Iterable[Settings | None], base: str = "", vae: str = ""
     for number, known in enumerate(variants):
         settings = known or Settings()
         if base and base != settings.model.base:
-            settings = settings.model_copy(update={"model": Model(base=base)})
+            settings = settings.model_copy(update={"model": ModelSettings(base=base)})
         if vae:
             settings = settings.model_copy(update={"model": settings.model.model_copy(update={"vae": vae})})
         key = f"{settings.model!r} {settings.adapter.stack} {settings.train.device} {settings.train.precision}"
@@ -154,4 +168,4 @@ def _attach(source: Source, base: BaseInfo, modules: dict[str, nn.Module]) -> Ad
         adapter = attach_adapter(source.settings, base, modules)
         load_weights(source.path, adapter)
     adapter.requires_grad_(False)
-    return adapter.to(modules["unet"].device)
+    return adapter.to(modules[base.denoiser].device)

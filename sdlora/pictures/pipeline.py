@@ -1,6 +1,7 @@
 """Test pictures: stock diffusers pipelines around the live model, fixed seeds."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +17,15 @@ from sdlora.families.base import BaseInfo
 from sdlora.families.shared.clip_text import TextEncoding, TextReader, on_off
 from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_vae
 from sdlora.lorafiles.attach import merge_into_modules
+from sdlora.messages import say
+from sdlora.pictures.sparing import row_by_row, tiled
 
 
 @dataclass(frozen=True)
 class Look:
-    """How test pictures are drawn. size: side in pixels. seed: the first picture's; the next ones count up.
+    """How test pictures are drawn.
+
+    size: side in pixels. seed: the first picture's; the next ones count up, unless ``seeds`` has one for each.
 
     sampler: "ddim", "euler" or "dpm++ 2m" (with Karras sigmas), as A1111 and ComfyUI run them. clip_skip: 1 is the
     last layer, as they count.
@@ -34,6 +39,7 @@ class Look:
     seed: int = 42
     sampler: str = "ddim"
     clip_skip: int = 1
+    seeds: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, settings) -> "Look":
@@ -52,12 +58,13 @@ def draw(
     unet: nn.Module,
     text_encoders: Mapping[str, nn.Module] | None = None,
     stack: Sequence[tuple[str, float]] = (),
+    sparing: bool = False,
 ) -> Iterator[Image.Image]:
     """One picture per prompt, drawn with the UNet (and text encoders) as they are: a LoRA attached to them acts.
 
     The VAE, and text encoders that are not given, are loaded for the while and dropped again, so that training does
     not hold them; ``stack``: LoRA files merged into text encoders loaded here. Every picture has its own seed, drawn on
-    the CPU: adding a prompt changes no other picture, and another device gives the same noise.
+    the CPU: adding a prompt changes no other picture, and another device gives the same noise. sparing: in less memory.
     """
     device = unet.device
     encodings = list(_encode(base, look, unet, text_encoders, stack))
@@ -65,26 +72,29 @@ def draw(
     make = base.spec.functions().pipeline
     pipeline = make(base.inpainting, vae=vae, unet=unet, scheduler=make_sampler(base, look.sampler))
     pipeline.set_progress_bar_config(disable=True)
+    if sparing:
+        tiled(vae)
     empty = Image.new("RGB", (look.size, look.size), (128, 128, 128))
     everything = Image.new("L", (look.size, look.size), 255)
     inpaint = {"image": empty, "mask_image": everything, "strength": 1.0} if base.inpainting else {}
     for number, (prompt, (positive, negative)) in enumerate(zip(look.prompts, encodings, strict=True)):
-        latents = pipeline(
-            prompt_embeds=positive.hidden,
-            negative_prompt_embeds=negative.hidden,
-            **_pooled(positive, negative),
-            **inpaint,
-            height=look.size,
-            width=look.size,
-            num_inference_steps=look.steps,
-            guidance_scale=look.guidance,
-            generator=torch.Generator().manual_seed(look.seed + number),
-            output_type="latent",
-        ).images
+        with row_by_row(unet) if sparing else nullcontext():
+            latents = pipeline(
+                prompt_embeds=positive.hidden,
+                negative_prompt_embeds=negative.hidden,
+                **_pooled(positive, negative),
+                **inpaint,
+                height=look.size,
+                width=look.size,
+                num_inference_steps=look.steps,
+                guidance_scale=look.guidance,
+                generator=torch.Generator().manual_seed(look.seeds[number] if look.seeds else look.seed + number),
+                output_type="latent",
+            ).images
         if not latents.isfinite().all():
             raise UserError(
-                f"The test picture {prompt[:60]!r} came out as no finite numbers.",
-                fix='Set train.precision to "fp32" or "bf16", or lower train.lr.',
+                say("training.picture_not_finite", prompt=repr(prompt[:60])),
+                fix=say("training.change_precision_or_lr"),
             )
         decoded = vae.decode(latents.float() / vae.config.scaling_factor).sample[0]
         yield to_image(decoded)

@@ -8,6 +8,7 @@ checkpoints/000500/
 Whoever fills and reads them is ``sdlora.train.checkpoint``.
 """
 
+from sdlora.messages import reason_of, say, words_of
 import os
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from sdlora.files.intact import Damaged, digest_of, read_json
 WEIGHTS, OPTIMIZER, STATE = "lora.safetensors", "optimizer.safetensors", "state.json"
 FORMAT = 2  # of state.json; 1 had no digests, AdamW's moments alone, and a GradScaler's scale without its count
 ASIDE = "damaged"  # the end of a folder's name that is no checkpoint any more
-ADAMW = {"step", "exp_avg", "exp_avg_sq"}  # what format 1 keeps of each parameter
+MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # what format 1 keeps of each parameter
 
 
 def checkpoints_in(folder: Path | str) -> list[tuple[int, Path]]:
@@ -39,16 +40,16 @@ def verified(folder: Path | str) -> dict[str, Any]:
     try:
         state = _state(folder / STATE)
         if state["step"] != (int(folder.name) if _is_number(folder.name) else state["step"]):
-            raise Damaged(f"{STATE} is of step {state['step']}")
+            raise Damaged(say("runs.fault_other_step", file=STATE, number=state['step']))
         if "format" not in state:
             _check_format_1(folder)
         for name, digest in state.get("files", {}).items():
             if digest_of(folder / name) != digest:
-                raise Damaged(f"{name} is not what was saved")
+                raise Damaged(say("runs.fault_changed", file=name))
     except FileNotFoundError as error:
-        raise Damaged(f"{Path(error.filename).name} is missing") from None
+        raise Damaged(say("models.weight_missing", weight=Path(error.filename).name)) from None
     except OSError as error:
-        raise Damaged(f"{Path(error.filename or folder).name} can't be read: {error.strerror}") from None
+        raise Damaged(say("runs.fault_unreadable", file=Path(error.filename or folder).name, reason=reason_of(error))) from None
     return state
 
 
@@ -63,10 +64,10 @@ def newest_intact(
     for step, path in reversed(checkpoints_in(folder)):
         try:
             if last is not None and step > last:
-                raise Damaged(f"the run has only {last} steps")
+                raise Damaged(say("runs.fault_beyond_run", number=last))
             verified(path)
         except Damaged as error:
-            damaged.append((path, str(error)))
+            damaged.append((path, words_of(error)))
         else:
             return (step, path), damaged
     return None, damaged
@@ -112,14 +113,14 @@ def _state(path: Path) -> dict[str, Any]:
             if "format" in state:  # then it had a digest once
                 raise
     except Damaged as error:
-        raise Damaged(f"{STATE}: {error}") from None
+        raise Damaged(say("runs.fault_of_file", file=STATE, why=words_of(error))) from None
     step, files = state.get("step"), state.get("files", {})
     if type(step) is not int or step < 0:
-        raise Damaged(f"{STATE} has no step")
+        raise Damaged(say("runs.fault_no_step", file=STATE))
     if state.get("format", FORMAT) != FORMAT:
-        raise Damaged(f"{STATE} is of a newer version of this program")
+        raise Damaged(say("runs.fault_newer_version", file=STATE))
     if "format" in state and set(files) != {WEIGHTS, OPTIMIZER}:
-        raise Damaged(f"{STATE} does not name its files")
+        raise Damaged(say("runs.fault_lists_no_files", file=STATE))
     return state
 
 
@@ -132,17 +133,17 @@ def _check_format_1(folder: Path) -> None:
     for name in weights:
         layer, _, part = name.rpartition(".")
         if part not in ("down", "up", "magnitude") or f"{layer}.{'up' if part == 'down' else 'down'}" not in weights:
-            raise Damaged(f"{WEIGHTS} lacks a part of {layer}")
+            raise Damaged(say("runs.fault_lacks", file=WEIGHTS, name_of_layer=layer))
     kept: dict[str, set[str]] = {}
     for name, shape in moments.items():
         parameter, _, part = name.rpartition(".")
-        if parameter not in weights or part not in ADAMW or shape not in ((), weights[parameter]):
-            raise Damaged(f"{name} in {OPTIMIZER} fits no part of the LoRA")
+        if parameter not in weights or part not in MOMENTS or shape not in ((), weights[parameter]):
+            raise Damaged(say("runs.fault_fits_nothing", name_of_layer=name, file=OPTIMIZER))
         kept.setdefault(parameter, set()).add(part)
     for name in weights:
         layer = name.rpartition(".")[0]
-        if kept.get(name, set()) != (ADAMW if f"{layer}.down" in kept or f"{layer}.up" in kept else set()):
-            raise Damaged(f"{OPTIMIZER} lacks a part of {name}")
+        if kept.get(name, set()) != (MOMENTS if f"{layer}.down" in kept or f"{layer}.up" in kept else set()):
+            raise Damaged(say("runs.fault_lacks", file=OPTIMIZER, name_of_layer=name))
 
 
 def _shapes(path: Path) -> dict[str, Sequence[int]]:
@@ -151,13 +152,13 @@ def _shapes(path: Path) -> dict[str, Sequence[int]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.stat().st_size:
-        raise Damaged(f"{path.name} is empty")
+        raise Damaged(say("runs.fault_empty", file=path.name))
     try:
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
     except (SafetensorError, ValueError, TypeError) as error:
-        raise Damaged(f"{path.name} is no whole safetensors file: {str(error).splitlines()[0][:120]}") from None
+        raise Damaged(say("runs.fault_not_safetensors", file=path.name, why=str(error).splitlines()[0][:120])) from None
     for name, values in tensors.items():
         if not np.isfinite(values).all():
-            raise Damaged(f"{name} in {path.name} is not finite")
+            raise Damaged(say("runs.fault_not_finite", name_of_layer=name, file=path.name))
     return {name: values.shape for name, values in tensors.items()}

@@ -4,6 +4,7 @@
 <run>/checkpoints/000500  the checkpoint, copied: the new run needs the old one no more
 """
 
+from sdlora.messages import say, words_of
 import os
 import re
 import shlex
@@ -14,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
-from sdlora.settings import Settings, dump_settings, merge, value_of
+from sdlora.settings import Settings, dump_settings, keys_into, merge, opened, value_of
 from sdlora.errors import Problem, UserError, explain
 from sdlora.files.intact import Damaged, read_json, write_json
 from sdlora.runs.run import Run, is_folder
 
 FILE = "origin.json"
 CALM = 1e-4  # the highest learning rate to advise after a training that blew up
-STRENGTHS = ("adapter.alpha", "adapter.rank", "adapter.alpha_pattern", "adapter.rank_pattern")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def origin_of(run_folder: Path | str) -> Origin | None:
         return None
 
 
-def parse(text: str) -> tuple[Run, int | None]:
+def parse_origin(text: str) -> tuple[Run, int | None]:
     """(run, step) of "RUN" or "RUN@STEP"; step is None for the newest. UserError if there is no such run."""
     head, sign, step = text.rpartition("@")
     if sign and re.fullmatch(r"[0-9]{1,18}", step) and not is_folder(text):
@@ -56,48 +56,35 @@ def parse(text: str) -> tuple[Run, int | None]:
 def settings_for(run: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The run's settings as nested values with ``changes`` ({"train.lr": 1e-5}) put in.
 
-    What ``check.resolve`` had derived from a setting that changes is left open again: the text encoder's rate with
-    train.lr, the test pictures' size with data.resolution, the cache with data.folder, prediction and noise schedule
-    with model.base.
+    What ``check.resolve`` had filled in from a setting that changes is left open again: the text encoder's rate with
+    train.lr, for example (``settings.Follows``).
     """
-    settings = run.settings()
-    values, unset = settings.model_dump(mode="python"), Settings().model_dump(mode="python")
-    train, data, sample = settings.train, settings.data, settings.sample
-    derived = {
-        ("train", "text_encoder_lr"): ("train.lr", train.text_encoder_lr == train.lr / 2),
-        ("sample", "size"): ("data.resolution", sample.size == data.resolution),
-        ("data", "cache"): ("data.folder", Path(data.cache).parent == Path(data.folder)),
-        ("model", "prediction"): ("model.base", True),
-        ("model", "zero_snr"): ("model.base", True),
-    }
-    for (section, name), (source, was_derived) in derived.items():
-        if source in changes and was_derived:
-            values[section][name] = unset[section][name]
-    return merge(values, dict(changes))
+    return merge(opened(run.settings(), changes.keys()), changes)
 
 
-def choose(run: Run, step: int | None) -> tuple[int, Path | None, list[str]]:
+def choose_checkpoint(run: Run, step: int | None) -> tuple[int, Path | None, list[str]]:
     """(step, checkpoint's folder or None for step 0, notes): the newest whole checkpoint, or the one of that step.
 
     UserError if there is none, or if the one that was named is damaged.
     """
     if step == 0:
         return 0, None, []
+    run.check_parts()
     there = dict(checkpoints_in(run.folder / "checkpoints"))
     if step is None:
         chosen, damaged = newest_intact(run.folder / "checkpoints")
         if chosen is None:
-            fix = f"To begin it again with other settings: sdlora train --from {shlex.quote(f'{run.folder}@0')}"
-            raise UserError(f"{run.name} has no checkpoint to start from.", fix=fix)
-        return *chosen, [f"The checkpoint {path.name} is damaged ({why}) and is passed over." for path, why in damaged]
+            fix = say("runs.begin_again", path=shlex.quote(f'{run.folder}@0'))
+            raise UserError(say("runs.no_checkpoint_to_start", name=run.name), fix=fix)
+        return *chosen, [say("runs.checkpoint_skipped", name=path.name, fault=why) for path, why in damaged]
     if step not in there:
-        steps = ", ".join(map(str, there)) or "none"
-        raise UserError(f"{run.name} has no checkpoint of step {step}.", fix=f"There are: {steps}.")
+        steps = ", ".join(map(str, there)) or say("common.none")
+        raise UserError(say("runs.no_checkpoint_of_step", name=run.name, step=step), fix=say("runs.steps_there", steps=steps))
     try:
         verified(there[step])
     except Damaged as error:
-        fix = "Delete that folder, or use another checkpoint."
-        raise UserError(f"The checkpoint {there[step].name} is damaged ({error}).", fix=fix) from None
+        fix = say("runs.delete_or_use_another")
+        raise UserError(say("runs.checkpoint_damaged", name=there[step].name, fault=words_of(error)), fix=fix) from None
     return step, there[step], []
 
 
@@ -107,20 +94,20 @@ def problems_with(run: Run, step: int, checkpoint: Path | None, settings: Settin
         return []
     problems = []
     if step >= settings.train.steps:
-        what = f"The checkpoint is of step {step}, and train.steps is {settings.train.steps}: nothing is left to train."
+        what = say("runs.nothing_left", step=step, steps=settings.train.steps)
         problems.append(
-            Problem(what, "train.steps counts from the first run's beginning: set it higher.", "train.steps")
+            Problem(what, say("runs.raise_steps"), "train.steps")
         )
     before = run.settings()
-    changed = [key for key in STRENGTHS if value_of(before, key) != value_of(settings, key)]
+    changed = [key for key in keys_into("strength") if value_of(before, key) != value_of(settings, key)]
     if changed and "format" not in verified(checkpoint):
-        what = f"{changed[0]} can't change: an older version saved this checkpoint and did not note its alpha."
-        problems.append(Problem(what, "Keep it, or use adapter.start_from with the LoRA file.", changed[0]))
+        what = say("runs.alpha_not_noted", key=changed[0])
+        problems.append(Problem(what, say("runs.keep_or_start_from_file"), changed[0]))
     return problems
 
 
 def begin_from(
-    run: Run, step: int | None, changes: Mapping[str, Any], source: str = "the settings"
+    run: Run, step: int | None, changes: Mapping[str, Any], source: str = say("settings.source_settings")
 ) -> tuple[Run, Settings, list[Problem]]:
     """(new run folder, its settings, notes): what ``sdlora train --from RUN@STEP`` makes, ready to be trained.
 
@@ -129,7 +116,7 @@ def begin_from(
     """
     from sdlora.check import prepare
 
-    step, checkpoint, passed_over = choose(run, step)
+    step, checkpoint, passed_over = choose_checkpoint(run, step)
     ready = prepare(settings_for(run, changes), source)
     ready = ready.also(problems_with(run, step, checkpoint, ready.settings))
     settings = ready.resolved()
@@ -143,7 +130,7 @@ def create_run(origin: Run, step: int, checkpoint: Path | None, settings: Settin
     Whoever trains it next, ``sdlora train --run`` or ``--resume``, starts there. UserError if it can't be written, or
     if the checkpoint went meanwhile; nothing is left then.
     """
-    run = Run.create(settings.run.folder, settings.run.name, dump_settings(settings))
+    run = Run.begin(settings)
     try:
         if checkpoint:
             target = run.folder / "checkpoints" / checkpoint.name
@@ -156,7 +143,7 @@ def create_run(origin: Run, step: int, checkpoint: Path | None, settings: Settin
         if isinstance(error, OSError) and not isinstance(error, shutil.Error):
             raise explain(error) from error
         name = checkpoint.name if checkpoint else ""
-        raise UserError(f"The checkpoint {name} of {origin.name} could not be copied: {error}.") from error
+        raise UserError(say("runs.checkpoint_not_copied", name=name, run=origin.name, error=words_of(error))) from error
     return run
 
 

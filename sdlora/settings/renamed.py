@@ -19,7 +19,7 @@ RENAMED: dict[str, Renamed] = {
 }
 
 
-def named_as_today(values: dict[str, Any]) -> dict[str, Any]:
+def named_as_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of {"adapter.rank": 8} with today's names; where both are given, today's counts."""
     found = {}
     for key, value in values.items():
@@ -31,8 +31,8 @@ def named_as_today(values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def sections_as_today(values: dict[str, Any]) -> dict[str, Any]:
-    """The same for nested values, {"adapter": {"rank": 8}}."""
+def sections_as_today(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of nested values, {"adapter": {"rank": 8}}, with today's names."""
     found = {}
     for section, own in values.items():
         if isinstance(own, dict):

@@ -1,18 +1,23 @@
 """How one setting is declared: everything that the program knows of it stands in its ``setting(...)``."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as PydanticField
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
 from sdlora.files.paths import tidy_entry, tidy_path
 
 Level = Literal["basic", "advanced", "expert"]
 Group = Literal["what", "training", "adapter", "test", "images", "memory", "saving", ""]  # in the page's order
 PathKind = Literal["", "file", "folder", "model"]  # model: a file, a folder or a hub id
+# What is worked out from a setting: how strongly saved adapters act, how many steps make an epoch, what the model sees
+# of an image (its crop, its caption).
+Sum = Literal["strength", "epochs", "sight"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,22 @@ class When:
     rules: Mapping[str, str] = field(default_factory=dict)
     because: str = ""
     fix: str = ""
+
+
+@dataclass(frozen=True)
+class Follows:
+    """Where the value comes from that a setting has if it is left open: worked out of the other settings ``keys``.
+
+    of: those ones' values, in this order -> this one's; None where only the base model itself can tell.
+    """
+
+    keys: tuple[str, ...]
+    of: Callable[..., Any] | None = None
+
+    def value(self, settings: Any) -> Any:
+        """What comes of these settings, whose sections are attributes."""
+        assert self.of is not None
+        return self.of(*(getattr(getattr(settings, key.split(".")[0]), key.split(".")[1]) for key in self.keys))
 
 
 def holds(value: Any, test: str) -> bool:
@@ -54,6 +75,9 @@ def setting(
     usual: Sequence[float] = (),
     wide: bool = False,
     own: bool = False,
+    follows: Follows | None = None,
+    into: Sequence[Sum] = (),
+    recorded: Sequence[str] = (),
     hint: str = "",
     page_help: str = "",
     on_page: bool = True,
@@ -70,15 +94,34 @@ def setting(
     slider: values of a slider beside the number. wide: takes a whole line of the form. hint: an example in the empty
     field. page_help: in place of ``help`` on the page.
     own: belongs to a person's own subject, so that presets leave it as it is. on_page: has a field there.
+    follows: what an open value is filled in from; a run that starts from another's settings opens it again with that.
+    into: what else is worked out from it.
+    recorded: what it is called among the ``ss_*`` keys of a LoRA file, without "ss_"; left out where it is None.
     bounds: pydantic's (ge, gt, le, lt, max_length). A default that is a type makes a new one each time.
     """
     factory = {"default_factory": default} if callable(default) else {"default": default}
-    facts = {
+    facts: dict[str, Any] = {
         "level": level, "label": label, "group": group, "place": place, "path": path, "cost": cost, "when": when,
-        "slider": tuple(slider), "usual": tuple(usual), "wide": wide, "own": own, "hint": hint, "page_help": page_help,
-        "on_page": on_page,
+        "slider": tuple(slider), "usual": tuple(usual), "wide": wide, "own": own, "follows": follows,
+        "into": tuple(into), "recorded": tuple(recorded), "hint": hint, "page_help": page_help, "on_page": on_page,
     }  # fmt: skip
     return PydanticField(description=help, json_schema_extra=facts, **factory, **bounds)
+
+
+def declared_facts(declared: FieldInfo) -> dict[str, Any]:
+    """What ``setting`` was told of a field besides its help and bounds; {} of a field that is a whole section."""
+    facts = declared.json_schema_extra
+    return facts if isinstance(facts, dict) else {}
+
+
+class OneOf:
+    """Annotation of a ``str`` that is one of a table's names: what ``Literal`` is for names that are written out."""
+
+    def __init__(self, names: Iterable[str]):
+        self.names = tuple(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(list(self.names))
 
 
 class Section(BaseModel):
@@ -90,7 +133,7 @@ class Section(BaseModel):
     @classmethod
     def _pasted_paths(cls, value: Any, info: ValidationInfo) -> Any:
         """Paths without the quotes and blanks that came with them."""
-        if not (cls.model_fields[info.field_name].json_schema_extra or {}).get("path"):  # a section, or no path
+        if not declared_facts(cls.model_fields[str(info.field_name)]).get("path"):
             return value
         if isinstance(value, list):
             return [tidy_entry(entry) if isinstance(entry, str) else entry for entry in value]

@@ -13,7 +13,8 @@ from sdlora.errors import Problem, UserError, explain
 from sdlora.files.paths import last_part
 from sdlora.lorafiles.read import LoraFile
 from sdlora.lorafiles.stream import TensorWriter, check_space, total_bytes
-from sdlora.toolbox.base import Checkpoint, Place, affected
+from sdlora.messages import say
+from sdlora.toolbox.base import BaseWeights, WeightPlace, affected
 from sdlora.toolbox.files import Result, left_out_of, output_path
 from sdlora.toolbox.merge import Pairs, files_of, layer_weights, read_all
 
@@ -34,7 +35,7 @@ def merge_into_base(
     Peak memory: a few times the largest layer. Raises UserError, nothing half-written: another family, layers that the
     base has not, other shapes, a quantized base, no space.
     """
-    checkpoint = Checkpoint(base)
+    checkpoint = BaseWeights(base)
     path = output_path(out, [base, *files_of(loras)], "" if checkpoint.is_folder else ".safetensors")
     files = read_all(loras, leave_out=leave_out, beside=True)
     weights = layer_weights(files, [weight for _, weight in loras], blocks)
@@ -50,7 +51,7 @@ def merge_into_base(
 class _Merger:
     """Makes the new tensors, and measures what the cast loses of the change."""
 
-    def __init__(self, checkpoint: Checkpoint, files: list[tuple[LoraFile, dict[str, float]]]):
+    def __init__(self, checkpoint: BaseWeights, files: list[tuple[LoraFile, dict[str, float]]]):
         self.names = dict.fromkeys(name for file, own in files for name in file.changes if own[name])
         beside = dict.fromkeys(name for file, own in files for name in file.extras if own[name.rpartition(".")[0]])
         self.affected = affected(checkpoint.places, self.names)
@@ -71,13 +72,15 @@ class _Merger:
             self._add(name, place, old, precise)
         new = precise.to(tensor.dtype)
         if not new.isfinite().all():
-            raise UserError(f"The merged {key} does not fit into {tensor.dtype}.", fix="Use smaller weights.")
+            raise UserError(
+                say("toolbox.merged_overflow", key=key, dtype=tensor.dtype), fix=say("toolbox.use_smaller_weights")
+            )
         self.dtypes.add(tensor.dtype)
         self._whole += float((precise - old).double().norm()) ** 2
         self._lost += float((precise - new).double().norm()) ** 2
         return new
 
-    def _add(self, name: str, place: Place, old: Tensor, new: Tensor) -> None:
+    def _add(self, name: str, place: WeightPlace, old: Tensor, new: Tensor) -> None:
         rows = place.rows(old.shape[0])
         for lora, weights in self._files:
             if name in lora.extras:
@@ -87,12 +90,12 @@ class _Merger:
                 new[rows] += weights[name] * lora.delta(name, old[rows], new.dtype)
 
 
-def _check(checkpoint: Checkpoint, files: Sequence[LoraFile]) -> None:
+def _check(checkpoint: BaseWeights, files: Sequence[LoraFile]) -> None:
     where = str(checkpoint.path)
     if key := checkpoint.quantized:
         raise UserError(
-            f"{checkpoint.path.name} is quantized ({key}).",
-            fix="Merge into the original, and quantize the result.",
+            say("toolbox.quantized", file=checkpoint.path.name, key=key),
+            fix=say("toolbox.merge_into_original"),
             where=where,
         )
     problems = []
@@ -101,13 +104,28 @@ def _check(checkpoint: Checkpoint, files: Sequence[LoraFile]) -> None:
         missing += [name for name in file.extras if name not in checkpoint.beside]
         if file.family != checkpoint.family:
             problems.append(
-                Problem(f"{file.path.name} is for {file.family}, {checkpoint.path.name} is {checkpoint.family}.")
+                Problem(
+                    say(
+                        "toolbox.base_of_other_family",
+                        file=file.path.name,
+                        family=file.family,
+                        base=checkpoint.path.name,
+                        other=checkpoint.family,
+                    )
+                )
             )
         elif missing:
-            more = f" ({len(missing)} such layers)" if len(missing) > 1 else ""
+            more = say("toolbox.such_layers", count=len(missing)) if len(missing) > 1 else ""
             problems.append(
                 Problem(
-                    f"{checkpoint.path.name} has no {missing[0]}, which {file.path.name} changes{more}.", where=where
+                    say(
+                        "toolbox.base_lacks_layer",
+                        base=checkpoint.path.name,
+                        name=missing[0],
+                        file=file.path.name,
+                        more=more,
+                    ),
+                    where=where,
                 )
             )
         else:
@@ -116,29 +134,21 @@ def _check(checkpoint: Checkpoint, files: Sequence[LoraFile]) -> None:
         raise UserError(*problems)
 
 
-def _wrong_shapes(checkpoint: Checkpoint, file: LoraFile) -> list[Problem]:
-    for name, change in file.changes.items():
-        shape = checkpoint.spec(name).shape
-        if change.size() != (shape[0], math.prod(shape[1:])):
-            return [
-                Problem(
-                    f"{file.path.name} is for another base model: {name} is {list(shape)} in {checkpoint.path.name}, "
-                    f"the LoRA changes {list(change.size())}."
-                )
-            ]
-    for name, change in file.extras.items():
-        shape = checkpoint.shape_beside(name)
-        if tuple(change.shape) != shape:
-            return [
-                Problem(
-                    f"{file.path.name} is for another base model: {name} is {list(shape)} in {checkpoint.path.name}, "
-                    f"the LoRA changes {list(change.shape)}."
-                )
-            ]
+def _wrong_shapes(checkpoint: BaseWeights, file: LoraFile) -> list[Problem]:
+    """The first layer, norm or bias of the file that has another shape in the base."""
+    sizes = [(name, change.size(), checkpoint.spec(name).shape) for name, change in file.changes.items()]
+    sizes += [(name, tuple(change.shape), checkpoint.shape_beside(name)) for name, change in file.extras.items()]
+    for name, size, shape in sizes:
+        if size not in (shape, (shape[0], math.prod(shape[1:]))):  # a convolution's change is a matrix
+            what = say(
+                "toolbox.base_shape_differs", file=file.path.name, name=name, shape=list(shape),
+                base=checkpoint.path.name, other=list(size),
+            )  # fmt: skip
+            return [Problem(what)]
     return []
 
 
-def _write_file(checkpoint: Checkpoint, file: str, merger: _Merger, path: Path, loras: Pairs) -> None:
+def _write_file(checkpoint: BaseWeights, file: str, merger: _Merger, path: Path, loras: Pairs) -> None:
     source = checkpoint.files[file]
     metadata = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE)}
     merged = {last_part(str(lora)): weight for lora, weight in loras}
@@ -150,9 +160,9 @@ def _write_file(checkpoint: Checkpoint, file: str, merger: _Merger, path: Path, 
             writer.write(key, merger.changed(file, key, source.tensor(key)) if changes else source.raw(key))
 
 
-def _write_folder(checkpoint: Checkpoint, merger: _Merger, path: Path, loras: Pairs) -> None:
+def _write_folder(checkpoint: BaseWeights, merger: _Merger, path: Path, loras: Pairs) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"--out is {path}, which exists.", fix="Give the name of a new folder.", where=str(path))
+        raise UserError(say("toolbox.out_exists", path=path), fix=say("toolbox.name_a_new_folder"), where=str(path))
     source = checkpoint.path
     written = {file for file, _ in merger.affected}
     copied = [p for p in source.rglob("*") if p.is_file() and _is_copied(source, p, checkpoint, written)]
@@ -177,7 +187,7 @@ def _write_folder(checkpoint: Checkpoint, merger: _Merger, path: Path, loras: Pa
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _is_copied(source: Path, path: Path, checkpoint: Checkpoint, written: set[str]) -> bool:
+def _is_copied(source: Path, path: Path, checkpoint: BaseWeights, written: set[str]) -> bool:
     """All but the weights written anew and copies of weights in other formats, which would stay unmerged."""
     inside = path.relative_to(source)
     if any(part.startswith(".") for part in inside.parts):

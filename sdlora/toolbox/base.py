@@ -8,9 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.families.registry import Evidence, prefixes, roots, tell
+from sdlora.families.table import Evidence, is_denoiser, prefixes, roots, tell
 from sdlora.lorafiles.keys import canonical_of
 from sdlora.lorafiles.stream import Spec, TensorFile, is_safetensors
+from sdlora.messages import say
 
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
@@ -31,7 +32,7 @@ _OPEN_REST = ("ln_final.weight", "ln_final.bias", "text_projection")
 
 
 @dataclass(frozen=True)
-class Place:
+class WeightPlace:
     """Where a layer's weight is.
 
     file: path below the base, "" for a single file. part, of: which share of the tensor's rows. turned: the tensor has
@@ -49,7 +50,7 @@ class Place:
         return slice(count // self.of * self.part, count // self.of * (self.part + 1))
 
 
-class Checkpoint:
+class BaseWeights:
     """A base model's safetensors files, opened lazily.
 
     path: a diffusers folder or one .safetensors file. files: path below the base -> TensorFile.
@@ -62,32 +63,32 @@ class Checkpoint:
         self.path = Path(path)
         self.is_folder = self.path.is_dir()
         if not self.path.exists():
-            raise UserError(f"There is no base model {path}.", fix="Check the path.", where=str(path))
+            raise UserError(say("models.base_missing", name=path), fix=say("files.check_path"), where=str(path))
         if self.path.suffix.lower() in _PICKLED:
             raise UserError(
-                f"{self.path.name} is a pickled checkpoint, which can run code when opened.",
-                fix="Convert it to safetensors first.",
+                say("modelfiles.pickled", file=self.path.name),
+                fix=say("toolbox.convert_first"),
                 where=str(path),
             )
         found = _weight_files(self.path) if self.is_folder else ([""] if is_safetensors(self.path) else [])
         if not found:
             raise UserError(
-                f"{self.path.name} has no safetensors weights.",
-                fix="Give a diffusers folder or a .safetensors checkpoint.",
+                say("toolbox.no_weights", file=self.path.name),
+                fix=say("toolbox.give_base"),
                 where=str(path),
             )
         self.files = {file: TensorFile(self.path / file if file else self.path) for file in found}
-        self.places: dict[str, list[Place]] = {}
-        self.beside: dict[str, list[Place]] = {}
+        self.places: dict[str, list[WeightPlace]] = {}
+        self.beside: dict[str, list[WeightPlace]] = {}
         for file, tensors in self.files.items():
             for name, place in _places(file, tensors):
                 self.places.setdefault(name, []).append(place)
             for name, place in _places_beside(file, tensors):
                 self.beside.setdefault(name, []).append(place)
-        if not any(name.startswith("unet.") for name in self.places):
+        if not any(is_denoiser(name.partition(".")[0]) for name in self.places):
             raise UserError(
-                f"{self.path.name} is no Stable Diffusion model: it has no UNet.",
-                fix="Check the path.",
+                say("toolbox.no_unet", file=self.path.name),
+                fix=say("files.check_path"),
                 where=str(path),
             )
 
@@ -111,7 +112,7 @@ class Checkpoint:
 
     @property
     def family(self) -> str:
-        """The family's name."""
+        """The name of its family."""
         return tell(self._evidence())
 
     def _evidence(self) -> Evidence:
@@ -132,10 +133,10 @@ class Checkpoint:
 
 
 def affected(
-    places: Mapping[str, list[Place]], names: Mapping[str, object]
-) -> dict[tuple[str, str], list[tuple[str, Place]]]:
+    places: Mapping[str, list[WeightPlace]], names: Mapping[str, object]
+) -> dict[tuple[str, str], list[tuple[str, WeightPlace]]]:
     """(file, key) -> the layers in it that are among ``names``, with their places."""
-    found: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+    found: dict[tuple[str, str], list[tuple[str, WeightPlace]]] = {}
     for name in names:
         for place in places[name]:
             found.setdefault((place.file, place.key), []).append((name, place))
@@ -149,7 +150,7 @@ def _weight_files(folder: Path) -> list[str]:
     return found
 
 
-def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
+def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, WeightPlace]]:
     root = file.partition("/")[0]
     for key, entry in tensors.entries.items():
         if len(entry.shape) not in (2, 4):
@@ -160,7 +161,7 @@ def _places(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
         elif key.endswith(".weight"):
             stem = key.removesuffix(".weight")
             if layer := canonical_of(f"{root}.{stem}" if root else stem):
-                yield layer[0], Place(file, key)
+                yield layer[0], WeightPlace(file, key)
 
 
 def _open_clip(key: str) -> tuple[str, str]:
@@ -172,13 +173,13 @@ def _open_clip(key: str) -> tuple[str, str]:
     return "", ""
 
 
-def _open_layer(encoder: str, found: re.Match, file: str, key: str) -> Iterator[tuple[str, Place]]:
+def _open_layer(encoder: str, found: re.Match, file: str, key: str) -> Iterator[tuple[str, WeightPlace]]:
     parts = _OPEN_NAMES[found[2]]
     for i, part in enumerate(parts):
-        yield f"{encoder}.text_model.encoder.layers.{found[1]}.{part}", Place(file, key, i, len(parts))
+        yield f"{encoder}.text_model.encoder.layers.{found[1]}.{part}", WeightPlace(file, key, i, len(parts))
 
 
-def _places_beside(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]]:
+def _places_beside(file: str, tensors: TensorFile) -> Iterator[tuple[str, WeightPlace]]:
     """Norms, biases and the text projection, by the parameter's canonical name."""
     root = file.partition("/")[0]
     for key, entry in tensors.entries.items():
@@ -190,9 +191,9 @@ def _places_beside(file: str, tensors: TensorFile) -> Iterator[tuple[str, Place]
         elif rest in _OPEN_REST:
             leaf = rest.partition(".")[2]
             name = f"text_model.final_layer_norm.{leaf}" if leaf else "text_projection.weight"
-            yield f"{encoder}.{name}", Place(file, key, turned=not leaf)
+            yield f"{encoder}.{name}", WeightPlace(file, key, turned=not leaf)
         elif len(entry.shape) == 1 or key.endswith("text_projection.weight"):
             stem, _, leaf = key.rpartition(".")
             layer = canonical_of(f"{root}.{stem}" if root else stem, beside=True)
             if layer and leaf in ("weight", "bias"):
-                yield f"{layer[0]}.{leaf}", Place(file, key)
+                yield f"{layer[0]}.{leaf}", WeightPlace(file, key)

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES, is_denoiser
 from sdlora.lorafiles.keys import original_path
+from sdlora.messages import say
 
 _IN, _OUT = [f"IN{n:02}" for n in range(12)], [f"OUT{n:02}" for n in range(12)]
 # A list's length -> the blocks it stands for; ``Family.block_lists`` says whose it is.
@@ -24,10 +25,7 @@ LISTS: dict[int, list[str]] = {
     26: ["BASE", *_IN, "MID", *_OUT],
 }
 NAMES = LISTS[26]
-_FIX = (
-    "Give BASE, IN00 to IN11, MID, OUT00 to OUT11, a range such as IN05-OUT05 or a pattern such as *attn1*, "
-    "each with =NUMBER."
-)
+_FIX = say("toolbox.blocks_syntax")
 
 
 class Blocks(list[tuple[str, float]]):
@@ -39,7 +37,7 @@ class Blocks(list[tuple[str, float]]):
 def block_of(name: str, family: str) -> str:
     """The block of a layer by its canonical name: "BASE", "IN04", "MID", "OUT11"; "" outside of the blocks."""
     root, _, path = name.partition(".")
-    if root != "unet":
+    if not is_denoiser(root):
         return "BASE"
     original = original_path(path, family)
     if original.startswith("middle_block"):
@@ -54,9 +52,7 @@ def parse_blocks(text: str) -> Blocks:
     if text and re.fullmatch(r"[-+\d.eE\s,]+", text):
         numbers = [_number(part, part) for part in re.split(r"[\s,]+", text.strip(", "))]
         if len(numbers) not in LISTS:
-            raise UserError(
-                f"--blocks has {len(numbers)} numbers.", fix="It must be 12, 17, 20 or 26, or pairs such as IN04=0.5."
-            )
+            raise UserError(say("toolbox.blocks_count", count=len(numbers)), fix=say("toolbox.blocks_lengths"))
         # What the list does not name has weight 0: it comes first, so that the list has the last word.
         missing = [(name, 0.0) for name in NAMES if name not in LISTS[len(numbers)]]
         found = Blocks([*missing, *zip(LISTS[len(numbers)], numbers, strict=True)])
@@ -69,12 +65,12 @@ def parse_blocks(text: str) -> Blocks:
 def _pairs(part: str) -> list[tuple[str, float]]:
     key, sign, number = part.rpartition("=")
     if not sign:
-        raise UserError(f"--blocks has {part!r}.", fix=_FIX)
+        raise UserError(say("toolbox.blocks_unclear", given=repr(part)), fix=_FIX)
     if any(c in key for c in "*?["):
         return [(key, _number(number, part))]
     ends = [_named(name) for name in key.split("-")]
     if not all(ends) or len(ends) > 2:
-        raise UserError(f"--blocks has {part!r}.", fix=_FIX)
+        raise UserError(say("toolbox.blocks_unclear", given=repr(part)), fix=_FIX)
     first, last = sorted(NAMES.index(name) for name in (ends[0], ends[-1]))
     weight = _number(number, part)
     return [(name, weight) for name in NAMES[first : last + 1]]
@@ -93,7 +89,7 @@ def _number(text: str, part: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"--blocks has {part!r}, which is no number.", fix="Give numbers such as 0.5.")
+        raise UserError(say("toolbox.blocks_not_a_number", given=repr(part)), fix=say("toolbox.give_numbers"))
     return value
 
 
@@ -115,10 +111,13 @@ def check_blocks(names: Iterable[str], family: str, blocks: Sequence[tuple[str, 
         others = " and ".join(other.short for other in FAMILIES.values() if numbers in other.block_lists)
         here = " or ".join(map(str, spec.block_lists))
         raise UserError(
-            f"--blocks has {numbers} numbers, which are for {others}; the LoRA is for {spec.short}.",
-            fix=f"Give {here} numbers, or pairs such as IN04=0.5." if here else "Give pairs such as IN04=0.5.",
+            say("toolbox.blocks_of_other_family", count=numbers, others=others, family=spec.short),
+            fix=say("toolbox.give_numbers_or_pairs", count=here) if here else say("toolbox.give_pairs"),
         )
     names = list(names)
     for key, _ in blocks:
         if key not in NAMES and not any(fnmatchcase(name, key) for name in names):
-            raise UserError(f"The pattern {key!r} in --blocks fits no layer.", fix=f"Layers are named like {names[0]}.")
+            raise UserError(
+                say("toolbox.pattern_fits_nothing", pattern=repr(key)),
+                fix=say("toolbox.layers_named_like", name=names[0]),
+            )

@@ -1,9 +1,10 @@
-"""The same LoRA in another container or dtype; an old pickled one as safetensors."""
+"""Convert a LoRA to another container or dtype, or an old pickled one to safetensors."""
 
 from pathlib import Path
 
 from sdlora.errors import UserError
 from sdlora.lorafiles.read import LoraFile, chosen, look
+from sdlora.messages import say
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_factors
 from sdlora.toolbox.unpickle import is_pickle, read_pickle
@@ -24,7 +25,7 @@ def convert_lora(
     file = read_any(lora, leave_out)
     if other := [name for name in file.changes if name not in file.modules]:
         raise UserError(
-            f"{file.path.name} has a {file.kind_shown(other[0])} in {other[0]}, which is no plain LoRA.",
+            say("toolbox.not_plain", file=file.path.name, kind=file.kind_shown(other[0]), name=other[0]),
             fix=plain_fix(file, other[0]),
             where=str(file.path),
         )

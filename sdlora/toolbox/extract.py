@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import UserError
-from sdlora.families.registry import roots
+from sdlora.families.table import is_denoiser, roots
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
-from sdlora.toolbox.base import Checkpoint
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, write_factors
+from sdlora.messages import say
+from sdlora.toolbox.base import BaseWeights
+from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, output_path, rank_note, write_factors
 from sdlora.toolbox.resize import check_targets
 
 # What kohya's tools know: inside transformers, or inside resnets and samplers.
@@ -44,56 +45,76 @@ def extract_lora(
     check_targets(rank, None, energy)
     choose_dtype(dtype)
     path = output_path(out, [tuned, base])
-    new, old = Checkpoint(tuned), Checkpoint(base)
+    new, old = BaseWeights(tuned), BaseWeights(base)
     _check(new, old)
     modules: dict[str, Factors] = {}
     lost = whole = 0.0
     wanted = _wanted(new, old, convolutions)
     touched, rounded = _touched(new, old, wanted)
     for name in wanted:
-        text = name.partition(".")[0] != "unet" and any(t.startswith(f"{name.partition('.')[0]}.") for t in touched)
+        root = name.partition(".")[0]
+        text = not is_denoiser(root) and any(t.startswith(f"{root}.") for t in touched)
         if name not in touched and not text:
             continue
         difference = _difference(new, old, name)
         difference = difference if name in touched else torch.zeros_like(difference)
         found = algebra.decompose_matrix(difference.flatten(1))
         if not found.s.isfinite().all():
-            raise UserError(f"{name} is not finite in {new.path.name} or {old.path.name}.", fix="Get the file again.")
+            raise UserError(
+                say("toolbox.not_finite", name=name, first=new.path.name, second=old.path.name),
+                fix=say("lorafiles.get_file_again"),
+            )
         keep = algebra.choose_rank(found.s, rank, energy)
         down, up, cut = algebra.truncate(found, keep, difference.shape[1:])
         modules[name] = (down, up, 1.0)
         lost, whole = lost + cut**2, whole + float(found.s.norm()) ** 2
     if not whole:
-        by = f" but by rounding ({rounded} layers)" if rounded else ""
-        raise UserError(f"{new.path.name} and {old.path.name} do not differ in any layer a LoRA has{by}.")
+        by = say("toolbox.but_by_rounding", count=rounded) if rounded else ""
+        raise UserError(say("toolbox.no_difference", first=new.path.name, second=old.path.name, by=by))
     metadata = derived_metadata(modules, old.family, name=path.stem)
     rounding = write_factors(path, modules, family=old.family, metadata=metadata, dtype=dtype)
-    ranks = [down.shape[0] for down, _, _ in modules.values()]
-    note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
-    left = f"{rounded} layers that differ by rounding alone" if rounded else ""
+    note = rank_note(down.shape[0] for down, _, _ in modules.values())
+    left = say("toolbox.rounding_alone", count=rounded) if rounded else ""
     return Result(path, len(modules), math.hypot(math.sqrt(lost / whole), rounding), note, left)
 
 
-def _check(new: Checkpoint, old: Checkpoint) -> None:
+def _check(new: BaseWeights, old: BaseWeights) -> None:
     for checkpoint in (new, old):
         if key := checkpoint.quantized:
-            raise UserError(f"{checkpoint.path.name} is quantized ({key}).", fix="Give the original.")
+            raise UserError(
+                say("toolbox.quantized", file=checkpoint.path.name, key=key), fix=say("toolbox.give_original")
+            )
     if new.family != old.family:
-        raise UserError(f"{new.path.name} is {new.family}, {old.path.name} is {old.family}.", fix="Give one family.")
+        raise UserError(
+            say(
+                "toolbox.families_of_models",
+                first=new.path.name,
+                family=new.family,
+                second=old.path.name,
+                other=old.family,
+            ),
+            fix=say("toolbox.give_one_family"),
+        )
     for name in new.places:
         if name in old.places and _size(new, name) != _size(old, name):
             raise UserError(
-                f"{new.path.name} and {old.path.name} are of different shape: {name} is {list(new.spec(name).shape)} "
-                f"and {list(old.spec(name).shape)}."
+                say(
+                    "toolbox.shapes_differ",
+                    first=new.path.name,
+                    second=old.path.name,
+                    name=name,
+                    shape=list(new.spec(name).shape),
+                    other=list(old.spec(name).shape),
+                )
             )
 
 
-def _size(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
+def _size(checkpoint: BaseWeights, name: str) -> tuple[int, int]:
     shape = checkpoint.spec(name).shape
     return shape[0], math.prod(shape[1:])
 
 
-def _wanted(new: Checkpoint, old: Checkpoint, convolutions: bool) -> list[str]:
+def _wanted(new: BaseWeights, old: BaseWeights, convolutions: bool) -> list[str]:
     """The layers that a LoRA may have, root by root."""
     names = [
         name
@@ -103,12 +124,12 @@ def _wanted(new: Checkpoint, old: Checkpoint, convolutions: bool) -> list[str]:
     return [name for root in roots() for name in names if name.startswith(f"{root}.")]
 
 
-def _difference(new: Checkpoint, old: Checkpoint, name: str) -> Tensor:
+def _difference(new: BaseWeights, old: BaseWeights, name: str) -> Tensor:
     weight = old.weight(name).double()
     return new.weight(name).double().reshape(weight.shape) - weight
 
 
-def _touched(new: Checkpoint, old: Checkpoint, names: list[str]) -> tuple[set[str], int]:
+def _touched(new: BaseWeights, old: BaseWeights, names: list[str]) -> tuple[set[str], int]:
     """(the layers that were changed, how many others differ by the rounding of their formats alone)"""
     touched, rounded = set(), 0
     for name in names:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sdlora.errors import Problem, UserError
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES, is_denoiser
 from sdlora.files.paths import last_part
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
@@ -23,6 +23,7 @@ from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile
 from sdlora.lorafiles.readers.cards import broken_keys, with_base
 from sdlora.lorafiles.stream import Spec, TensorFile, header_bytes, write_tensors
+from sdlora.messages import parts_of, say
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 CONTAINERS = ("kohya", "diffusers")
@@ -33,7 +34,7 @@ _OF_ONE_FILE = ("sshs_", "ss_network_", "modelspec.hash", "modelspec.title", "mo
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool made. path: file or folder. layers: how many. error: relative, 0 if exact. note: about the result.
+    """What a tool has written. path: file or folder. layers: how many. error: relative, 0 if exact. note: about it.
 
     left_out: what of the inputs is not in it, in words.
     """
@@ -45,9 +46,11 @@ class Result:
     left_out: str = ""
 
     def __str__(self) -> str:
-        size = f", {self.note}" if self.note else ""
-        left = f"; left out: {self.left_out}" if self.left_out else ""
-        return f"Wrote {self.path} ({self.layers} layers{size}; relative error {self.error:.1e}{left})"
+        note = say("toolbox.with_note", note=self.note) if self.note else ""
+        left = say("toolbox.left_out", what=self.left_out) if self.left_out else ""
+        return say(
+            "toolbox.wrote", path=self.path, layers=self.layers, note=note, error=f"{self.error:.1e}", left_out=left
+        )
 
 
 def left_out_of(loras: Iterable[LoraFile]) -> str:
@@ -55,19 +58,21 @@ def left_out_of(loras: Iterable[LoraFile]) -> str:
     counts: Counter = Counter()
     for lora in loras:
         counts.update(lora.left_out)
-    return ", ".join(f"{what} ({count})" for what, count in counts.items())
+    return parts_of(say("toolbox.part_counted", what=what, count=count) for what, count in counts.items())
 
 
 def output_path(out: Path | str, inputs: Iterable[Path | str], suffix: str = ".safetensors") -> Path:
     """``out`` as a path. UserError if it has another ending, is a folder, or is one of the inputs."""
     path = Path(out)
     if suffix and path.suffix.lower() != suffix:
-        raise UserError(f"--out is {path}; it must end in {suffix}.", where=str(path))
+        raise UserError(say("toolbox.out_wrong_suffix", path=path, suffix=suffix), where=str(path))
     if suffix and path.is_dir():
-        raise UserError(f"--out is {path}, which is a folder.", fix="Give the name of a file.", where=str(path))
+        raise UserError(say("toolbox.out_is_folder", path=path), fix=say("toolbox.name_a_file"), where=str(path))
     for other in inputs:
         if _same(path, Path(other)):
-            raise UserError(f"--out is {path}, which is an input.", fix="Choose another name.", where=str(path))
+            raise UserError(
+                say("toolbox.out_is_input", path=path), fix=say("toolbox.choose_another_name"), where=str(path)
+            )
     return path
 
 
@@ -77,10 +82,20 @@ def _same(a: Path, b: Path) -> bool:
     return a.resolve() == b.resolve() or a.resolve().is_relative_to(b.resolve())
 
 
+def rank_note(ranks: Iterable[int]) -> str:
+    """ "rank 8", or "rank 4 to 8" where layers differ."""
+    ranks = sorted(ranks)
+    if ranks[0] == ranks[-1]:
+        return say("toolbox.rank_single", rank=ranks[0])
+    return say("toolbox.rank_range", least=ranks[0], most=ranks[-1])
+
+
 def choose_dtype(dtype: str, loras: Iterable[LoraFile] = ()) -> str:
     """ "fp16", "bf16" or "fp32"; empty takes the most precise of the inputs."""
     if dtype and dtype not in DTYPES:
-        raise UserError(f"--dtype is {dtype!r}.", fix=f"It must be one of {', '.join(DTYPES)}.")
+        raise UserError(
+            say("toolbox.dtype_is", given=repr(dtype)), fix=say("settings.must_be_one_of", choices=", ".join(DTYPES))
+        )
     if dtype:
         return dtype
     found = {tensor.dtype for lora in loras for change in lora.changes.values() for tensor in change.parts.values()}
@@ -95,8 +110,14 @@ def common_family(loras: Iterable[LoraFile]) -> str:
     for lora in loras[1:]:
         if lora.family != loras[0].family:
             raise UserError(
-                f"{loras[0].path.name} is for {loras[0].family}, {lora.path.name} for {lora.family}.",
-                fix="Merge LoRAs of one family of base models.",
+                say(
+                    "toolbox.families_differ",
+                    first=loras[0].path.name,
+                    family=loras[0].family,
+                    second=lora.path.name,
+                    other=lora.family,
+                ),
+                fix=say("toolbox.merge_one_family"),
             )
     return loras[0].family
 
@@ -121,7 +142,7 @@ def write_factors(
     Raises UserError: values that are not finite or too large, a family that has no such layers.
     """
     if container not in CONTAINERS:
-        raise UserError(f"The container is {container!r}.", fix="It must be kohya or diffusers.")
+        raise UserError(say("toolbox.container_is", given=repr(container)), fix=say("saving.use_kohya_or_diffusers"))
     alphas = _alphas(modules) if container == "kohya" else {}
     tensors: dict[str, Tensor] = {}
     lost = whole = 0.0
@@ -135,7 +156,7 @@ def write_factors(
         *balanced, is_exact = algebra.balance_exactly(down, up, DTYPES[dtype])
         cast = balanced[0].contiguous(), balanced[1].contiguous()
         if not all(t.isfinite().all() and t.float().abs().max() <= _LARGEST for t in cast):
-            problems.append(Problem(f"The numbers of {name} are too large for a LoRA file or not finite."))
+            problems.append(Problem(say("toolbox.layer_too_large", name=name)))
             continue
         exact, rounded = (down, up, strength), (*cast, strength)
         whole += algebra.norm(*exact) ** 2
@@ -144,7 +165,7 @@ def write_factors(
     if problems:
         raise UserError(*problems[:5])
     if not tensors:
-        raise UserError("There is nothing to write: no layer is left.", fix="Check the weights and blocks.")
+        raise UserError(say("toolbox.nothing_left"), fix=say("toolbox.check_weights"))
     # lora_adapter_metadata is peft's own key and would be believed in place of the folded strength.
     kept = {k: v for k, v in metadata.items() if k != "lora_adapter_metadata"}
     write_tensors(path, tensors, add_hashes(tensors, kept | ({"format": "pt"} if container == "diffusers" else {})))
@@ -248,7 +269,8 @@ def _network_args(modules: Mapping[str, Factors], told: str, alphas: Mapping[str
     ranks = {max(down.shape[0], 2) for down, _, _ in modules.values() if down.shape[2:].numel() > 1}
     if ranks:
         kept["conv_dim"] = str(ranks.pop()) if len(ranks) == 1 else "Dynamic"
-        kept["conv_alpha"] = f"{alphas.get('unet', 1.0):g}"
+        alpha = next((own for root, own in alphas.items() if is_denoiser(root)), 1.0)
+        kept["conv_alpha"] = f"{alpha:g}"
     return kept
 
 
@@ -267,8 +289,11 @@ def _agrees(key: str, value: str, family: str) -> bool:
 
 @dataclass(frozen=True)
 class Hashes:
-    """sha256: of the file. autov2: its first 10 digits. model: of all after the header (Civitai's AutoV3,
-    ``sshs_model_hash``). legacy: ``sshs_legacy_hash``."""
+    """A LoRA file's hashes, as the sites and tools have them.
+
+    sha256: of the file. autov2: its first 10 digits. model: of all after the header (Civitai's AutoV3,
+    ``sshs_model_hash``). legacy: ``sshs_legacy_hash``.
+    """
 
     sha256: str
     model: str
@@ -276,6 +301,7 @@ class Hashes:
 
     @property
     def autov2(self) -> str:
+        """Civitai's AutoV2: the first 10 digits of the file's SHA-256."""
         return self.sha256[:10]
 
 
@@ -297,6 +323,7 @@ def model_hashes(file: TensorFile, metadata: Mapping[str, str]) -> tuple[str, st
 
 
 def file_hashes(file: TensorFile) -> Hashes:
+    """The hashes of a file on disk."""
     digest = hashlib.sha256()
     with open(file.path, "rb") as raw:
         while block := raw.read(1 << 22):

@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES
 from sdlora.lorafiles import algebra
-from sdlora.lorafiles.beside import words_for
-from sdlora.lorafiles.changes import by_output
+from sdlora.lorafiles.beside import kinds_of
 from sdlora.lorafiles.numbered import RANK
 from sdlora.lorafiles.read import LoraFile, look, read_lora
-from sdlora.lorafiles.readers.cards import is_number, metadata_faults
+from sdlora.lorafiles.readers.cards import metadata_faults
 from sdlora.lorafiles.readers.tools import tool_table
 from sdlora.lorafiles.stream import TensorFile, shown_bytes
 from sdlora.lorafiles.topology import topology
+from sdlora.messages import parts_of, say, sentences
 from sdlora.toolbox.files import file_hashes
+from sdlora.toolbox.suspicions import by_root, suspicions, suspicions_against
 
 _LONG = ("ssmd_cover_images", "modelspec.thumbnail", "sdlora_settings", "ss_tag_frequency", "ss_bucket_info")
-_TINY, _LARGE = 6e-8, 6e4  # what fp16 holds
+
+LOADS = {  # by Verdict.loads
+    "all": say("inspection.loads_all"),
+    "part": say("inspection.loads_part"),
+    "none": say("inspection.loads_none"),
+    "wrong": say("inspection.loads_wrong"),
+}
 
 
 @dataclass
@@ -56,12 +62,13 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
+        """The report as JSON."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
     @property
     def is_sound(self) -> bool:
         """Can it be used, and does every program load all of it as it is meant, and show it where it belongs?"""
-        return not self.problems and not self.misread and all(text == "loads all" for text in self.tools.values())
+        return not self.problems and not self.misread and set(self.tools.values()) <= {LOADS["all"]}
 
 
 def inspect_lora(
@@ -79,38 +86,42 @@ def inspect_lora(
     """
     file = TensorFile(lora)
     seen = look(lora)
-    found = seen.lora
+    lora_file = seen.lora
     report = Report(file.path.name, file.size, metadata=dict(file.metadata))
     report.dtypes = dict(Counter(entry.dtype for entry in file.entries.values()))
     report.problems = [str(problem) for problem in (*seen.faults, *([] if leave_out else seen.foreign))]
     report.warnings = [str(problem) for problem in seen.beside]
     report.hashes = _hashes(file, report.warnings)
-    if found is None:
+    if lora_file is None:
         return report
-    report.family = found.family
+    report.family = lora_file.family
     report.base = Path(base).name if base else ""
-    report.kinds = dict(Counter(found.kind_shown(name) for name in found.changes)) | words_for(found.layout.beside)
-    report.spellings = dict(Counter(found.layout.spelling.values()))
-    report.roots = {root: _root(found, names) for root, names in _by_root(found).items()}
+    report.kinds = dict(Counter(lora_file.kind_shown(name) for name in lora_file.changes)) | kinds_of(
+        lora_file.layout.beside
+    )
+    report.spellings = dict(Counter(lora_file.layout.spelling.values()))
+    report.roots = {root: _root(lora_file, names) for root, names in by_root(lora_file).items()}
     configs = _configs(base)
-    report.tools = _tools(file, found, configs)
-    report.misread = metadata_faults(file.metadata, found.family, file.data_start)
-    report.warnings += _suspicions(file, found, topology(found.family, configs).shapes)
+    report.tools = _tools(file, lora_file, configs)
+    report.misread = metadata_faults(file.metadata, lora_file.family, file.data_start)
+    report.warnings += suspicions(file, lora_file, topology(lora_file.family, configs).shapes)
     if against:
-        report.against = compare(found, read_lora(against, leave_out=leave_out))
-        report.warnings += _suspicions_against(report.against, Path(against).name)
+        report.against = compare(lora_file, read_lora(against, leave_out=leave_out))
+        report.warnings += suspicions_against(report.against, Path(against).name)
     return report
 
 
 def compare(ours: LoraFile, other: LoraFile) -> dict[str, Any]:
-    """{"strength", "difference", "odd", "missing", "extra"}: median factor by which ``ours`` is stronger than
-    ``other``, the relative Frobenius norm of their difference, layers whose own factor is more than 5 % off the
-    median, layers that only one of them has."""
+    """Two LoRAs, layer by layer: {"strength", "difference", "odd", "missing", "extra"}.
+
+    The median factor by which ``ours`` is stronger than ``other``, the relative Frobenius norm of their difference,
+    layers whose own factor is more than 5 % off the median, layers that only one of them has.
+    """
     shared = [name for name in other.changes if name in ours.changes]
     ratios, difference, whole = {}, 0.0, 0.0
     for name in shared:
         if ours.changes[name].size() != other.changes[name].size():
-            raise UserError(f"{ours.path.name} and {other.path.name} are for different base models ({name}).")
+            raise UserError(say("inspection.other_base", first=ours.path.name, second=other.path.name, name=name))
         a, b = ours.changes[name].matrix().double(), other.changes[name].matrix().double()
         square = float((b * b).sum())
         if square:
@@ -128,13 +139,6 @@ def compare(ours: LoraFile, other: LoraFile) -> dict[str, Any]:
 
 
 # ---- parts of the report
-
-
-def _by_root(lora: LoraFile) -> dict[str, list[str]]:
-    roots: dict[str, list[str]] = {}
-    for name in lora.changes:
-        roots.setdefault(name.partition(".")[0], []).append(name)
-    return roots
 
 
 def _root(lora: LoraFile, names: list[str]) -> dict[str, Any]:
@@ -169,20 +173,17 @@ def _median(values: Any) -> float:
 
 
 def _hashes(file: TensorFile, warnings: list[str]) -> dict[str, str]:
-    found = file_hashes(file)
+    hashes = file_hashes(file)
     stored = file.metadata.get("sshs_model_hash", "")
-    if stored and stored != found.model:
-        warnings.append(
-            "The sshs_model_hash in the metadata is stale: pictures on Civitai would not link to this file. "
-            "`sdlora rename` computes it again."
-        )
+    if stored and stored != hashes.model:
+        warnings.append(say("inspection.hash_stale"))
     return {
-        "sha256": found.sha256,
-        "autov2": found.autov2,
-        "autov3": found.model,
+        "sha256": hashes.sha256,
+        "autov2": hashes.autov2,
+        "autov3": hashes.model,
         "sshs_model_hash": stored,
         "sshs_legacy_hash": file.metadata.get("sshs_legacy_hash", ""),
-        "legacy": found.legacy,
+        "legacy": hashes.legacy,
     }
 
 
@@ -197,116 +198,7 @@ def _configs(base: Path | str | None) -> dict[str, Any] | None:
 
 def _tools(file: TensorFile, lora: LoraFile, configs: dict[str, Any] | None) -> dict[str, str]:
     table = tool_table(file.path, lora.family, configs)
-    return {tool: " ".join([f"loads {verdict.loads}", *verdict.sentences]) for tool, verdict in table.items()}
-
-
-# ---- suspicions
-
-
-def _suspicions(file: TensorFile, lora: LoraFile, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    return [*_about_names(lora), *_about_strength(file, lora), *_about_numbers(lora), *_about_shapes(lora, shapes)]
-
-
-def _about_names(lora: LoraFile) -> list[str]:
-    found = []
-    spellings = set(lora.layout.spelling.values())
-    unet = {s for name, s in lora.layout.spelling.items() if name.startswith("unet.")}
-    if len(unet) > 1 or (spellings - {"kohya", "kohya-original"} and spellings & {"kohya", "kohya-original"}):
-        found.append(f"It mixes spellings of layers ({', '.join(sorted(spellings))}): tools read only one of them.")
-    elif spellings & {"peft", "processor"}:
-        found.append("Its keys are diffusers' own, of which other programs load a part or nothing (see above).")
-        found[-1] += " `sdlora convert` mends that."
-    prefixes = {key.split("_text_model")[0] for keys in lora.layout.keys.values() for key in keys.values()}
-    if "lora_te1_" not in FAMILIES[lora.family].prefixes.values() and "lora_te1" in prefixes:
-        found.append("It has lora_te1_ keys for one text encoder: kohya's tools and InvokeAI drop them.")
-    for root, names in _by_root(lora).items():
-        if root != "unet":
-            found += _about_text(root, names)
-    return found
-
-
-def _about_text(root: str, names: list[str]) -> list[str]:
-    parts = Counter(name.rpartition("layers.")[2].partition(".")[0] for name in names)
-    if any(count != 6 for count in parts.values()):
-        return [f"Its {root} has layers with only some of their six parts: A1111 and diffusers do not load those."]
-    return []
-
-
-def _about_strength(file: TensorFile, lora: LoraFile) -> list[str]:
-    found = []
-    alphas: dict[str, set[float]] = {}
-    without = []
-    for name, change in lora.changes.items():
-        if not change.rank:
-            continue
-        alphas.setdefault(name.partition(".")[0], set()).add(round(change.scale * change.rank, 5))
-        if "alpha" not in lora.layout.keys[name] and lora.layout.spelling[name].startswith("kohya"):
-            without.append(name)
-    if without:
-        found.append(f"{len(without)} layers have no alpha: the strength is then 1, which may not be what was trained.")
-    for root, values in alphas.items():
-        if len(values) > 1:
-            found.append(f"Its {root} has {len(values)} values of alpha: diffusers takes one of them for all layers.")
-    if any(change.scale == 0 for change in lora.changes.values()):
-        found.append("Some layers have alpha 0: most tools take that for no effect, kohya's for alpha = rank.")
-    told = file.metadata.get("ss_network_alpha", "")
-    values = {value for own in alphas.values() for value in own}
-    if len(values) == 1 and is_number(told) and not math.isclose(float(told), next(iter(values)), rel_tol=1e-3):
-        found.append(f"Its alpha is {next(iter(values)):g}, its metadata says {told}: the strength may be wrong.")
-    return found
-
-
-def _about_numbers(lora: LoraFile) -> list[str]:
-    found, ranks_of_one, wild = [], [], []
-    for name, change in lora.changes.items():
-        if change.rank == 1:
-            ranks_of_one.append(name)
-        largest = [float(t.float().abs().max()) for t in change.parts.values()]
-        if any(value > _LARGE for value in largest) or any(0 < value < _TINY for value in largest):
-            wild.append(name)
-    if ranks_of_one:
-        found.append(f"{len(ranks_of_one)} layers have rank 1, which stable-diffusion.cpp scales wrongly.")
-    if wild:
-        found.append(f"{wild[0]} has numbers outside fp16, in which A1111 computes ({len(wild)} layers).")
-    magnitudes = [change.magnitudes for change in lora.changes.values() if change.magnitudes is not None]
-    if any(by_output(m) for m in magnitudes):
-        found.append(
-            "It is a DoRA with one magnitude per output: A1111 and InvokeAI make garbage of it, without a word."
-        )
-    elif magnitudes:
-        found.append("It is a DoRA: kohya's tools, diffusers and stable-diffusion.cpp ignore the magnitudes.")
-    return found
-
-
-def _about_shapes(lora: LoraFile, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Swapped factors of a square layer are (rank, rank) with an inner width of the layer; others don't fit at all.
-
-    shapes: of the base's weights. A rank above the layer's width alone is odd, and no fault.
-    """
-    swapped = []
-    for name, change in lora.changes.items():
-        rows, *columns = shapes.get(name, (0,))
-        weight = (rows, math.prod(columns))
-        if change.is_plain and change.size() != weight == (change.rank, change.rank):
-            swapped.append(name)
-    if not swapped:
-        return []
-    return [f"{swapped[0]} has an inner width of the layer's own: down and up are swapped ({len(swapped)} layers)."]
-
-
-def _suspicions_against(found: Mapping[str, Any], name: str) -> list[str]:
-    warnings = []
-    strength = found["strength"]
-    if not math.isnan(strength) and abs(strength - 1) > 0.01:
-        hint = ": alpha may be applied twice or lost" if found["difference"] > 0.01 else ""
-        warnings.append(f"It has {strength:.3g} times the strength of {name}{hint}.")
-    if found["odd"]:
-        warnings.append(f"{len(found['odd'])} layers differ from {name} by another factor ({found['odd'][0]}).")
-    if found["missing"]:
-        warnings.append(f"{len(found['missing'])} layers of {name} are missing ({found['missing'][0]}).")
-    if found["extra"]:
-        warnings.append(f"{len(found['extra'])} layers are not in {name} ({found['extra'][0]}).")
-    return warnings
+    return {tool: sentences(LOADS[verdict.loads], *verdict.sentences) for tool, verdict in table.items()}
 
 
 # ---- for people
@@ -314,44 +206,72 @@ def _suspicions_against(found: Mapping[str, Any], name: str) -> list[str]:
 
 def report_text(report: Report) -> str:
     """The report as lines."""
-    lines = [f"{report.file}: {shown_bytes(report.size)}, {report.family or 'no known family'}"]
+    lines: list[str] = [
+        say(
+            "inspection.file_line",
+            file=report.file,
+            size=shown_bytes(report.size),
+            family=report.family or say("inspection.no_family"),
+        )
+    ]
     lines.append(
-        f"  {_counts(report.kinds) or 'no layers'}; spelled {_counts(report.spellings)}; {_counts(report.dtypes)}"
+        say(
+            "inspection.kinds_line",
+            kinds=_counts(report.kinds) or say("inspection.no_layers"),
+            spellings=_counts(report.spellings),
+            dtypes=_counts(report.dtypes),
+        )
     )
-    for root, own in report.roots.items():
-        ranks = ", ".join(f"{rank} ({count})" for rank, count in own["ranks"].items())
+    for root, part in report.roots.items():
+        ranks = _counts(part["ranks"])
         lines.append(
-            f"  {root}: {own['layers']} layers; rank (layers) {ranks}; alpha {', '.join(list(own['alphas'])[:4])}; "
-            f"norm {own['norm']:.4g}"
+            say(
+                "inspection.root_line",
+                root=root,
+                layers=part["layers"],
+                ranks=ranks,
+                alphas=", ".join(list(part["alphas"])[:4]),
+                norm=f"{part['norm']:.4g}",
+            )
         )
         lines.append(
-            f"    spectrum, median layer: effective rank {own['effective_rank']:.1f}, "
-            f"90 % of the energy in rank {own['rank_90']:g}, 99 % in {own['rank_99']:g}"
+            say(
+                "inspection.spectrum_line",
+                effective=f"{part['effective_rank']:.1f}",
+                rank_90=f"{part['rank_90']:g}",
+                rank_99=f"{part['rank_99']:g}",
+            )
         )
     lines += [f"  {key}: {value}" for key, value in report.hashes.items() if value]
     if report.tools:
-        lines.append(f"  On {report.base or f'a published {report.family} model'}:")
+        lines.append(
+            say("inspection.on_base", base=report.base or say("inspection.published_model", family=report.family))
+        )
     lines += [f"    {tool}: {what}" for tool, what in report.tools.items()]
     numbers = [key for key in report.metadata if RANK.fullmatch(key)]  # the first trainer's: one for each layer
     lines += [f"  {key} = {_short(key, report.metadata[key])}" for key in sorted(report.metadata.keys() - set(numbers))]
-    lines += [f"  {numbers[0]} and {len(numbers) - 1} more such keys"] if numbers else []
+    lines += [say("inspection.more_such_keys", key=numbers[0], count=len(numbers) - 1)] if numbers else []
     if report.against:
         lines.append(
-            f"  against: strength {report.against['strength']:.4g}, difference {report.against['difference']:.2e}"
+            say(
+                "inspection.against_line",
+                strength=f"{report.against['strength']:.4g}",
+                difference=f"{report.against['difference']:.2e}",
+            )
         )
-    lines += [f"Warning: {text}" for text in (*report.misread, *report.warnings)]
-    lines += [f"Problem: {text}" for text in report.problems]
+    lines += [say("terminal.warning", what=text) for text in (*report.misread, *report.warnings)]
+    lines += [say("terminal.problem", what=text) for text in report.problems]
     return "\n".join(_printable(line) for line in lines)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return parts_of(say("toolbox.part_counted", what=name, count=count) for name, count in counts.items())
 
 
 def _short(key: str, value: str) -> str:
     if key in _LONG and len(value) > 60:
-        return f"({len(value)} characters)"
-    return value if len(value) <= 160 else f"{value[:160]}… ({len(value)} characters)"
+        return say("inspection.in_characters", count=len(value))
+    return value if len(value) <= 160 else say("inspection.shortened", text=value[:160], count=len(value))
 
 
 def _printable(text: str) -> str:

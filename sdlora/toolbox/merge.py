@@ -11,6 +11,7 @@ from sdlora.errors import Problem, UserError
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.lorafiles.read import LoraFile, read_lora
+from sdlora.messages import say
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.blocks import Blocks, check_blocks, parse_blocks, weight_of
 from sdlora.toolbox.files import (
@@ -20,6 +21,7 @@ from sdlora.toolbox.files import (
     derived_metadata,
     left_out_of,
     output_path,
+    rank_note,
     write_factors,
 )
 
@@ -60,17 +62,17 @@ def merge_loras(
     merged: dict[str, Factors] = {}
     lost = whole = 0.0
     for index, name in enumerate(names):
-        own = [(file, w[name]) for file, w in zip(files, weights, strict=True) if name in file.changes and w[name]]
-        if not own:
+        weighted = [(file, w[name]) for file, w in zip(files, weights, strict=True) if name in file.changes and w[name]]
+        if not weighted:
             continue
-        _check_shapes(name, own)
-        if dense or not all(name in file.modules for file, _ in own):
+        _check_shapes(name, weighted)
+        if dense or not all(name in file.modules for file, _ in weighted):
             draw = torch.Generator().manual_seed(seed * 1_000_003 + index)
-            found = algebra.decompose_matrix(_dense(name, own, method, density, draw, rank))
-            down, up, cut = algebra.truncate(found, _within(found, rank), own[0][0].inputs_of(name))
-            merged[name], size = (down, up, 1.0), float(found.s.norm())
+            svd = algebra.decompose_matrix(_dense(name, weighted, method, density, draw, rank))
+            down, up, cut = algebra.truncate(svd, _within(svd, rank), weighted[0][0].inputs_of(name))
+            merged[name], size = (down, up, 1.0), float(svd.s.norm())
         else:
-            merged[name], cut, size = _from_factors(name, own, rank)
+            merged[name], cut, size = _from_factors(name, weighted, rank)
         lost, whole = lost + cut**2, whole + size**2
     metadata = derived_metadata(
         merged,
@@ -83,8 +85,7 @@ def merge_loras(
         path, merged, family=family, metadata=metadata, dtype=choose_dtype(dtype, files), container=container
     )
     error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)
-    ranks = sorted({down.shape[0] for down, _, _ in merged.values()})
-    note = f"rank {ranks[0]}" + (f" to {ranks[-1]}" if len(ranks) > 1 else "")
+    note = rank_note(down.shape[0] for down, _, _ in merged.values())
     return Result(path, len(merged), error, note, left_out_of(files))
 
 
@@ -92,13 +93,17 @@ def check_method(method: str, rank: int | None, density: float) -> None:
     """UserError with everything that is wrong in the choices."""
     wrong = []
     if method not in METHODS:
-        wrong.append(Problem(f"--method is {method!r}.", f"It must be one of {', '.join(METHODS)}."))
+        wrong.append(
+            Problem(
+                say("toolbox.method_is", given=repr(method)), say("settings.must_be_one_of", choices=", ".join(METHODS))
+            )
+        )
     elif method != "linear" and rank is None:
-        wrong.append(Problem(f"--method {method} leaves no low-rank factors.", "Give a --rank to approximate it."))
+        wrong.append(Problem(say("toolbox.method_needs_rank", method=method), say("toolbox.give_rank")))
     if rank is not None and rank < 1:
-        wrong.append(Problem(f"--rank is {rank}.", "It must be at least 1."))
+        wrong.append(Problem(say("toolbox.rank_is", given=rank), say("toolbox.must_be_at_least_1")))
     if not 0 < density <= 1:
-        wrong.append(Problem(f"--density is {density}.", "It must be more than 0 and at most 1."))
+        wrong.append(Problem(say("toolbox.density_is", given=density), say("toolbox.must_be_share")))
     if wrong:
         raise UserError(*wrong)
 
@@ -107,10 +112,10 @@ def read_all(loras: Pairs, *, leave_out: bool = False, beside: bool = False) -> 
     """Every file; UserError with the faults of all, a weight that is no number among them."""
     files, problems = [], []
     if not loras:
-        problems.append(Problem("There is no LoRA to merge.", "Give files, such as a.safetensors=0.7."))
+        problems.append(Problem(say("toolbox.no_lora"), say("toolbox.give_files")))
     for path, weight in loras:
         if not math.isfinite(weight):
-            problems.append(Problem(f"The weight of {path} is no number.", "Give one such as 0.7."))
+            problems.append(Problem(say("toolbox.weight_not_a_number", file=path), say("toolbox.give_weight")))
         try:
             files.append(read_lora(path, leave_out=leave_out, beside=beside))
         except UserError as error:
@@ -124,73 +129,82 @@ def layer_weights(files: Sequence[LoraFile], weights: Sequence[float], blocks: S
     """File by file: layer, or norm -> weight, the file's times its block's."""
     if len(blocks) not in (0, 1, len(files)):
         raise UserError(
-            f"--blocks is given {len(blocks)} times for {len(files)} files.", fix="Give it once, or once for each."
+            say("toolbox.blocks_given_times", count=len(blocks), files=len(files)), fix=say("toolbox.give_once_or_each")
         )
     parsed: list[Blocks] = [parse_blocks(text) for text in blocks] or [Blocks()]
-    found = []
+    per_file = []
     for i, (file, weight) in enumerate(zip(files, weights, strict=True)):
-        own = parsed[i] if len(parsed) > 1 else parsed[0]
+        blocks_of_file = parsed[i] if len(parsed) > 1 else parsed[0]
         names = dict.fromkeys([*file.changes, *(name.rpartition(".")[0] for name in file.extras)])
-        check_blocks(names, file.family, own)
-        found.append({name: weight * weight_of(name, file.family, own) for name in names})
-    return found
+        check_blocks(names, file.family, blocks_of_file)
+        per_file.append({name: weight * weight_of(name, file.family, blocks_of_file) for name in names})
+    return per_file
 
 
 def files_of(loras: Pairs) -> list[Path | str]:
+    """The files alone."""
     return [file for file, _ in loras]
 
 
-def _check_shapes(name: str, own: Sequence[tuple[LoraFile, float]]) -> None:
-    first = own[0][0]
-    for file, _ in own[1:]:
+def _check_shapes(name: str, weighted: Sequence[tuple[LoraFile, float]]) -> None:
+    first = weighted[0][0]
+    for file, _ in weighted[1:]:
         if file.changes[name].size() != first.changes[name].size():
             raise UserError(
-                f"{first.path.name} and {file.path.name} are for different base models: {name} is "
-                f"{list(first.changes[name].size())} in one and {list(file.changes[name].size())} in the other."
+                say(
+                    "toolbox.bases_differ",
+                    first=first.path.name,
+                    second=file.path.name,
+                    name=name,
+                    shape=list(first.changes[name].size()),
+                    other=list(file.changes[name].size()),
+                )
             )
 
 
-def _from_factors(name: str, own: Sequence[tuple[LoraFile, float]], rank: int | None) -> tuple[Factors, float, float]:
+def _from_factors(
+    name: str, weighted: Sequence[tuple[LoraFile, float]], rank: int | None
+) -> tuple[Factors, float, float]:
     """(factors, norm of what was cut off, norm of the whole)"""
-    down, up, scale = algebra.concat([(d, u, s * w) for file, w in own for d, u, s in [file.modules[name]]])
+    down, up, scale = algebra.concat([(d, u, s * w) for file, w in weighted for d, u, s in [file.modules[name]]])
     if rank is None or down.shape[0] <= rank:
-        if len(own) == 1:  # as it was, with its own scale
-            d, u, s = own[0][0].modules[name]
-            down, up, scale = d, u, s * own[0][1]
+        if len(weighted) == 1:  # as it was, with its own scale
+            d, u, s = weighted[0][0].modules[name]
+            down, up, scale = d, u, s * weighted[0][1]
         return (down, up, scale), 0.0, algebra.norm(down, up, scale)
-    found = algebra.decompose(down, up, scale)
-    new_down, new_up, cut = algebra.truncate(found, min(rank, len(found.s)), down.shape[1:])
-    return (new_down, new_up, 1.0), cut, float(found.s.norm())
+    svd = algebra.decompose(down, up, scale)
+    new_down, new_up, cut = algebra.truncate(svd, min(rank, len(svd.s)), down.shape[1:])
+    return (new_down, new_up, 1.0), cut, float(svd.s.norm())
 
 
 def _dense(
     name: str,
-    own: Sequence[tuple[LoraFile, float]],
+    weighted: Sequence[tuple[LoraFile, float]],
     method: str,
     density: float,
     draw: torch.Generator,
     rank: int | None,
 ) -> Tensor:
-    if dora := next((file for file, _ in own if file.changes[name].magnitudes is not None), None):
+    if dora := next((file for file, _ in weighted if file.changes[name].magnitudes is not None), None):
         raise UserError(
-            f"{dora.path.name} has a {dora.kind_shown(name)} in {name}, whose change depends on the base model.",
+            say("toolbox.dora_in_sum", file=dora.path.name, kind=dora.kind_shown(name), name=name),
             fix=plain_fix(dora, name),
             where=str(dora.path),
         )
     if rank is None:
-        file = next(file for file, _ in own if name not in file.modules)
+        file = next(file for file, _ in weighted if name not in file.modules)
         raise UserError(
-            f"{file.path.name} has a {file.kind_shown(name)} in {name}, whose sum with others has no low rank.",
-            fix="Give a --rank to approximate it.",
+            say("toolbox.sum_without_rank", file=file.path.name, kind=file.kind_shown(name), name=name),
+            fix=say("toolbox.give_rank"),
             where=str(file.path),
         )
-    changes = [file.delta(name).flatten(1) for file, _ in own]
+    changes = [file.delta(name).flatten(1) for file, _ in weighted]
     if method == "ties":
-        return algebra.ties(changes, [weight for _, weight in own], density)
+        return algebra.ties(changes, [weight for _, weight in weighted], density)
     if method == "dare":
         changes = [algebra.dare(change, density, draw) for change in changes]
-    return torch.stack([change * weight for change, (_, weight) in zip(changes, own, strict=True)]).sum(0)
+    return torch.stack([change * weight for change, (_, weight) in zip(changes, weighted, strict=True)]).sum(0)
 
 
-def _within(found: algebra.Decomposed, rank: int | None) -> int:
-    return algebra.choose_rank(found.s, rank)
+def _within(svd: algebra.Decomposed, rank: int | None) -> int:
+    return algebra.choose_rank(svd.s, rank)

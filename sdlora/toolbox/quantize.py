@@ -22,6 +22,7 @@ from sdlora.lorafiles.keys import kohya_name
 from sdlora.lorafiles.metadata import add_hashes
 from sdlora.lorafiles.read import read_lora
 from sdlora.lorafiles.stream import Spec, TensorFile, TensorWriter, is_safetensors, library_order, write_tensors
+from sdlora.messages import say
 from sdlora.toolbox.advice import plain_fix
 from sdlora.toolbox.files import Result, derived_metadata, left_out_of, output_path
 
@@ -29,7 +30,6 @@ FP8 = torch.float8_e4m3fn
 _MAX = torch.finfo(FP8).max  # 448
 _PREFIX = "model.diffusion_model."
 _MARKER = f"{_PREFIX}scaled_fp8"
-READERS = "read by ComfyUI and Forge"
 
 
 @torch.no_grad()
@@ -44,7 +44,7 @@ def quantize(model: Path | str, out: Path | str, *, scaled: bool = True, leave_o
     """
     path = output_path(out, [model])
     if not is_safetensors(model):
-        raise UserError(f"{model} is no .safetensors file.", fix="Give a LoRA or a single-file checkpoint.")
+        raise UserError(say("toolbox.not_safetensors", file=model), fix=say("toolbox.give_lora_or_checkpoint"))
     file = TensorFile(model)
     if any(key.startswith(_PREFIX) and key.endswith("attn1.to_q.weight") for key in file.entries):
         return _checkpoint(file, path, scaled)
@@ -56,7 +56,9 @@ def quantize(model: Path | str, out: Path | str, *, scaled: bool = True, leave_o
 
 def _checkpoint(file: TensorFile, path: Path, scaled: bool) -> Result:
     if done := [key for key, entry in file.entries.items() if entry.dtype.startswith("F8") or "scale_weight" in key]:
-        raise UserError(f"{file.path.name} is quantized already ({done[0]}).", fix="Give the original.")
+        raise UserError(
+            say("toolbox.quantized_already", file=file.path.name, key=done[0]), fix=say("toolbox.give_original")
+        )
     chosen = [key for key, entry in file.entries.items() if _is_chosen(key, entry, scaled)]
     plan = {key: Spec("F8_E4M3", e.shape) if key in chosen else e for key, e in file.entries.items()}
     if scaled:
@@ -78,8 +80,8 @@ def _checkpoint(file: TensorFile, path: Path, scaled: bool) -> Result:
             lost += float((small.float() * scale - weight).double().norm()) ** 2
         if scaled:
             writer.write(_MARKER, torch.zeros(2, dtype=FP8))  # two numbers: ComfyUI multiplies in full precision
-    kind = "scaled fp8" if scaled else "plain fp8"
-    return Result(path, len(chosen), math.sqrt(lost / whole) if whole else 0.0, f"{kind}, {READERS}")
+    note = say("toolbox.fp8_scaled" if scaled else "toolbox.fp8_plain")
+    return Result(path, len(chosen), math.sqrt(lost / whole) if whole else 0.0, note)
 
 
 def _is_chosen(key: str, entry: Spec, scaled: bool) -> bool:
@@ -99,7 +101,7 @@ def _scale(weight: Tensor) -> float:
 
 def _cast(weight: Tensor, key: str) -> Tensor:
     if not weight.isfinite().all() or weight.abs().max() > _MAX:
-        raise UserError(f"{key} has numbers that fp8 can't hold.", fix="Use scaled fp8.")
+        raise UserError(say("toolbox.fp8_overflow", key=key), fix=say("toolbox.use_scaled_fp8"))
     return weight.to(FP8)
 
 
@@ -110,7 +112,7 @@ def _lora(model: Path | str, path: Path, leave_out: bool) -> Result:
     file = read_lora(model, leave_out=leave_out)
     if other := [name for name in file.changes if name not in file.modules]:
         raise UserError(
-            f"{file.path.name} has a {file.kind_shown(other[0])} in {other[0]}, which is no plain LoRA.",
+            say("toolbox.not_plain", file=file.path.name, kind=file.kind_shown(other[0]), name=other[0]),
             fix=plain_fix(file, other[0]),
         )
     tensors: dict[str, Tensor] = {}
@@ -125,7 +127,7 @@ def _lora(model: Path | str, path: Path, leave_out: bool) -> Result:
     metadata = derived_metadata(file.modules, file.family, name=path.stem, source=file.metadata)
     write_tensors(path, tensors, add_hashes(tensors, metadata | {"ss_network_alpha": "Dynamic"}))
     error = math.sqrt(lost / whole) if whole else 0.0
-    return Result(path, len(file.modules), error, f"fp8, {READERS}", left_out_of([file]))
+    return Result(path, len(file.modules), error, say("toolbox.fp8_lora"), left_out_of([file]))
 
 
 def _spread(modules: dict) -> Iterator[tuple[str, Tensor, Tensor, float]]:

@@ -8,6 +8,7 @@ from sdlora.files.paths import last_part
 from sdlora.lorafiles.read import LoraFile, look
 from sdlora.lorafiles.readers.cards import broken_keys, seen_as, with_base
 from sdlora.lorafiles.stream import TensorFile, TensorWriter, header_bytes
+from sdlora.messages import parts_of, say
 from sdlora.toolbox.files import Result, model_hashes, output_path
 
 _COMPUTED = ("sshs_model_hash", "sshs_legacy_hash")
@@ -25,8 +26,10 @@ def rename_lora(
     values: Mapping[str, str] | None = None,
     remove: Iterable[str] = (),
 ) -> Result:
-    """Write the LoRA with other metadata. Hashes are computed again; the base's family is told where the file does not,
-    as A1111 would hide the file else; what breaks A1111's card is left out. Keys that are no layer's stay as they are.
+    """Write the LoRA with other metadata; its tensors and keys stay as they are.
+
+    Hashes are computed again; the base's family is told where the file does not, as A1111 would hide the file else;
+    what breaks A1111's card is left out.
 
     name: what the tools call it (``ss_output_name``, ``modelspec.title``). trigger: its trigger word
     (``modelspec.trigger_phrase``, ``modelspec.usage_hint``); description: ``modelspec.description``; "" removes them.
@@ -53,12 +56,14 @@ def rename_lora(
     metadata = with_base({key: text for key, text in metadata.items() if key not in broken}, layers.family)
     metadata |= dict(zip(_COMPUTED, model_hashes(file, metadata), strict=True))
     if len(header_bytes(file.entries, metadata)) > _LARGEST:
-        raise UserError("The metadata is too large: ComfyUI reads at most 1 MB.", fix="Use shorter texts.")
+        longest = max(metadata, key=lambda key: len(metadata[key]))
+        fix = say("toolbox.shorten_or_remove", key=longest)
+        raise UserError(say("toolbox.metadata_too_large"), fix=fix)
     with TensorWriter(path, dict(file.entries), metadata) as writer:
         for key in file.entries:
             writer.write(key, file.raw(key))
     note = f"AutoV3 {metadata['sshs_model_hash'][:12]}"
-    return Result(path, len(layers.changes), 0.0, note, ", ".join(f"{key} (of no use to A1111)" for key in broken))
+    return Result(path, len(layers.changes), 0.0, note, parts_of(say("toolbox.of_no_use", key=key) for key in broken))
 
 
 def _readable(lora: Path | str) -> LoraFile:
@@ -71,21 +76,23 @@ def _readable(lora: Path | str) -> LoraFile:
 
 def _check(file: TensorFile, family: str, values: Mapping[str, str], remove: Iterable[str]) -> None:
     problems = [
-        Problem(f"{key} is computed from the tensors and can't be set.", "Leave it out.")
-        for key in values
-        if key in _COMPUTED
+        Problem(say("toolbox.key_computed", key=key), say("toolbox.leave_it_out")) for key in values if key in _COMPUTED
     ]
     problems += [
-        Problem(f"{file.path.name} has no metadata {key!r}.", "`sdlora inspect` lists its keys.")
+        Problem(say("toolbox.key_missing", file=file.path.name, key=repr(key)), say("toolbox.inspect_lists_keys"))
         for key in remove
         if key not in file.metadata
     ]
     told = {key: values[key] for key in _SORTED_BY if key in values}
     if told and seen_as(with_base({}, family) | told) != family:
         what = ", ".join(f"{key}={value}" for key, value in told.items())
-        problems.append(Problem(f"{file.path.name} is for {family}: with {what} A1111 would hide it.", "Leave it out."))
+        problems.append(
+            Problem(
+                say("toolbox.family_hidden", file=file.path.name, family=family, what=what), say("toolbox.leave_it_out")
+            )
+        )
     problems += [
-        Problem(f"Without {key} A1111 would hide {file.path.name}: it can't be removed.", "Leave it out.")
+        Problem(say("toolbox.key_needed", key=key, file=file.path.name), say("toolbox.leave_it_out"))
         for key in remove
         if key in _SORTED_BY
     ]

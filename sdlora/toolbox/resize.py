@@ -10,8 +10,17 @@ from sdlora.errors import Problem, UserError
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.changes import Factors
 from sdlora.lorafiles.read import LoraFile, read_lora
-from sdlora.toolbox.base import Checkpoint
-from sdlora.toolbox.files import Result, choose_dtype, derived_metadata, left_out_of, output_path, write_factors
+from sdlora.messages import say
+from sdlora.toolbox.base import BaseWeights
+from sdlora.toolbox.files import (
+    Result,
+    choose_dtype,
+    derived_metadata,
+    left_out_of,
+    output_path,
+    rank_note,
+    write_factors,
+)
 
 
 def resize_lora(
@@ -39,7 +48,7 @@ def resize_lora(
     check_targets(rank, conv_rank, energy, ratio)
     path = output_path(out, [lora])
     file = read_lora(lora, leave_out=leave_out)
-    weight_of = Checkpoint(base).weight if base else None
+    weight_of = BaseWeights(base).weight if base else None
     new: dict[str, Factors] = {}
     lost = whole = 0.0
     for name in file.changes:
@@ -53,8 +62,7 @@ def resize_lora(
     metadata = derived_metadata(new, file.family, name=path.stem, source=file.metadata)
     cast = choose_dtype(dtype, [file])
     rounding = write_factors(path, new, family=file.family, metadata=metadata, dtype=cast, container=container)
-    ranks = [down.shape[0] for down, _, _ in new.values()]
-    note = f"rank {min(ranks)}" + (f" to {max(ranks)}" if min(ranks) < max(ranks) else "")
+    note = rank_note(down.shape[0] for down, _, _ in new.values())
     error = math.hypot(math.sqrt(lost / whole) if whole else 0.0, rounding)
     return Result(path, len(new), error, note, left_out_of([file]))
 
@@ -73,12 +81,17 @@ def check_targets(
     """UserError with everything that is wrong with the numbers."""
     wrong = []
     if rank is None and energy is None and ratio is None:
-        wrong.append(Problem("No new size is given.", "Give --rank, --energy or --ratio."))
+        wrong.append(Problem(say("toolbox.no_size"), say("toolbox.give_size")))
     if any(r is not None and r < 1 for r in (rank, conv_rank)):
-        wrong.append(Problem(f"The rank is {rank if rank is not None and rank < 1 else conv_rank}.", "At least 1."))
+        wrong.append(
+            Problem(
+                say("toolbox.new_rank_is", given=rank if rank is not None and rank < 1 else conv_rank),
+                say("toolbox.must_be_at_least_1"),
+            )
+        )
     if energy is not None and not 0 < energy <= 1:
-        wrong.append(Problem(f"--energy is {energy}.", "It must be more than 0 and at most 1, such as 0.99."))
+        wrong.append(Problem(say("toolbox.energy_is", given=energy), say("toolbox.must_be_energy")))
     if ratio is not None and not 1 <= ratio < math.inf:
-        wrong.append(Problem(f"--ratio is {ratio}.", "It must be at least 1, such as 10."))
+        wrong.append(Problem(say("toolbox.ratio_is", given=ratio), say("toolbox.must_be_ratio")))
     if wrong:
         raise UserError(*wrong)

@@ -14,6 +14,7 @@ from sdlora.errors import UserError, explain
 from sdlora.files.kinds import PICKLE, told_by_first_bytes
 from sdlora.files.regular import open_regular
 from sdlora.lorafiles.stream import InMemory, spec_of
+from sdlora.messages import say
 
 _DEEPEST = 8  # containers within containers
 _INSIDE = ("state_dict", "lora", "unet", "module", "model")  # names that some savers put around the tensors
@@ -46,19 +47,21 @@ def read_pickle(path: Path | str) -> InMemory:
         reason = " ".join(str(error).split())
         if "weights_only" in reason or "Unsupported" in reason:
             raise UserError(
-                f"{path.name} holds more than tensors, which could run code: it is not opened.",
-                fix="Get the LoRA as a .safetensors file.",
+                say("toolbox.pickle_not_tensors", file=path.name),
+                fix=say("toolbox.get_as_safetensors"),
                 where=str(path),
             ) from None
         raise UserError(
-            f"{path.name} is a damaged pickled file ({type(error).__name__}).", fix="Get it again.", where=str(path)
+            say("toolbox.pickle_damaged", file=path.name, kind=type(error).__name__),
+            fix=say("lorafiles.get_again"),
+            where=str(path),
         ) from None
     tensors = _numbered(content) if isinstance(content, (list, tuple)) else dict(_flat(content))
     room = path.stat().st_size
     if odd := next((key for key, tensor in tensors.items() if not _is_whole(tensor, room)), None):
-        raise UserError(f"{path.name} has a tensor that is described wrongly ({odd[:120]}).", where=str(path))
+        raise UserError(say("toolbox.pickle_tensor", file=path.name, key=odd[:120]), where=str(path))
     if not tensors:
-        raise UserError(f"{path.name} holds no tensors.", fix="Check the path.", where=str(path))
+        raise UserError(say("toolbox.pickle_empty", file=path.name), fix=say("files.check_path"), where=str(path))
     return InMemory(path, {key: tensor.detach().contiguous() for key, tensor in tensors.items()})
 
 

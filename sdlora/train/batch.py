@@ -8,14 +8,14 @@ from torch import Tensor
 
 from sdlora.data.dataset import Item, rng_for
 from sdlora.data.tags import WILDCARD, Lines, variant
-from sdlora.families.shared.clip_text import time_ids
+from sdlora.families.shared.clip_text import TextEncoding, Tokens, time_ids
 from sdlora.train.caching import Latents
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
 
 
 @dataclass(frozen=True)
 class Captioning:
-    """How captions vary from step to step; as ``captions.variant`` takes them."""
+    """How captions vary from step to step: the arguments of ``tags.variant``."""
 
     trigger: str = ""
     shuffle: bool = False
@@ -33,24 +33,28 @@ class Captioning:
 
     @property
     def still(self) -> "Captioning":
-        """The same without anything shuffled or left out."""
+        """A copy that leaves nothing to chance: tags neither shuffled nor left out."""
         return replace(self, shuffle=False, tag_dropout=0.0, caption_dropout=0.0)
 
     def text(self, item: Item, seed: int, step: int, slot: int) -> str:
-        rng = rng_for(seed, "caption", step, slot)
-        return variant(item.caption, **vars(self), rng=rng)
+        """The caption of an image as a step sees it; slot: the image's place in the step's whole batch."""
+        rng, how = rng_for(seed, "caption", step, slot), vars(self)
+        return variant(item.caption, **({**how, "trigger": ""} if item.regular else how), rng=rng)
 
     def texts(self, items: Sequence[Item]) -> list[str]:
-        """Every text there can be, if they do not vary: each caption, and "" where captions are left out at times."""
-        found = [self.still.text(item, 0, 0, 0) for item in items]
-        return list(dict.fromkeys(found + ([""] if self.caption_dropout else [])))
+        """All texts that training feeds the text encoder if captions don't vary: each, and "" if some are left out."""
+        texts = [self.still.text(item, 0, 0, 0) for item in items]
+        return list(dict.fromkeys(texts + ([""] if self.caption_dropout else [])))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees.
+    """The tensors of one batch.
 
+    latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees.
     sizes: float32 (B, 6), SDXL's size and crop numbers. masked: float32 (B, 5, h, w) for inpainting models, else None.
+    weights: float32 (B,), of each one's error; None where all weigh 1.
+    text: the texts as ``Trainee.text_input`` gives them, where they have been read already.
     """
 
     latents: Tensor
@@ -59,9 +63,20 @@ class Batch:
     texts: list[str]
     sizes: Tensor
     masked: Tensor | None
+    weights: Tensor | None = None
+    text: Tokens | TextEncoding | None = None
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def rows(self, start: int, end: int) -> "Batch":
+        """Some images of it, as views. Its text must have been read: what an image's is filled up to is the batch's."""
+        assert self.text is not None
+        parts = {name: part[start:end] for name, part in vars(self).items() if isinstance(part, Tensor | list)}
+        return replace(self, **parts, text=self.text.rows(start, end))
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same with its tensors on ``device``."""
+        """A copy with its tensors on another device."""
         moved = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return replace(self, **moved)
 
@@ -79,8 +94,12 @@ def make_batch(
     noise_offset: float,
     train_timesteps: int,
     inpainting: bool = False,
+    prior_weight: float = 1.0,
 ) -> Batch:
-    """The batch of ``items`` for one step, on the CPU. first_slot: its first image's place in the whole batch."""
+    """The batch of ``items`` for one step, on the CPU. first_slot: its first image's place in the whole batch.
+
+    prior_weight: of the error of regularization images; their part of a DreamBooth loss (lambda in its equation 2).
+    """
     latents, noise, timesteps, texts, sizes = [], [], [], [], []
     for slot, item in enumerate(items, first_slot):
         flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5
@@ -92,8 +111,10 @@ def make_batch(
         texts.append(captioning.text(item, seed, step, slot))
         sizes.append(sizes_of(item, flipped))
     masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
+    weighs = prior_weight != 1 and any(item.regular for item in items)
+    weights = torch.tensor([prior_weight if item.regular else 1.0 for item in items]) if weighs else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
-    return Batch(*parts)
+    return Batch(*parts, weights)
 
 
 def still_batch(

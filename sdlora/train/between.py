@@ -1,22 +1,45 @@
 """What happens between steps: the validation loss, test pictures, notes."""
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Generator, Iterator
+from functools import partial
 
 from sdlora.check import stack_of
+from sdlora.errors import Problem, ran_out_of_memory
 from sdlora.events import Event, Progress, Sampled, Validated, Warned
+from sdlora.families.shared.device import release_memory
+from sdlora.messages import say
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
-from sdlora.train.measure import contradiction
+from sdlora.runs.pictures import thin_pictures
+from sdlora.train.ladder import draw_sparingly, whatever_fits
+from sdlora.train.measure import prediction_note
 from sdlora.train.prepare import Job
 
 
 def validate(job: Job, step: int) -> Iterator[Event]:
-    """Measure the validation loss of this step (main process only)."""
-    if job.settings.validation.every and job.accelerator.is_main_process:
-        yield Progress("validation", 0, 1)
-        with job.accelerator.autocast():
-            loss = job.validation.loss(job.device, job.settings.train.batch_size)
-        yield Validated(step, loss, len(job.held_out))
+    """Measure the validation loss and the drift of this step (main process only)."""
+    if job.settings.validation.every == 0 or not job.accelerator.is_main_process:
+        return
+    yield Progress("validation", 0, 1)
+    began = time.perf_counter()
+    sizes = dict.fromkeys((job.settings.train.batch_size, 1))
+    ways = [partial(_measured, job, batch_size) for batch_size in sizes]
+    told = yield from whatever_fits(job, step, say("training.of_validation"), *ways)
+    seconds = round(time.perf_counter() - began, 4)
+    job.rhythm.charge(step, seconds)
+    if told is not None:
+        loss, training, drift = told
+        yield Validated(step, loss, len(job.held_out), training, drift, seconds)
+
+
+def _measured(job: Job, batch_size: int) -> tuple[float, float, float]:
+    """(validation loss, that of training images where others are held out, drift)."""
+    how = (job.device, batch_size)
+    with job.accelerator.autocast():
+        training = job.beside.loss(*how) if job.beside else math.nan
+        return job.validation.loss(*how), training, job.drift.measure(*how)
 
 
 def sample(job: Job, step: int) -> Iterator[Event]:
@@ -24,36 +47,58 @@ def sample(job: Job, step: int) -> Iterator[Event]:
     wish = job.settings.sample
     if not wish.prompts or not job.accelerator.is_main_process:
         return
-    look = Look.of(job.settings)
-    files = []
     if job.run.folder.is_dir():
         (job.run.folder / "samples").mkdir(exist_ok=True)  # somebody may have tidied up
-    yield Progress("samples", 0, len(look.prompts))
-    with job.accelerator.autocast():
-        trainee = job.trainee
-        pictures = draw(trainee.base, look, trainee.unet, trainee.text_encoders, stack_of(job.settings.adapter.stack))
-        for number, picture in enumerate(pictures):
-            files.append(f"samples/{step:06d}_{number:02d}.png")
-            save_png(picture, job.run.folder / files[-1])
-            yield Progress("samples", number + 1, len(look.prompts))
+    while True:
+        try:
+            files = yield from _drawn(job, step)
+            break
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        release_memory(job.device.type)
+        if job.memory.sparing:
+            yield Warned(say("training.memory_left_out", step=step, what=say("training.of_pictures")))
+            return
+        yield from draw_sparingly(job)
+    thin_pictures(job.run.folder / "samples")
     yield Sampled(step, files)
 
 
-def measure(job: Job) -> Iterator[Event]:
-    """A note if the base model's own answer speaks for another prediction than the one trained."""
+def _drawn(job: Job, step: int) -> Generator[Event, None, list[str]]:
+    """Draw them all and write them; returns their paths in the run folder."""
+    look, trainee, files = Look.of(job.settings), job.trainee, list[str]()
+    yield Progress("samples", 0, len(look.prompts))
+    stack, sparing = stack_of(job.settings.adapter.stack), job.memory.sparing
     with job.accelerator.autocast():
-        captioning, seed = job.captioning, job.settings.train.seed
-        problem = contradiction(job.trainee, job.items[0], job.latents, captioning, seed)
+        for picture in draw(trainee.base, look, trainee.unet, trainee.text_encoders, stack, sparing):
+            files.append(f"samples/{step:06d}_{len(files):02d}.png")
+            save_png(picture, job.run.folder / files[-1])
+            yield Progress("samples", len(files), len(look.prompts))
+    return files
+
+
+def check_prediction(job: Job) -> Iterator[Event]:
+    """A note if the base model's own answer speaks for another prediction than the one trained."""
+
+    def note() -> Problem | None:
+        with job.accelerator.autocast():
+            captioning, seed = job.captioning, job.settings.train.seed
+            return prediction_note(job.trainee, job.items[0], job.latents, captioning, seed)
+
+    problem = yield from whatever_fits(job, 0, say("training.of_prediction"), note)
     if problem:
-        yield Warned(str(problem))
+        yield Warned(problem.message)
 
 
 def cache_notes(job: Job) -> Iterator[Event]:
-    """What the caches found damaged, and made again, while this step read them."""
-    text = job.trainee.text_cache
-    for notes in (job.latents.notes, text.notes if text else []):
+    """What this step found: damage in the caches, which is mended; why nothing is packed; a GPU that overflows."""
+    text, packed = job.trainee.text_cache, job.trainee.packed
+    for notes in (job.latents.notes, text.notes if text else [], packed.notes if packed else []):
         while notes:
             yield Warned(notes.pop(0))
+    if job.spill and (note := job.spill.note()):
+        yield Warned(note)
 
 
 def due(step: int, every: int) -> bool:

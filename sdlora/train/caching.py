@@ -7,15 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sdlora.data.cache import EncodeFn, LatentCache, TextCache, encoder_identity, vae_identity
+from sdlora.data.cache import WHOLE, EncodeFn, LatentCache, Share, TextCache, encoder_identity, vae_identity
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash
-from sdlora.errors import UserError
+from sdlora.errors import UserError, ran_out_of_memory
 from sdlora.events import Event, Progress, Warned
 from sdlora.families.base import BaseInfo
 from sdlora.families.shared.clip_text import TextEncoding, TextReader, padded
+from sdlora.families.shared.device import release_memory
 from sdlora.families.shared.load import load_text_encoders, load_vae
 from sdlora.lorafiles.attach import merge_into_modules
+from sdlora.messages import listed, say
 
 
 class Latents(LatentCache):
@@ -24,18 +26,19 @@ class Latents(LatentCache):
     def __init__(self, folder: Path, vae_id: str):
         super().__init__(folder, vae_id)
         self.empty = TextCache(folder, f"empty picture, {vae_id}")  # by its size instead of a text
-        self.renew: Callable[[Item, bool], None] | None = None  # encodes one image again
+        self.renew: Callable[[Item, bool], object] | None = None  # encodes one image again
+        self.renew_empty: Callable[[Item], object] | None = None  # encodes an empty picture of an image's size again
         self.notes: list[str] = []  # what was found wrong since somebody last looked
 
     def load(self, item: Item, flipped: bool) -> tuple[Tensor, Tensor]:
-        """As ``LatentCache.load``; what is gone or damaged since the start is made again, with a note."""
+        """(mean, std), each (4, h, w) float32; what is gone or damaged since the start is made again, with a note."""
         try:
             return super().load(item, flipped)
         except UserError:
             if self.renew is None:
                 raise
         self.renew(item, flipped)
-        self.notes.append(f"The cached latents of {item.name} were gone or damaged; they have been made again.")
+        self.notes.append(say("training.latents_renewed", name=item.name))
         return super().load(item, flipped)
 
     def masked(self, item: Item, scaling_factor: float) -> Tensor:
@@ -44,8 +47,15 @@ class Latents(LatentCache):
         Inpainting models take them beside the noisy latents (diffusers' order); masking all is what makes them draw
         whole pictures, and it needs no VAE during training.
         """
-        latents = self.empty.get(_size(item)) * scaling_factor
-        return torch.cat([torch.ones_like(latents[:1]), latents])
+        latents = self.empty.get(_size(item))
+        if latents is None and self.renew_empty is not None:
+            self.renew_empty(item)
+            self.notes.append(say("training.latents_renewed", name=say("training.empty_picture")))
+            latents = self.empty.get(_size(item))
+        if latents is None:
+            what = say("images.latents_lost", name=say("training.empty_picture"))
+            raise UserError(what, fix=say("images.renew_latents"))
+        return torch.cat([torch.ones_like(latents[:1]), latents * scaling_factor])
 
 
 class TextStore:
@@ -54,7 +64,7 @@ class TextStore:
     def __init__(self, folder: Path, identity: str, has_pooled: bool):
         self.hidden, self.pooled = TextCache(folder, identity), TextCache(folder, identity + ", pooled")
         self.has_pooled = has_pooled
-        self.renew: Callable[[str], None] | None = None  # encodes one text again
+        self.renew: Callable[[str], object] | None = None  # encodes one text again
         self.notes: list[str] = []  # what was found wrong since somebody last looked
 
     @property
@@ -63,76 +73,107 @@ class TextStore:
         return self.hidden.damaged | self.pooled.damaged
 
     def has(self, text: str) -> bool:
-        return self.hidden.get(text) is not None and (not self.has_pooled or self.pooled.get(text) is not None)
+        """Is the text's encoding there, and whole?"""
+        return self._read(text) is not None
 
     def put(self, text: str, encoding: TextEncoding) -> None:
-        """encoding: of this text alone (B = 1)."""
+        """Keep the encoding of one text (B = 1)."""
         self.hidden.put(text, encoding.hidden[0])
-        if self.has_pooled:
+        if self.has_pooled and encoding.pooled is not None:
             self.pooled.put(text, encoding.pooled[0])
 
     def batch(self, texts: Sequence[str]) -> TextEncoding:
         """The texts as one batch, brought to the same length with the empty text."""
-        found = [self._get(text) for text in texts]
-        uneven = len({e.hidden.shape[1] for e in found}) > 1
-        return padded(found, self._get("") if uneven else None)
+        encodings = [self._get(text) for text in texts]
+        uneven = len({encoding.hidden.shape[1] for encoding in encodings}) > 1
+        return padded(encodings, self._get("") if uneven else None)
 
     def _get(self, text: str) -> TextEncoding:
-        if not self.has(text):
-            if self.renew is None:
-                raise UserError(f"The cached text of {text[:60]!r} is gone or damaged.", fix="Start again to renew it.")
+        encoding = self._read(text)
+        if encoding is None and self.renew is not None:
             self.renew(text)
-            self.notes.append(f"The cached text of {text[:60]!r} was gone or damaged; it has been made again.")
-        return TextEncoding(self.hidden.get(text)[None], self.pooled.get(text)[None] if self.has_pooled else None)
+            self.notes.append(say("training.text_renewed", words=repr(text[:60])))
+            encoding = self._read(text)
+        if encoding is None:
+            what = say("training.text_lost", words=repr(text[:60]))
+            raise UserError(what, fix=say("training.renew_text"))
+        return encoding
+
+    def _read(self, text: str) -> TextEncoding | None:
+        """The text as a batch of one; None if anything of it is missing or damaged."""
+        hidden = self.hidden.get(text)
+        pooled = self.pooled.get(text) if self.has_pooled else None
+        if hidden is None or (self.has_pooled and pooled is None):
+            return None
+        return TextEncoding(hidden[None], None if pooled is None else pooled[None])
 
 
-def cache_latents(items: list[Item], base: BaseInfo, folder: Path, flip: bool, device) -> Iterator[Event | Latents]:
+def cache_latents(
+    items: list[Item], base: BaseInfo, folder: Path, flip: bool, device, share: Share = WHOLE
+) -> Iterator[Event | Latents]:
     """Encode what is missing, in float32 (some VAEs overflow in fp16); Progress events, then the cache itself.
 
-    A Warned names what was there and damaged. The VAE is loaded only if something is missing, and dropped before this
-    ends.
+    share: the part of it that is this process's. A Warned names what was there and damaged. The VAE is loaded only if
+    something is missing, and dropped before this ends.
     """
     cache = Latents(folder, vae_identity(base, folder) + "-fp32")
 
     def encoder() -> EncodeFn:
         vae = load_vae(base, torch.float32).to(device)
+        places = [torch.device(device)]
 
         @torch.no_grad()
         def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
-            posterior = vae.encode(pixels.to(device)).latent_dist
-            return posterior.mean, posterior.std
+            while True:  # a function that called itself would keep the VAE until Python looks for circles
+                try:
+                    posterior = vae.encode(pixels.to(places[-1])).latent_dist
+                    return posterior.mean, posterior.std
+                except Exception as error:
+                    if not ran_out_of_memory(error) or places[-1].type == "cpu":
+                        raise
+                release_memory(places[-1].type)
+                # In tiles it would fit, too, but those latents would not be the image's: norms see the whole picture.
+                places.append(torch.device("cpu"))
+                vae.to("cpu")
+                cache.notes.append(say("training.memory_vae_on_cpu"))
 
         return encode
 
+    def encode_empty(item: Item, encode: EncodeFn) -> None:
+        width, height = item.placement.bucket
+        cache.empty.put(_size(item), encode(torch.zeros(1, 3, height, width))[0][0])
+
     sizes = {_size(item): item for item in items} if base.inpainting else {}
-    sizes = {size: item for size, item in sizes.items() if cache.empty.get(size) is None}
-    missing = cache.missing(items, flip)
+    sizes = {size: item for size, item in share.part(list(sizes.items())) if cache.empty.get(size) is None}
+    missing = cache.missing(items, flip, share)
     if names := list(dict.fromkeys([*cache.damaged, *cache.empty.damaged])):
-        yield Warned(f"The cached latents of {_shown(names)} were damaged and are made again.")
+        yield Warned(say("training.latents_damaged", captions=listed(names, 3)))
     if missing or sizes:
         encode = encoder()
-        for size, item in sizes.items():
-            width, height = item.placement.bucket
-            cache.empty.put(size, encode(torch.zeros(1, 3, height, width))[0][0])
+        for item in sizes.values():
+            encode_empty(item, encode)
         for done, of in cache.encode(items, encode, flip, missing):
+            yield from (Warned(cache.notes.pop(0)) for _ in list(cache.notes))
             yield Progress("latents", done, of)
     cache.renew = lambda item, flipped: deque(cache.encode([item], encoder(), False, [(item, flipped)]), 0)
+    cache.renew_empty = lambda item: encode_empty(item, encoder())
     yield cache
 
 
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def cache_texts(
-    texts: list[str], base: BaseInfo, reader: TextReader, stack: list[tuple[str, float]], folder: Path, device, dtype
-) -> Iterator[Event | TextStore]:
-    """The same for text encoders that are not trained. ``stack``: LoRA files merged into them first."""
+    texts: list[str], base: BaseInfo, reader: TextReader, stack: list[tuple[str, float]], folder: Path, device, dtype,
+    share: Share = WHOLE,
+) -> Iterator[Event | TextStore]:  # fmt: skip
+    """Encode the texts that are missing, by text encoders that are not trained; Progress events, then the store.
+
+    stack: LoRA files and strengths, merged into the encoders first. share: as in ``cache_latents``.
+    """
     how = (dtype, reader.clip_skip, reader.max_chunks, reader.weighted, [(content_hash(Path(p)), s) for p, s in stack])
     store = TextStore(folder, f"{encoder_identity(base, folder)}-{how}", reader.pooled)
-    missing = [text for text in dict.fromkeys(["", *texts]) if not store.has(text)]  # "" fills up shorter texts
+    wanted = share.part(list(dict.fromkeys(["", *texts])))  # "" fills up shorter texts
+    missing = [text for text in wanted if not store.has(text)]
     if store.damaged:
-        yield Warned(f"Damaged entries of the text cache are made again: {len(store.damaged)}.")
+        yield Warned(say("training.texts_damaged", count=len(store.damaged)))
 
     def encode(some: list[str]) -> Iterator[int]:
         encoders = {root: encoder.to(device) for root, encoder in load_text_encoders(base, dtype).items()}

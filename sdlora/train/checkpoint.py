@@ -15,9 +15,11 @@ from torch import Tensor
 from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Unstable, UserError
 from sdlora.files.intact import Damaged, digest_of, write_json
+from sdlora.messages import listed, say
 from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, set_aside, verified
-from sdlora.train.health import growth
-from sdlora.train.optim_state import give_state, kind_of, take_state
+from sdlora.train.health import growth_of
+from sdlora.train.optim_state import give_state, optimizer_name, take_state
+from sdlora.train.optimizers import FIRST
 
 SHOWN = 3  # names of layers in a note
 
@@ -39,9 +41,14 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
         temporary.mkdir(parents=True)
         save_file(weights, temporary / WEIGHTS)
         save_file(tensors, temporary / OPTIMIZER)
-        state = {"format": FORMAT, "step": step, **extra, "optimizer": {"kind": kind_of(optimizer), "values": plain}}
+        state = {
+            "format": FORMAT,
+            "step": step,
+            **extra,
+            "optimizer": {"kind": optimizer_name(optimizer), "values": plain},
+        }
         state["files"] = {name: digest_of(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
-        write_json(temporary / STATE, state | _strengths(adapter) | growth(adapter))
+        write_json(temporary / STATE, state | _strengths(adapter) | growth_of(adapter))
         for file in temporary.iterdir():
             with open(file, "rb+") as handle:
                 os.fsync(handle.fileno())
@@ -54,8 +61,8 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, SafetensorError):  # its way of saying that the disk is full
             raise UserError(
-                f"The checkpoint of step {step} could not be written: {error}.",
-                fix="Free some space on the disk and resume the run.",
+                say("runs.checkpoint_not_written", step=step, reason=error),
+                fix=say("runs.free_space_and_resume"),
             ) from error
         raise
     return target
@@ -75,34 +82,34 @@ def load_checkpoint(folder: Path, adapter: Adapter, optimizer: torch.optim.Optim
 
 
 def load_what_fits(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer) -> tuple[dict, list[str]]:
-    """The same for a run whose settings differ: (saved state, sentences on what was left out or is new).
+    """Restore what fits a run whose settings differ: (saved state, sentences on what was left out or is new).
 
     Layers that both have get the saved factors; where alpha / rank is another one here, the last factor is scaled so
     that the LoRA does what it did. The optimizer's state follows where optimizer, layers and strengths are the same.
     UserError for another rank or shape, for another kind of adapter, or if no layer is in both.
     """
     state, weights, tensors = _read(folder)
-    own, said = adapter.state_dict(), []
-    common = own.keys() & weights.keys()
-    if not common or _parts_of(own) != _parts_of(weights):
+    current, notes = adapter.state_dict(), list[str]()
+    common = current.keys() & weights.keys()
+    if not common or _parts_of(current) != _parts_of(weights):
         adapter.load_state_dict(weights)  # says what is missing
-    adapter.load_state_dict({name: weights[name] if name in common else value for name, value in own.items()})
+    adapter.load_state_dict({name: weights[name] if name in common else value for name, value in current.items()})
     scaled = _keep_strengths(adapter, state, common)
     new, gone = (
-        {name.rpartition(".")[0] for name in names} for names in (own.keys() - common, weights.keys() - common)
+        {name.rpartition(".")[0] for name in names} for names in (current.keys() - common, weights.keys() - common)
     )
     if new:
-        said.append(f"Layers that the checkpoint does not have start anew: {_some(new)}.")
+        notes.append(say("runs.layers_begin", names_of_layers=listed(sorted(new), SHOWN)))
     if gone:
-        said.append(f"Layers of the checkpoint that do not learn here and are left out: {_some(gone)}.")
+        notes.append(say("runs.layers_left_out", names_of_layers=listed(sorted(gone), SHOWN)))
     told = _optimizer_of(state)
-    if told["kind"] != kind_of(optimizer):
-        said.append(f"The optimizer starts anew: the checkpoint has the state of {told['kind']}.")
+    if told["kind"] != optimizer_name(optimizer):
+        notes.append(say("runs.optimizer_begins_kind", kind=told["kind"]))
     elif scaled:
-        said.append("The optimizer starts anew: the LoRA's strength, alpha / rank, is another one here.")
+        notes.append(say("runs.optimizer_begins_strength"))
     else:
         give_state(adapter, optimizer, tensors, told["values"], told["kind"], only=set(common))
-    return state, said
+    return state, notes
 
 
 def load_weights(folder: Path, adapter: Adapter) -> dict:
@@ -119,21 +126,18 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:
         state = verified(folder)
         return state, load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
     except (Damaged, OSError, SafetensorError) as error:
-        fix = "Delete that folder, or use another checkpoint."
-        raise UserError(f"The checkpoint {folder.name} is damaged ({error}).", fix=fix) from error
+        fix = say("runs.delete_or_use_another")
+        raise UserError(say("runs.checkpoint_damaged", name=folder.name, fault=error), fix=fix) from error
 
 
 def _optimizer_of(state: dict) -> dict[str, Any]:
-    return state.get("optimizer") or {"kind": "AdamW", "values": {}}  # format 1 knew no other
+    return state.get("optimizer") or {"kind": FIRST.title, "values": {}}  # format 1 knew no other
 
 
 def _check_finite(step: int, tensors: dict[str, Tensor]) -> None:
     broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise Unstable(
-            f"Training became unstable at step {step}: {broken[0]} is not finite ({len(broken)} such tensors), so no "
-            "checkpoint of it was written."
-        )
+        raise Unstable(say("training.unstable_not_saved", step=step, name=broken[0], count=len(broken)))
 
 
 # ---- alpha / rank, which the factors alone don't tell
@@ -158,11 +162,6 @@ def _keep_strengths(adapter: Adapter, state: dict, common: set[str]) -> bool:
             parameter.mul_(before / own)
             scaled = True
     return scaled
-
-
-def _some(names: set[str]) -> str:
-    first = sorted(names)[:SHOWN]
-    return ", ".join(first) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _parts_of(names: Iterable[str]) -> set[str]:

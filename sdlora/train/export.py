@@ -1,10 +1,11 @@
 """From a job to its LoRA file: metadata, export, and the check through diffusers' own loader."""
 
+import json
 import math
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sdlora.adapters.adapter import Adapter
@@ -14,7 +15,7 @@ from sdlora.data.dataset import Item
 from sdlora.lorafiles.metadata import build_metadata, count_tags
 from sdlora.lorafiles.verify import verify_with_diffusers
 from sdlora.lorafiles.write import write_lora
-from sdlora.settings import Settings, dump_settings, without_paths
+from sdlora.settings import Settings, dump_settings, recorded, without_paths
 from sdlora.train.batch import Captioning
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import OPTIMIZERS
@@ -93,10 +94,13 @@ def _ranks(adapter: Adapter) -> tuple[tuple[int, float], tuple[int, float] | Non
 
 
 def facts_of(
-    settings: Settings, items, step: int, epoch: float, precision: str, started: float | None, origin=""
+    settings: Settings, items, step: int, epoch: float, precision: str, started: float | None, origin="", regular=()
 ) -> dict:
-    """What the file tells about the training, in the arguments of ``build_metadata``. origin: "RUN@STEP" of a run that
-    started from another one."""
+    """What the file tells about the training, in the arguments of ``build_metadata``.
+
+    items: the images; regular: the regularization images beside them.
+    origin: "RUN@STEP" of a run that started from another one.
+    """
     train, data = settings.train, settings.data
     captioning = Captioning(trigger=data.trigger, lines=data.caption_lines)
     folders = _by_folder(items, Path(data.folder))
@@ -115,27 +119,21 @@ def facts_of(
             "epoch": int(epoch),
             "num_epochs": max(1, round(epoch)),
             "num_train_images": sum(item.repeats for item in items),
-            "num_reg_images": 0,
-            "learning_rate": train.lr,
-            "unet_lr": train.lr,
-            "text_encoder_lr": train.text_encoder_lr if settings.adapter.text_encoder else None,
-            "lr_scheduler": train.scheduler,
-            "lr_warmup_steps": train.warmup,
+            "num_reg_images": sum(item.repeats for item in regular),
+            "reg_dataset_dirs": _regular_folder(regular) if regular else None,
             "optimizer": OPTIMIZERS[train.optimizer].recorded,
-            **LOSSES[train.loss].recorded,
-            "batch_size_per_device": train.batch_size,
-            "gradient_accumulation_steps": train.accumulate,
-            "gradient_checkpointing": train.gradient_checkpointing,
             "mixed_precision": precision,
-            "seed": train.seed,
-            "max_grad_norm": train.max_grad_norm,
-            "min_snr_gamma": train.min_snr_gamma or None,
-            "noise_offset": train.noise_offset or None,
-            "caption_dropout_rate": data.caption_dropout,
-            "shuffle_caption": data.shuffle_tags,
-            "keep_tokens": data.keep_tags,
+            "noise_offset": train.noise_offset or None,  # kohya's trainer writes one where there is one
+            **LOSSES[train.loss].recorded,
+            **recorded(settings),
         },
     }
+
+
+def _regular_folder(regular: Sequence[Item]) -> str:
+    """The regularization images' folder as kohya's trainers tell it, in JSON."""
+    name = Path(os.path.commonpath([item.path.parent for item in regular])).name
+    return json.dumps({name: {"n_repeats": min(item.repeats for item in regular), "img_count": len(regular)}})
 
 
 def _by_folder(items: Iterable[Item], root: Path) -> dict[tuple[str, int], list[Item]]:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdlora.events import Event, Finished, Progress, Saved
+from sdlora.families.shared.device import give_back
 from sdlora.lorafiles.sidecar import write_sidecars
+from sdlora.messages import say
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import safe_name
-from sdlora.train.between import due, sample, validate
+from sdlora.train.between import sample, validate
 from sdlora.train.export import facts_of, write_trained
 from sdlora.train.prepare import Job
 from sdlora.train.save import save, started
@@ -16,18 +18,18 @@ from sdlora.train.save import save, started
 def finish(job: Job, step: int, why: str) -> Iterator[Event]:
     """What a run leaves after its last step, whether it is done or was stopped (why)."""
     if step == 0:
-        yield Finished(0, why, "Stopped before the first step.")
+        yield Finished(0, why, say("training.stopped_before_start"))
         return
     if (step, job.run.folder / f"checkpoints/{step:06d}") not in job.run.checkpoints():
         yield Progress("save", 0, 1)
         yield save(job, step)
-    if not due(step, job.settings.validation.every):  # else it has been measured just now
+    if job.rhythm.at != step:  # else it has been measured just now
         yield from validate(job, step)
     yield from sample(job, step)
     file = f"{safe_name(job.settings.run.name)}.safetensors"
     if job.accelerator.is_main_process:
         yield Progress("export", 0, 1)
-        export(job, job.run.folder / file, step, cover(job))
+        export_lora(job, job.run.folder / file, step, cover(job))
         if job.settings.save.side_files:
             side_files(job, job.run.folder / file)
     yield Saved(step, file, final=True)
@@ -35,20 +37,21 @@ def finish(job: Job, step: int, why: str) -> Iterator[Event]:
 
 
 def try_export(job: Job) -> None:
-    """Write and re-read a file before step 1: a LoRA that can't be saved is better known now than after hours."""
+    """Write and re-read a file after step 1: a LoRA that can't be saved is better known now than after hours."""
     if job.accelerator.is_main_process:
         trial = job.run.folder / ".trial.safetensors"
         try:
-            export(job, trial, 0)
+            export_lora(job, trial, job.done)
         finally:
             trial.unlink(missing_ok=True)
+            give_back()
 
 
-def export(job: Job, path: Path, step: int, cover: bytes | None = None) -> None:
+def export_lora(job: Job, path: Path, step: int, cover: bytes | None = None) -> None:
     """Write the LoRA file, read it back through diffusers and compare its effect with the adapter's own."""
     epoch, precision = job.plan.epoch_of(step), job.accelerator.mixed_precision
     origin = origin_of(job.run.folder)
-    facts = facts_of(job.settings, job.items, step, epoch, precision, started(job), origin)
+    facts = facts_of(job.settings, job.items, step, epoch, precision, started(job), origin, job.regular)
     wish = job.settings.save
     write_trained(path, job.settings, job.trainee, facts, container=wish.container, dtype=wish.dtype, cover=cover)
 

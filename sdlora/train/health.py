@@ -22,8 +22,9 @@ from sdlora.adapters.layer import Layer
 from sdlora.adapters.table import KINDS
 from sdlora.errors import Problem
 from sdlora.events import Event, Sampled, Saved, StepDone, Validated, Warned
-from sdlora.families.registry import kohya_prefixes, parts
+from sdlora.families.table import is_denoiser, kohya_prefixes, parts
 from sdlora.lorafiles.keys import split
+from sdlora.messages import say
 
 PACE = 10  # steps with a learning rate between two looks at the factors
 FADED = 1e-3  # of the highest learning rate so far: below it a step is not expected to move a float32 number
@@ -34,10 +35,9 @@ WORSE = 2.0  # times the first validation loss: its images and noise are the sam
 GROWN, BURST = 2.0, 100.0  # times the size of the weight that a layer changes: half of all layers, any one of them
 FAINT = 1e-5  # of the size of the weight: half precision rounds away what is 50 times as much
 PARTS = {part.root: part.title for part in parts()}
-RATES = {"unet": "train.lr"}
-TOO_FAST = "Usually train.lr is too high, and the LoRA is ruined; stop, and train again with a tenth of it."
-TOO_SLOW = "Usually train.lr or adapter.alpha is far too small, the steps are too few, or nothing is learnt at all."
-NO_GRADIENT = "Usually its gradients are lost; set train.precision to fp32 and train.gradient_checkpointing off."
+TOO_FAST = say("health.lower_lr")
+TOO_SLOW = say("health.train_more")
+NO_GRADIENT = say("health.use_fp32")
 
 Sign = tuple[object, Problem]  # (its kind, what to say)
 
@@ -47,7 +47,7 @@ def watched(events: Generator[Event, None, None], health: "Health") -> Iterator[
     with closing(events):
         for event in events:
             yield event
-            yield from (Warned(str(problem)) for problem in health.signs(event))
+            yield from (Warned(problem.message) for problem in health.signs(event))
 
 
 class Health:
@@ -125,8 +125,9 @@ class Health:
             self.moving[root] += rate > FADED * self.peak[root]
             self.resting[root] = 0 if rate > 0 else self.resting[root] + 1
             if self.resting[root] >= PACE:
-                what = f"The learning rate of the {self._part(root)} has been 0 for {PACE} steps: it learns nothing."
-                fix = f"Check {RATES.get(root, 'train.text_encoder_lr')}, train.scheduler and train.warmup."
+                what = say("health.lr_zero", learner=self._part(root), count=PACE)
+                rate_setting = "train.lr" if is_denoiser(root) else "train.text_encoder_lr"
+                fix = say("health.check_schedule", setting=rate_setting)
                 yield ("rate", root), Problem(what, fix)
 
     def _loss_signs(self, loss: float) -> Iterator[Sign]:
@@ -137,7 +138,7 @@ class Health:
         least, start = min(self.last), min(self.first)
         if least > max(RUINED * self.of_nothing, ABOVE * start):
             mean = sum(self.last) / WINDOW
-            what = f"The loss has been {mean:.2f} for {WINDOW} steps, far above its start ({start:.2f})."
+            what = say("health.loss_high", loss=f"{mean:.2f}", count=WINDOW, start=f"{start:.2f}")
             yield "ruined", Problem(what, TOO_FAST)
 
     def _factor_signs(self, step: int) -> Iterator[Sign]:
@@ -157,12 +158,12 @@ class Health:
     def _still(self, root: str, still: int, of: int, step: int) -> Iterator[Sign]:
         part, steps = self._part(root), self.patience
         if still == of:
-            what = f"No layer of the {part}'s LoRA has changed in {steps} steps, up to step {step}."
+            what = say("health.no_layer_changes", learner=part, count=steps, step=step)
             yield ("still", root), Problem(what, NO_GRADIENT)
         # A text encoder's last layers have no gradient where an earlier one is read; of the UNet's, only those that
         # attend over a single token have none.
-        elif root == "unet" and still > of / 2:
-            what = f"{still} of {of} layers of the {part}'s LoRA have not changed in {steps} steps, up to step {step}."
+        elif is_denoiser(root) and still > of / 2:
+            what = say("health.layers_unchanged", still=still, all=of, learner=part, count=steps, step=step)
             yield ("still", root), Problem(what, NO_GRADIENT)
 
     def _grown(self, sizes: Tensor) -> Iterator[Sign]:
@@ -170,7 +171,7 @@ class Health:
         half, most = float(ratios.median()), int(ratios.argmax())
         if not _sound(half, float(ratios[most])):
             times = half if half > GROWN else float(ratios[most])
-            what = f"The LoRA has grown {times:.0f} times as large as the weights it changes, {self.names[most]} most."
+            what = say("health.lora_overgrown", times=f"{times:.0f}", layer=self.names[most])
             yield "ruined", Problem(what, TOO_FAST)
 
     def _ratios(self, sizes: Tensor) -> Tensor:
@@ -188,7 +189,7 @@ class Health:
     def _validation_signs(self, event: Validated) -> Iterator[Sign]:
         if self.validated and event.loss > WORSE * self.validated:
             times = event.loss / self.validated
-            what = f"The validation loss of step {event.step} is {times:.1f} times that of the start."
+            what = say("health.validation_high", step=event.step, times=f"{times:.1f}")
             yield "ruined", Problem(what, TOO_FAST)
 
     def _picture_signs(self, event: Sampled) -> Iterator[Sign]:
@@ -197,7 +198,7 @@ class Health:
             return
         pairs = [(self.before.get(Path(f).stem.rpartition("_")[2]), self.folder / f) for f in event.files]
         if pairs and all(one and _same_picture(one, other) for one, other in pairs):
-            what = f"The test pictures of step {event.step} are those of step 0 to the last bit: the LoRA does nothing."
+            what = say("health.pictures_unchanged", step=event.step)
             yield "pictures", Problem(what, TOO_SLOW)
 
     def _file_signs(self, path: Path) -> Iterator[Sign]:
@@ -207,15 +208,15 @@ class Health:
         parts = {root: _idle_layers(path, root) for root in self.roots}
         for root, (idle, of) in parts.items():
             if of and idle == of:
-                what = f"{path.name} has no effect on the {self._part(root)}: all {of} of its layers there are zero."
+                what = say("health.file_all_zero", file=path.name, learner=self._part(root), count=of)
                 yield ("file", root), Problem(what, TOO_SLOW)
         most = 0.0 if self.adapter.kind.undecayed else float(self._ratios(self._sizes()).max())
         if 0 < most < FAINT:
-            what = f"{path.name} has no visible effect: it changes no weight by more than {most:.0e} of it."
+            what = say("health.file_without_effect", file=path.name, part=f"{most:.0e}")
             yield "faint", Problem(what, TOO_SLOW)
 
 
-def growth(adapter: Adapter) -> dict[str, float | bool | None]:
+def growth_of(adapter: Adapter) -> dict[str, float | bool | None]:
     """{"grown": median of ||dW|| / ||W|| over the layers that learn, "good": is the LoRA in the sizes of a sound one?}.
 
     As ``Health`` judges, at one moment. "grown" is None for numbers that float32 norms can't hold; those are not good.

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator
-from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import psutil
@@ -12,49 +12,60 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from sdlora.check import base_in_short
 from sdlora.errors import Unstable
-from sdlora.events import Event, Finished, Progress, Started, StepDone, Stopping
+from sdlora.events import Event, Finished, Progress, Started, StepDone, Stopping, Warned
 from sdlora.families.shared.device import used_memory
+from sdlora.messages import say
 from sdlora.runs.origin import calmer_command
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from sdlora.train.batch import Batch, make_batch
-from sdlora.train.between import cache_notes, due, measure, sample, validate
+from sdlora.train.between import cache_notes, check_prediction, due, sample, validate
 from sdlora.train.finish import finish, try_export
 from sdlora.train.health import PACE, Health, watched
+from sdlora.train.ladder import in_all_processes, start_on_rung, with_less_memory
 from sdlora.train.losses import LOSSES
 from sdlora.train.objective import error_of
 from sdlora.train.optimizers import OPTIMIZERS
-from sdlora.train.prepare import Job, Stopped, prepare
+from sdlora.train.prepare import Job, Stopped, prepare_job
+from sdlora.train.processes import noticing_lost_processes, sharder
 from sdlora.train.requests import asked
 from sdlora.train.restore import missed, restore
+from sdlora.train.rhythm import rhythm_of
 from sdlora.train.save import rescue, save
 from sdlora.train.schedules import make_scheduler, put_at
-from sdlora.train.trainee import base_of, make_accelerator
+from sdlora.train.trainee import Trainee, arithmetic_of, base_of, make_accelerator
 
 LEAST_SCALE = 2.0**-10  # of a GradScaler; below, it is not the scale that makes gradients infinite
 
 
-def train(settings: Settings, run: Run) -> Generator[Event, None, None]:
+def training(settings: Settings, run: Run) -> Generator[Event, None, None]:
     """Train one adapter; say what happens as it happens. ``settings`` are resolved (see check.resolve).
 
     Goes on from the run's newest checkpoint if it has one. Ends with Finished; raises UserError for what a person
     can mend. The run's lock is the caller's business, and so is writing the events down.
     """
-    accelerator = make_accelerator(settings.train.device, settings.train.precision)
-    try:
-        job = yield from prepare(settings, run, base_of(settings), accelerator)
-    except Stopped:
-        yield Finished(0, "stopped", "Stopped before the first step.")
-        return
-    past = [event for _, event in run.events()]
-    patience = 2 * PACE if accelerator.mixed_precision == "fp16" else PACE
-    of_nothing = LOSSES[settings.train.loss].of_nothing
-    health = Health(job.trainee.adapter, job.optimizer, run.folder, past, patience, of_nothing)
-    events = steps(job)
-    try:
-        yield from watched(events, health)
-    finally:
-        events.close()  # at once: it saves its last step, wherever the error was
+    base = base_of(settings)
+    arithmetic = arithmetic_of(settings, run, base)
+    accelerator = make_accelerator(settings.train.device, arithmetic.precision)
+    with noticing_lost_processes():
+        if asked_for := sharder():
+            yield Warned(say("training.not_sharded", what=asked_for))
+        try:
+            job = yield from prepare_job(settings, run, base, accelerator, arithmetic)
+        except Stopped:
+            if accelerator.is_main_process:
+                run.answered("stop")
+            yield Finished(0, "stopped", say("training.stopped_before_start"))
+            return
+        past = (event for _, event in run.events())
+        patience = 2 * PACE if accelerator.mixed_precision == "fp16" else PACE
+        of_nothing = LOSSES[settings.train.loss].of_nothing
+        health = Health(job.trainee.adapter, job.optimizer, run.folder, past, patience, of_nothing)
+        events = steps(job)
+        try:
+            yield from watched(events, health)
+        finally:
+            events.close()  # at once: it saves its last step, wherever the error was
 
 
 def steps(job: Job) -> Generator[Event, None, None]:
@@ -67,18 +78,26 @@ def steps(job: Job) -> Generator[Event, None, None]:
     scheduler = make_scheduler(job.optimizer, kind, train.warmup, train.steps, cycles=train.cycles)
     # Before the state is restored: accelerate would move all of it to the GPU, AdamW's step counts too, which torch
     # keeps on the CPU, so that a resumed run would wait for the GPU at every one of them.
-    job.module, job.prepared = job.accelerator.prepare(adapter, job.optimizer)
+    job.wrap()
     start = yield from restore(job.run, train.steps, job.accelerator, adapter, job.optimizer)
     job.done = start.step
+    job.rhythm = rhythm_of(job.settings.validation.every, (event for _, event in job.run.events()))
+    if job.rhythm.at != job.done:  # of steps that are done again
+        job.rhythm.at = -1
+    if start.batches:
+        job.keep_batches(start.batches)
     put_at(scheduler, job.done)
+    if job.accelerator.is_main_process:
+        job.run.drop_old_checkpoints(job.settings.save.keep)  # a kill may have cut that off
     yield Started(
         job.done, train.steps, len(job.items), adapter.trainable, adapter.total,
         adapter.file_bytes(job.settings.save.dtype), str(job.device),
-        base_in_short(job.trainee.base, train.min_snr_gamma or 0.0),
+        base_in_short(job.trainee.base, train.min_snr_gamma or 0.0), job.arithmetic.described,
     )  # fmt: skip
+    yield from start_on_rung(job)
     try:
         yield from catch_up(job, start.first)
-        yield from all_steps(job, scheduler)
+        yield from all_steps(job, scheduler, start.first)
     except (Exception, KeyboardInterrupt) as error:
         yield from rescue(job, error)
         raise
@@ -90,19 +109,20 @@ def steps(job: Job) -> Generator[Event, None, None]:
 def catch_up(job: Job, first: bool) -> Iterator[Event]:
     """What belongs to the step that is done already: at the beginning "before", later what a kill has cut off."""
     if first:
-        yield from measure(job)
+        yield from check_prediction(job)
     validation, pictures = (True, True) if first else missed(job.run, job.settings, job.done)
     if validation:
         yield from validate(job, job.done)
     if pictures:
         yield from sample(job, job.done)
-    if first:
-        yield Progress("export", 0, 1)
-        try_export(job)
 
 
-def all_steps(job: Job, scheduler: LRScheduler) -> Iterator[Event]:
-    """The steps that are left, what is due between them, and the end."""
+def all_steps(job: Job, scheduler: LRScheduler, trial: bool = False) -> Iterator[Event]:
+    """The steps that are left, what is due between them, and the end.
+
+    trial: try to export after the first of them: the change is not zero any more then, and nobody waits for it before
+    there is a step to see.
+    """
     train, why = job.settings.train, "done"
     for step in range(job.done + 1, train.steps + 1):
         if (yield from asked(job, step - 1)):
@@ -111,12 +131,18 @@ def all_steps(job: Job, scheduler: LRScheduler) -> Iterator[Event]:
             break
         began = time.perf_counter()
         lr = job.optimizer.param_groups[0]["lr"]
-        loss = take(job, step)
+        loss = yield from with_less_memory(job, step, partial(take, job, step))
         scheduler.step()
         job.done, job.torn = step, False
-        yield StepDone(step, loss, lr, round(time.perf_counter() - began, 4), memory(job))
+        done = StepDone(step, loss, lr, round(time.perf_counter() - began, 4), memory(job))
+        job.rhythm.take(done)
+        yield done
         yield from cache_notes(job)
-        if due(step, job.settings.validation.every):
+        if trial and step < train.steps:  # else the end exports at once
+            yield Progress("export", 0, 1)
+            try_export(job)
+        trial = False
+        if job.rhythm.due(step):
             yield from validate(job, step)
         if step < train.steps:
             if due(step, job.settings.save.every):
@@ -127,18 +153,21 @@ def all_steps(job: Job, scheduler: LRScheduler) -> Iterator[Event]:
 
 
 def take(job: Job, step: int) -> float:
-    """One step: noise, prediction, error, update (Ho et al. 2020, algorithm 1). Returns the mean error, unweighted."""
+    """One step: noise, prediction, error, update (Ho et al. 2020, algorithm 1). Returns the mean error, unweighted.
+
+    Raises OutOfMemory, in all processes, if that was so in one before the update: then nothing has changed.
+    """
     train, trainee, accelerator = job.settings.train, job.trainee, job.accelerator
-    loss, predict, parts = LOSSES[train.loss], partial(job.module, trainee.predict), train.accumulate
+    loss, predict = LOSSES[train.loss], partial(job.module, trainee.predict)
     total = 0.0
     # fmt: off
     # ------------------------------------------------------------------------------------------ one step
-    for turn, batch in enumerate(batches_at(job, step), 1):                     # x0, noise: (B, 4, h, w)
-        # noise, prediction, error
-        weighted, error = error_of(trainee, batch, loss, train.min_snr_gamma or 0.0, predict)      # (B,) each
-        with nullcontext() if turn == parts else accelerator.no_sync(job.module):
+    with in_all_processes(job):  # OutOfMemory leaves here, before anything is changed
+        for batch, parts in batches_at(job, step):                              # x0, noise: (B, 4, h, w)
+            # noise, prediction, error
+            weighted, error = error_of(trainee, batch, loss, train.min_snr_gamma or 0.0, predict)  # (B,) each
             accelerator.backward(weighted.mean() / parts)
-        total += error.mean().item() / parts
+            total += error.mean().item() / parts
     total = mean_over_processes(job, total)
     # The norm is taken for its own sake, too: a norm that is not finite would ruin all weights at once.
     norm = accelerator.clip_grad_norm_(trainee.adapter.parameters(), train.max_grad_norm or math.inf)  # ()
@@ -152,32 +181,46 @@ def take(job: Job, step: int) -> float:
     return total
 
 
-def batches_at(job: Job, step: int) -> Iterator[Batch]:
-    """This process's batches of a step, one for each part that is accumulated, on its device."""
+def batches_at(job: Job, step: int) -> Iterator[tuple[Batch, float]]:
+    """(batch, as how many such the step counts) for all of a step that this process takes, on its device.
+
+    There is one for each batch that is accumulated; more where memory has them split.
+    """
     train, trainee, accelerator = job.settings.train, job.trainee, job.accelerator
     for turn, numbers in enumerate(job.plan.at(step, accelerator.process_index)):
         slot = (turn * accelerator.num_processes + accelerator.process_index) * train.batch_size
-        yield make_batch(
-            [job.items[n] for n in numbers], job.latents, job.captioning,
+        batch = make_batch(
+            [job.planned[n] for n in numbers], job.latents, job.captioning,
             seed=train.seed, step=step, first_slot=slot, flip=job.settings.data.flip,
             scaling_factor=trainee.scaling_factor, noise_offset=train.noise_offset,
             train_timesteps=len(trainee.alphas_cumprod), inpainting=trainee.base.inpainting,
-        ).to(job.device)  # fmt: skip
+            prior_weight=train.prior_weight,
+        )  # fmt: skip
+        for piece in pieces_of(trainee, batch, job.memory.pieces):
+            yield piece.to(job.device), job.plan.accumulate * len(batch) / len(piece)
+
+
+def pieces_of(trainee: Trainee, batch: Batch, count: int) -> Iterator[Batch]:
+    """The batch in so many pieces as even as can be. Its texts are read together: a shorter one is filled up."""
+    if count > 1:
+        batch = replace(batch, text=trainee.text_input(batch.texts))
+    for rows in torch.arange(len(batch)).tensor_split(min(count, len(batch))):
+        yield batch if count == 1 else batch.rows(int(rows[0]), int(rows[-1]) + 1)
 
 
 def mean_over_processes(job: Job, value: float) -> float:
     """The mean of a number that each process has."""
     if job.accelerator.num_processes == 1:
         return value
-    return job.accelerator.reduce(torch.tensor(value, device=job.device), "mean").item()
+    return job.accelerator.reduce(torch.tensor(value, device=job.device, dtype=torch.float64), "mean").item()
 
 
 def refuse_unstable(job: Job, step: int, loss: float, norm: float) -> None:
     """Unstable, before the update, where the loss or the gradients' norm is not finite and no scaler mends it."""
     if not math.isfinite(loss) or not bearable(job, norm):
-        usual = "Usually train.lr is too high, or fp16 is used where bf16 is safer; the last checkpoint is kept."
-        lower = f"To try a lower rate: {calmer_command(job.run, job.settings, step)}"
-        raise Unstable(f"Training became unstable at step {step}.", fix=f"{usual} {lower}")
+        usual = say("training.lr_or_fp16")
+        lower = say("training.try_lower_lr", command=calmer_command(job.run, job.settings, step))
+        raise Unstable(say("training.unstable", step=step), fix=f"{usual} {lower}")
 
 
 def bearable(job: Job, norm: float) -> bool:

@@ -7,9 +7,11 @@ from sdlora.data.dataset import seed_for
 
 
 def generator_for(seed: int, step: int, slot: int) -> torch.Generator:
-    """The dice of one image of one step. slot: its place in the step's whole batch, over all devices and
-    accumulated parts, so that the noise does not depend on how the batch is split. On the CPU: the same
-    numbers on every device."""
+    """The random generator of one image of one step, on the CPU: the same numbers on every device.
+
+    slot: its place in the step's whole batch, over all devices and accumulated parts, so that the noise does not depend
+    on how the batch is split.
+    """
     return torch.Generator().manual_seed(seed_for(seed, "noise", step, slot))
 
 
@@ -19,8 +21,10 @@ def draw_latents(mean: Tensor, std: Tensor, generator: torch.Generator) -> Tenso
 
 
 def draw_noise(shape: torch.Size, offset: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise (4, h, w); with an offset, one constant per channel is added (Guttenberg 2023,
-    "Diffusion with Offset Noise"): offset * N(0, 1)."""
+    """Gaussian noise (4, h, w), with an offset per channel.
+
+    offset: times N(0, 1), one number per channel, is added (Guttenberg 2023, "Diffusion with Offset Noise").
+    """
     noise = torch.randn(shape, generator=generator)
     if offset:
         noise += offset * torch.randn((shape[0], 1, 1), generator=generator)

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Problem, UserError
+from sdlora.messages import say
 
 SETTINGS = ("params", "lr", "initial_lr", "name")  # of a group: they come from the settings and the schedule
 PLAIN = (bool, int, float, str, type(None))
 GROUP = "group "  # before a group's name; no module of a model is called so
 
 
-def kind_of(optimizer: torch.optim.Optimizer) -> str:
+def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
     """The optimizer's name, as checkpoints have it."""
     return type(optimizer).__name__
 
@@ -36,7 +37,7 @@ def take_state(adapter: Adapter, optimizer: torch.optim.Optimizer) -> tuple[dict
     plain = {key: value for key, value in found.items() if not isinstance(value, Tensor)}
     odd = [key for key, value in plain.items() if not _is_plain(value)]
     if odd:
-        raise ValueError(f"{odd[0]}: {type(plain[odd[0]]).__name__}")
+        raise ValueError(say("runs.fault_of_file", file=odd[0], why=type(plain[odd[0]]).__name__))
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in found.items() if key not in plain}
     return tensors, plain
 
@@ -56,9 +57,9 @@ def give_state(
     """
     parameters = adapter.tensors()
     groups = dict(_groups(optimizer))
-    if kind != kind_of(optimizer):
-        what = f"The checkpoint has the state of {kind}, but this run trains with {kind_of(optimizer)}."
-        raise UserError(what, fix="Use the same optimizer.")
+    if kind != optimizer_name(optimizer):
+        what = say("runs.optimizer_differs", kind=kind, other=optimizer_name(optimizer))
+        raise UserError(what, fix=say("runs.use_same_optimizer"))
     entries: dict[str, dict[str, Any]] = {}
     for key, value in {**tensors, **plain}.items():
         name, _, part = key.rpartition(".")
@@ -99,10 +100,8 @@ def _unknown(entries: dict[str, dict], known: set[str]) -> list[Problem]:
     names = [name for name in entries if name not in known]
     if not names:
         return []
-    what = (
-        f"The checkpoint has an optimizer's state of {names[0]}, which does not learn here ({len(names)} such names)."
-    )
-    return [Problem(what, "Use the same base model, adapter.targets and adapter.text_encoder.")]
+    what = say("runs.state_of_unknown", name=names[0], count=len(names))
+    return [Problem(what, say("adapters.use_same_model_and_targets"))]
 
 
 def _missing(optimizer: torch.optim.Optimizer, parameters: dict, entries: dict[str, dict]) -> list[Problem]:
@@ -118,8 +117,8 @@ def _missing(optimizer: torch.optim.Optimizer, parameters: dict, entries: dict[s
         kind = (id(group), parameter.ndim)
         kept[kind] = kept.get(kind) or _keys_kept(optimizer, group, parameter)
         if lost := sorted(kept[kind] - set(entry)):
-            what = f"The checkpoint lacks {lost[0]} of {name} in the optimizer's state."
-            problems.append(Problem(what, "Use the same optimizer."))
+            what = say("runs.state_lacks", entry=lost[0], name=name)
+            problems.append(Problem(what, say("runs.use_same_optimizer")))
     return problems[:3]
 
 

@@ -9,6 +9,7 @@ from accelerate.utils import broadcast_object_list
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.events import Event, Sampled, Validated, Warned
+from sdlora.messages import say
 from sdlora.runs.checkpoints import newest_intact, set_aside, strangers_in
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import Run
@@ -18,10 +19,14 @@ from sdlora.train.checkpoint import load_checkpoint, load_what_fits
 
 @dataclass(frozen=True)
 class Start:
-    """step: what is done already. first: nothing of this run is done: it is its own or its origin's beginning."""
+    """Where training starts. step: what is done already. first: nothing of this run is done yet.
+
+    batches: how many a step of the run takes, over all processes and parts; None where that was not kept.
+    """
 
     step: int
     first: bool
+    batches: int | None = None
 
 
 def restore(
@@ -51,9 +56,9 @@ def restore(
     precision = state.get("precision", accelerator.mixed_precision)
     if precision != accelerator.mixed_precision and not first:
         names = [{"no": "fp32"}.get(name, name) for name in (precision, accelerator.mixed_precision)]
-        yield Warned(f"The run was trained in {names[0]} and goes on in {names[1]}: it will differ a little.")
+        yield Warned(say("runs.precision_changed", before=names[0], now=names[1]))
     _give_scaler(accelerator, state)
-    return Start(step, first)
+    return Start(step, first, None if first else state.get("batches"))
 
 
 def scaler_state(accelerator: Accelerator) -> dict:
@@ -79,18 +84,18 @@ def missed(run: Run, settings: Settings, step: int) -> tuple[bool, bool]:
         validated |= isinstance(event, Validated) and event.step == step
         if isinstance(event, Sampled) and event.step == step:
             sampled |= all((run.folder / file).is_file() for file in event.files)
-    due = [every > 0 and step % every == 0 for every in (settings.validation.every, settings.sample.every)]
+    due = [bool(every) and step % every == 0 for every in (settings.validation.every or 0, settings.sample.every)]
     return due[0] and not validated, due[1] and not sampled and step < settings.train.steps
 
 
 def _choose(run: Run, last: int):
     folder = run.folder / "checkpoints"
     chosen, damaged = newest_intact(folder, last)
-    said = [f"{name} in checkpoints is no checkpoint and is left alone." for name in strangers_in(folder)]
+    said = [say("runs.not_a_checkpoint", name=name) for name in strangers_in(folder)]
     for path, why in damaged:
         aside = set_aside(path)
-        said.append(f"The checkpoint {path.name} is damaged ({why}): it is passed over and kept as {aside.name}.")
+        said.append(say("runs.checkpoint_set_aside", name=path.name, fault=why, aside=aside.name))
     if damaged:
-        then = "No whole checkpoint is left, so the run begins again."
-        said.append(f"The run goes on from step {chosen[0]}." if chosen else then)
+        then = say("runs.begins_again")
+        said.append(say("runs.goes_on", step=chosen[0]) if chosen else then)
     return chosen, said

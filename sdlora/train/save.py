@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from sdlora.errors import Unstable, UserError, explain
 from sdlora.events import Event, Saved, Started, Warned
+from sdlora.files.intact import Damaged
+from sdlora.messages import say
+from sdlora.runs.checkpoints import verified
 from sdlora.train.checkpoint import save_checkpoint
 from sdlora.train.prepare import Job
 from sdlora.train.restore import scaler_state
@@ -11,18 +14,29 @@ from sdlora.train.restore import scaler_state
 
 def save(job: Job, step: int) -> Event:
     """Write a checkpoint and drop the oldest ones beyond save.keep."""
-    if job.accelerator.is_main_process:
+    if job.accelerator.is_main_process and not _is_kept(job, step):
         write_checkpoint(job, step)
     job.accelerator.wait_for_everyone()
     return saved(step)
 
 
 def write_checkpoint(job: Job, step: int) -> None:
-    """The adapter's and the optimizer's state after a step (main process only)."""
+    """The adapter's and the optimizer's state after a step (main process only). UserError if the run folder is gone."""
+    job.run.stay()
     extra = {"epoch": job.plan.epoch_of(step), "precision": job.accelerator.mixed_precision}
+    extra |= {"batches": job.plan.devices * job.plan.accumulate}
     extra |= {"started": started(job), **scaler_state(job.accelerator)}
     save_checkpoint(job.run.folder / "checkpoints", step, job.trainee.adapter, job.optimizer, extra)
     job.run.drop_old_checkpoints(job.settings.save.keep)
+
+
+def _is_kept(job: Job, step: int) -> bool:
+    """Is the whole checkpoint of this step there? Another would be the same, and for a moment there would be none."""
+    folder = job.run.folder / f"checkpoints/{step:06d}"
+    try:
+        return folder.is_dir() and bool(verified(folder))
+    except Damaged:
+        return False
 
 
 def rescue(job: Job, error: BaseException | None = None) -> Iterator[Event]:
@@ -35,7 +49,7 @@ def rescue(job: Job, error: BaseException | None = None) -> Iterator[Event]:
     try:
         write_checkpoint(job, job.done)
     except (OSError, UserError) as second:  # the first error is the one to tell; this one is why steps are lost
-        yield Warned(f"The state of step {job.done} could not be saved: {explain(second)}")
+        yield Warned(say("training.state_not_saved", step=job.done, error=explain(second)))
     else:
         yield saved(job.done)
 

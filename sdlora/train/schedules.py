@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate as a function of the step; diffusers.get_scheduler has it under the same name.
+    """A learning rate as a function of the step.
 
     warms_up: does it heed train.warmup? cycles: does it heed train.cycles?
+    factor: (step, warmup, steps, cycles) -> what the rate is multiplied by, from 0 to 1; None for the one that
+    diffusers.get_scheduler has under this name.
     """
 
     name: str
     warms_up: bool = True
     cycles: bool = False
+    factor: Callable[[int, int, int, int], float] | None = None
+
+
+def _warmed(curve: Callable[[float], float]) -> Callable[[int, int, int, int], float]:
+    """A factor that rises in a line over the warm-up, as diffusers' do, and then follows the curve over 0 to 1."""
+
+    def factor(step: int, warmup: int, steps: int, cycles: int) -> float:
+        if step < warmup:
+            return step / max(1, warmup)
+        return curve(min(1.0, (step - warmup) / max(1, steps - warmup)))
+
+    return factor
 
 
 SCHEDULES: dict[str, Schedule] = {
@@ -31,6 +46,7 @@ SCHEDULES: dict[str, Schedule] = {
         Schedule("cosine"),
         Schedule("cosine_with_restarts", cycles=True),  # Loshchilov & Hutter 2017, of equal length
         Schedule("polynomial"),
+        Schedule("rex", factor=_warmed(lambda done: (1 - done) / (0.5 + 0.5 * (1 - done)))),  # Chen et al. 2021, eq. 3
     )
 }
 
@@ -45,8 +61,12 @@ def make_scheduler(
     A LambdaLR is a function of its step count alone, so resuming needs no saved state.
     """
     from diffusers.optimization import get_scheduler
+    from torch.optim.lr_scheduler import LambdaLR
 
-    scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps, num_cycles=cycles)
+    if factor := SCHEDULES[name].factor:
+        scheduler = LambdaLR(optimizer, lambda step: factor(step, warmup, steps, cycles))
+    else:
+        scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps, num_cycles=cycles)
     put_at(scheduler, done)
     return scheduler
 

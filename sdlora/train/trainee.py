@@ -1,25 +1,34 @@
 """What a run needs before its first step: device, frozen model, adapter."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.inject import inject
+from sdlora.adapters.packed import Packed
 from sdlora.adapters.targets import target_patterns
 from sdlora.check import as_wished, stack_of
 from sdlora.errors import UserError
+from sdlora.events import Started
 from sdlora.families.base import BaseInfo, inspect_base
 from sdlora.families.shared import device as device_kinds
 from sdlora.families.shared.clip_text import TextEncoding, TextReader, Tokens
 from sdlora.families.shared.load import load_scheduler, load_text_encoders, load_tokenizers, load_unet
 from sdlora.lorafiles.attach import load_lora, merge_into_modules, read_lora
+from sdlora.messages import say
+from sdlora.runs.arithmetic import Arithmetic, record_arithmetic, recorded_arithmetic
+from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from sdlora.train.caching import TextStore
-from sdlora.train.processes import trains_on_cpu
+from sdlora.train.fastest import fastest
+from sdlora.train.processes import PATIENCE, made_by_main, trains_on_cpu, unsharded
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -28,15 +37,47 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     """accelerate's own choice of device and processes; UserError for a device that is not there."""
     if device != "auto" and not device_kinds.present(device):
         raise UserError(
-            f"train.device is {device}, but PyTorch finds no such device.",
-            fix='Set it to "auto", or install the PyTorch build for your GPU (see docs/install.md).',
+            say("training.device_missing", given=device),
+            fix=say("training.set_auto_or_install"),
             where="train.device",
         )
     on_cpu = trains_on_cpu(device)
-    precision = device_kinds.precision(precision, "cpu" if on_cpu else device_kinds.choose())
-    # Clip skip, and SDXL always, leave the last layers of a text encoder without a gradient; DDP must not wait for it.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu, kwargs_handlers=[unused])
+    precision = device_kinds.choose_precision(precision, "cpu" if on_cpu else device_kinds.choose_device())
+    precision = "no" if precision == "fp32" else precision
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
+        AcceleratorState._reset_state()  # of a run before this one in the same process: accelerate keeps its precision
+    with unsharded():
+        return Accelerator(
+            mixed_precision=precision, cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
+        )
+
+
+def arithmetic_of(settings: Settings, run: Run, base: BaseInfo) -> Arithmetic:
+    """The precision, and on a CPU how else it computes: as the run began, else measured now and recorded there.
+
+    A run that began without a record goes on as its precision is said to be, by a rule. All processes get the same.
+    """
+    train = settings.train
+    if not trains_on_cpu(train.device):
+        return Arithmetic(device_kinds.choose_precision(train.precision, device_kinds.choose_device()))
+    if train.device not in ("auto", "cpu"):  # it is not there, which ``make_accelerator`` says
+        return Arithmetic(device_kinds.choose_precision(train.precision, "cpu"))
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return _on_cpu(settings, run, base)
+    return made_by_main(lambda: _on_cpu(settings, run, base), train.device)
+
+
+def _on_cpu(settings: Settings, run: Run, base: BaseInfo) -> Arithmetic:
+    train, kept = settings.train, recorded_arithmetic(run.folder)
+    if kept is not None and train.precision in ("auto", kept.precision):
+        return kept
+    if any(isinstance(event, Started) for _, event in run.events()):
+        return Arithmetic(device_kinds.choose_precision(train.precision, "cpu"))
+    batches = train.steps * train.accumulate
+    found = fastest(base, train.precision, settings.data.resolution or base.resolution, train.batch_size, batches)
+    if found.seconds:
+        record_arithmetic(run.folder, found)
+    return found
 
 
 def base_of(settings: Settings) -> BaseInfo:
@@ -63,10 +104,13 @@ class Trainee:
     adapter: Adapter
     alphas_cumprod: Tensor  # (train timesteps,) float32
     scaling_factor: float
+    packed: Packed | None = None  # the UNet's convolutions, where they are packed
+    checkpointing: bool = False  # are activations computed twice?
 
     @property
     def models(self) -> dict[str, nn.Module]:
-        return {"unet": self.unet, **self.text_encoders}
+        """Its networks by root: the denoiser, then the text encoders."""
+        return {self.base.denoiser: self.unet, **self.text_encoders}
 
     @property
     def configs(self) -> dict[str, Mapping]:
@@ -76,7 +120,17 @@ class Trainee:
         }
 
     def learns(self, root: str) -> bool:
+        """Does anything learn under this root?"""
         return bool(self.adapter.parameters_of(root))
+
+    def checkpoint(self) -> None:
+        """Compute activations twice from now on, and keep fewer of them: gradient checkpointing."""
+        self.unet.enable_gradient_checkpointing()
+        for root, encoder in self.text_encoders.items():
+            if self.learns(root):
+                encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+                encoder.train()  # transformers checkpoints in this mode only; CLIP has no dropout
+        self.checkpointing = True
 
     def text_input(self, texts: list[str]) -> Tokens | TextEncoding:
         """Tokens for text encoders at hand, else what the cache has of the texts."""
@@ -98,27 +152,24 @@ class Trainee:
         return self.base.spec.functions().predict(self.unet, noisy, timesteps, text, sizes, masked)
 
 
-def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype) -> Trainee:
+def load_trainee(
+    settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype, copy: Path | None = None
+) -> Trainee:
     """Load and freeze the base, merge adapter.stack into it, attach the adapter.
 
-    The text encoders are loaded only if they learn or if there is no ``text_cache``.
+    The text encoders are loaded only if they learn or if there is no ``text_cache``. copy: where the denoiser's weights
+    are in that dtype (``train.weights``).
     """
-    unet = load_unet(base, dtype).to(device)
+    unet = load_unet(base, dtype, mapped=True, copy=copy).to(device)
     encoders = load_text_encoders(base, dtype) if settings.adapter.text_encoder or text_cache is None else {}
     encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
     for path, strength in stack_of(settings.adapter.stack):
-        merge_into_modules({"unet": unet, **encoders}, path, strength)
-    adapter = attach_adapter(settings, base, {"unet": unet, **encoders})
+        merge_into_modules({base.denoiser: unet, **encoders}, path, strength)
+    adapter = attach_adapter(settings, base, {base.denoiser: unet, **encoders})
     for root, encoder in encoders.items():
         if not adapter.parameters_of(root):
             encoder.requires_grad_(False)
-    if settings.train.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
-        for root, encoder in encoders.items():
-            if adapter.parameters_of(root):
-                encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-                encoder.train()  # transformers checkpoints in this mode only; CLIP has no dropout
-    return Trainee(
+    trainee = Trainee(
         base=base,
         unet=unet,
         text_encoders=encoders,
@@ -128,6 +179,9 @@ def load_trainee(settings: Settings, base: BaseInfo, text_cache: TextStore | Non
         alphas_cumprod=load_scheduler(base).alphas_cumprod.float(),
         scaling_factor=base.config("vae").get("scaling_factor", base.spec.latent.scale),
     )
+    if settings.train.gradient_checkpointing:
+        trainee.checkpoint()
+    return trainee
 
 
 def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Module]) -> Adapter:

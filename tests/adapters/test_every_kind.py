@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from said import saying
 from small_models import make_models, make_unet
 from torch import nn
 
@@ -16,10 +17,11 @@ from sdlora.adapters.targets import target_patterns
 from sdlora.errors import UserError
 from sdlora.events import Finished, StepDone, Warned
 from sdlora.lorafiles.attach import load_into, load_lora
+from sdlora.lorafiles.forms import FORMS, leaf_of
 from sdlora.lorafiles.readers.tools import TOOLS, tool_table
 from sdlora.lorafiles.verify import verify_with_diffusers
 from sdlora.lorafiles.write import write_lora
-from sdlora.train.loop import train
+from sdlora.train.loop import training
 
 every = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
@@ -133,9 +135,9 @@ def test_a_wrong_file_is_an_error(kind, part, tmp_path):
     adapter = trained(inject({"unet": unet}, target_patterns("attn"), rank=3, alpha=2.0, kind=kind.name))
     path = write_lora(adapter, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
     tensors = load_file(path)
-    ending = "alpha" if part == "alpha" else "lora_up.weight" if kind.last == "up" else kind.last
+    ending = "alpha" if part == "alpha" else leaf_of(kind.last)
     save_file({key: tensor * 1.1 if key.endswith(ending) else tensor for key, tensor in tensors.items()}, path)
-    with pytest.raises(UserError, match="is not what was trained"):
+    with pytest.raises(UserError, match=saying("saving.reads_back_differently")):
         verify_with_diffusers(path, adapter, {"unet": unet})
 
 
@@ -149,7 +151,7 @@ def test_a_container_that_cannot_hold_it_refuses_it(kind, tmp_path):
             write_lora(adapter, tmp_path / "x.safetensors", **options), adapter, {"unet": unet}
         )
     else:
-        with pytest.raises(UserError, match=f"can't hold a {kind.title}"):
+        with pytest.raises(UserError, match=saying("settings.container_unfit", kind=kind.title)):
             write_lora(adapter, tmp_path / "x.safetensors", **options)
 
 
@@ -159,11 +161,11 @@ def test_a_run_stops_and_goes_on_to_the_same_bits(kind, make_run):
     changes = {"adapter.kind": kind.name, "sample.prompts": [], "train.steps": 3, "validation.every": 2}
     changes |= {"adapter.targets": "full"}
     whole, settings = make_run(**changes)
-    events = list(train(settings, whole))
+    events = list(training(settings, whole))
     assert isinstance(events[-1], Finished) and not [e.text for e in events if isinstance(e, Warned)]
     parts, settings = make_run(**changes)
     for _ in range(2):
-        for event in train(settings, parts):
+        for event in training(settings, parts):
             parts.write(event)
             if isinstance(event, StepDone) and event.step == 2:
                 parts.request("stop")
@@ -172,7 +174,7 @@ def test_a_run_stops_and_goes_on_to_the_same_bits(kind, make_run):
         assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
     first, second = (load_file(run.folder / "test.safetensors") for run in (whole, parts))
     assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
-    assert any(tensor.any() for key, tensor in first.items() if f".{kind.last}" in key or "lora_up" in key)
+    assert any(tensor.any() for key, tensor in first.items() if key.endswith(leaf_of(kind.last)))
 
 
 def test_the_table_needs_no_torch_and_names_are_its_own():
@@ -181,5 +183,8 @@ def test_the_table_needs_no_torch_and_names_are_its_own():
     assert PLAIN is KINDS["lora"] and all(name == kind.name for name, kind in KINDS.items())
     assert set(PLAIN.readers) == set(TOOLS) and all(set(kind.readers) <= set(TOOLS) for kind in KINDS.values())
     assert len({kind.parts for kind in KINDS.values()}) == len(KINDS) and set(BYTES) == {"fp16", "bf16", "fp32"}
-    with pytest.raises(UserError, match="Unknown adapter kind 'lorra'"):
+    parts = [part for form in FORMS.values() for part in form.parts]
+    assert len(parts) == len(set(parts)) and all(form.name == name for name, form in FORMS.items())
+    assert all(set(kind.factors) <= kind.form().parts for kind in KINDS.values())
+    with pytest.raises(UserError, match=saying("adapters.kind_unknown", given="'lorra'")):
         inject(nn.Linear(2, 2), ["*"], kind="lorra")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdlora.data.buckets import Placement, apply, make_buckets, nearest_bucket, place
+from sdlora.data.buckets import Placement, make_buckets, nearest_bucket, place, training_picture
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 STEPS = st.sampled_from([8, 16, 32, 64])
 SIDES = st.one_of(st.integers(1, 300), st.integers(1, 20_000))
@@ -125,7 +126,7 @@ def test_too_small_says_so() -> None:
     with pytest.raises(UserError) as caught:
         place((63, 900), resolution=512, step=64, name="thin.png")
     (problem,) = caught.value.problems
-    assert problem.what == "thin.png is 63 x 900 pixels, less than the 64 that training needs, and is left out."
+    assert problem.what == say("images.too_small_left_out", name="thin.png", width=63, height=900, step=64)
     assert "data.upscale" in problem.fix and not problem.fatal
     assert place((1, 1), resolution=512, step=64, upscale=True).bucket == (512, 512)
     assert place((1, 1), resolution=512, step=64, upscale=True, fit="pad").resized == (512, 512)
@@ -150,7 +151,7 @@ def ramp(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("fit", ["bucket", "crop"])
 def test_pixels_come_from_where_the_placement_says(size: tuple[int, int], fit: str) -> None:
     placement = place(size, resolution=128, step=16, fit=fit)
-    seen = np.asarray(apply(ramp(*size), placement)).astype(float)
+    seen = np.asarray(training_picture(ramp(*size), placement)).astype(float)
     (left, top, right, bottom), (width, height) = placement.crop, placement.resized
     x = (np.arange(left, right) + 0.5) / width * 255
     y = (np.arange(top, bottom) + 0.5) / height * 255
@@ -161,13 +162,13 @@ def test_the_middle_of_a_crop_equals_resize_then_crop() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8))
     placement = place((300, 200), resolution=128, step=16, fit="crop")
     reference = image.resize(placement.resized, Image.Resampling.LANCZOS).crop(placement.crop)
-    difference = np.abs(np.asarray(apply(image, placement)).astype(int) - np.asarray(reference))
+    difference = np.abs(np.asarray(training_picture(image, placement)).astype(int) - np.asarray(reference))
     assert difference[:, 8:-8].max() <= 1
 
 
 def test_padding_is_white_and_centred() -> None:
     image = Image.new("RGB", (200, 100), "red")
-    seen = np.asarray(apply(image, place((200, 100), resolution=64, step=8, fit="pad")))
+    seen = np.asarray(training_picture(image, place((200, 100), resolution=64, step=8, fit="pad")))
     assert seen.shape == (64, 64, 3)
     assert (seen[16:48] == (255, 0, 0)).all() and (seen[:16] == 255).all() and (seen[48:] == 255).all()
 
@@ -175,18 +176,18 @@ def test_padding_is_white_and_centred() -> None:
 @given(st.integers(1, 40), st.integers(1, 40), FITS)
 def test_the_result_has_the_buckets_size(width: int, height: int, fit: str) -> None:
     placement = place((width, height), resolution=32, step=8, fit=fit, upscale=True)
-    assert apply(Image.new("RGB", (width, height)), placement).size == placement.bucket
+    assert training_picture(Image.new("RGB", (width, height)), placement).size == placement.bucket
 
 
 def test_extreme_strips_need_no_memory() -> None:
     """Enlarged to cover its bucket, a 1 x 20,000 image would be 5 million pixels tall; only what stays is made."""
     placement = place((1, 20_000), resolution=512, step=64, upscale=True)
     assert placement.bucket == (256, 1024) and placement.resized == (256, 5_120_000)
-    assert apply(Image.new("RGB", (1, 20_000), "red"), placement).getpixel((100, 500)) == (255, 0, 0)
+    assert training_picture(Image.new("RGB", (1, 20_000), "red"), placement).getpixel((100, 500)) == (255, 0, 0)
 
 
 def test_an_image_of_the_right_size_is_not_touched() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     placement = place((64, 64), resolution=64, step=8)
     assert placement == Placement((64, 64), (64, 64), (0, 0, 64, 64))
-    assert np.array_equal(np.asarray(apply(image, placement)), np.asarray(image))
+    assert np.array_equal(np.asarray(training_picture(image, placement)), np.asarray(image))

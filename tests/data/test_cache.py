@@ -1,7 +1,6 @@
 """Latents and text on disk: right, never stale, whole after any death, no more memory for more images."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,22 +10,23 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from base_models import write_single_file
 from PIL import Image
 from safetensors.torch import load, load_file, save, save_file
+from said import saying
 
 from sdlora.data import cache as cache_module
-from sdlora.data.buckets import apply
-from sdlora.data.cache import LatentCache, TextCache, encoder_identity, vae_identity
+from sdlora.data.buckets import training_picture
+from sdlora.data.cache import LatentCache, Share, TextCache
 from sdlora.data.dataset import Item, scan
 from sdlora.data.images import load_image
 from sdlora.errors import UserError
-from sdlora.families.base import BaseInfo, inspect_base
-from sdlora.families.shared.header import read_header
+from sdlora.messages import say
+from sdlora.train.caching import Latents
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +61,7 @@ def test_what_is_loaded_is_what_was_encoded(tmp_path: Path, items: tuple[Item, .
     cache = LatentCache(tmp_path / "cache", "vae")
     assert run(cache, items, flip=True) == [(i, 8) for i in range(1, 9)]
     for item in items:
-        picture = np.asarray(apply(load_image(item.path), item.placement)).astype(np.float32) / 127.5 - 1
+        picture = np.asarray(training_picture(load_image(item.path), item.placement)).astype(np.float32) / 127.5 - 1
         for flipped, array in ((False, picture), (True, picture[:, ::-1])):
             mean, std = cache.load(item, flipped)
             assert mean.dtype == std.dtype == torch.float32 and (std == 0.5).all()
@@ -107,9 +107,11 @@ def test_an_image_changed_between_scan_and_encoding(tmp_path: Path, items: tuple
     Image.new("RGB", (40, 32), "blue").save(items[1].path)
     items[3].path.unlink()
     cache = LatentCache(tmp_path / "cache", "vae")
-    with pytest.raises(UserError, match=r"1.png was changed or removed after the check. Start again."):
+    with pytest.raises(
+        UserError, match=saying("images.changed_after_check", name="1.png") + " " + saying("images.start_again")
+    ):
         run(cache, items)
-    with pytest.raises(UserError, match=r"3.png was changed or removed"):
+    with pytest.raises(UserError, match=saying("images.changed_after_check", name="3.png")):
         run(cache, items[3:])
     assert len(cache.missing(items, False)) == 3
 
@@ -164,7 +166,7 @@ def test_damaged_files_are_encoded_again(tmp_path: Path, items: tuple[Item, ...]
         path.mkdir()
     else:
         path.write_bytes(others[damage].read_bytes() if damage in others else DAMAGE[damage](good))
-    with pytest.raises(UserError, match=r"The cached latents of 2.png are gone or damaged. Start again"):
+    with pytest.raises(UserError, match=saying("images.latents_lost", name="2.png")):
         cache.load(items[2], False)
     assert [item.name for item, _ in cache.missing(items, False)] == ["2.png"] == cache.damaged
     if damage == "folder":
@@ -224,7 +226,9 @@ def test_numbers_that_are_not_finite(tmp_path: Path, items: tuple[Item, ...], ba
     with pytest.raises(UserError) as caught:
         run(cache, items, fn=broken)
     (problem,) = caught.value.problems
-    assert problem.what == "The VAE gave no finite numbers for 0.png." and 'train.precision to "fp32"' in problem.fix
+    assert problem.what == say("images.vae_not_finite", name="0.png") and problem.fix == say(
+        "images.use_fp32_or_mend_vae"
+    )
     assert len(cache.missing(items, False)) == 4 and list((tmp_path / "cache/latents").iterdir()) == []
 
 
@@ -241,6 +245,47 @@ def test_it_stops_between_two_images(tmp_path: Path, items: tuple[Item, ...]) ->
     work.close()
     assert len(cache.missing(items, True)) == 6 and threading.active_count() == before
     assert run(cache, items, flip=True)[-1] == (6, 6)
+
+
+def test_images_are_decoded_side_by_side(tmp_path: Path, items: tuple[Item, ...], monkeypatch) -> None:
+    """Each waits for another one that is being decoded: with a single thread they would wait for ever."""
+    original, two = cache_module._pixels, threading.Barrier(2, timeout=30)
+
+    def decoding(item: Item, flipped: bool) -> torch.Tensor:
+        two.wait()
+        return original(item, flipped)
+
+    monkeypatch.setattr(cache_module, "_pixels", decoding)
+    monkeypatch.setattr(cache_module, "DECODERS", 2)
+    cache = LatentCache(tmp_path / "cache", "vae")
+    assert run(cache, items)[-1] == (4, 4) and not cache.missing(items, False)
+
+
+def test_processes_that_share_a_cache_share_the_work(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    caches, seen = [LatentCache(tmp_path / "cache", "vae") for _ in range(3)], []
+    for rank in range(2):
+        part = caches[rank].missing(items, True, Share(rank, 2))
+        assert len(part) == 4 and [done for done, _ in caches[rank].encode(items, encode, True, part)][-1] == 4
+        seen += part
+    assert len(set(seen)) == 8 and not caches[2].missing(items, True)
+
+
+def test_what_another_process_encodes_meanwhile_is_not_encoded_again(tmp_path: Path, items: tuple[Item, ...]) -> None:
+    """But what was there and damaged is."""
+    ours, theirs = (LatentCache(tmp_path / "cache", "vae") for _ in range(2))
+    run(ours, items[:1])
+    ours.path(items[0], False).write_bytes(b"damaged")
+    calls: list[int] = []
+
+    def counted(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        calls.append(1)
+        return encode(pixels)
+
+    work = ours.encode(items, counted, False)
+    assert next(work) == (1, 4)
+    run(theirs, items)
+    assert list(work) == [(2, 4), (3, 4), (4, 4)] and len(calls) == 1
+    assert not ours.missing(items, False)
 
 
 def test_a_full_disk_leaves_nothing_half_written(
@@ -287,6 +332,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, monkeypa
 KILLED = """
 import sys, time, torch
 from pathlib import Path
+from types import SimpleNamespace
 from sdlora.data.cache import LatentCache
 from sdlora.data.dataset import scan
 def encode(pixels):
@@ -328,96 +374,14 @@ def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache/latents").iterdir())) == 40
 
 
-# ---- text
-
-
-def test_text_comes_back_as_it_was(tmp_path: Path) -> None:
-    cache, other = TextCache(tmp_path, "clip"), TextCache(tmp_path, "another")
-    tensor = torch.randn(1, 77, 8).to(torch.bfloat16)
-    for text in ("", "a cat", "a" * 10_000, "猫\n../../x"):
-        assert cache.get(text) is None
-        cache.put(text, tensor)
-        assert torch.equal(cache.get(text), tensor) and cache.get(text).dtype == torch.bfloat16
-        assert other.get(text) is None
-    assert len(list((tmp_path / "text").iterdir())) == 4
-    cache._path("").write_bytes(b"x")
-    assert cache.get("") is None
-
-
-def test_text_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="text encoder gave no finite numbers for 'a cat'"):
-        TextCache(tmp_path, "clip").put("a cat", torch.tensor([1.0, float("nan")]))
-
-
-# ---- identities
-
-
-@pytest.fixture
-def base(base_folder: Path, tmp_path: Path) -> BaseInfo:
-    return inspect_base(str(shutil.copytree(base_folder, tmp_path / "model")))
-
-
-def test_the_identity_follows_the_files_and_not_their_place(base: BaseInfo, tmp_path: Path) -> None:
-    vae, text = vae_identity(base), encoder_identity(base)
-    (base.source / "vae/README.md").write_text("a word")
-    moved = inspect_base(str(shutil.copytree(base.source, tmp_path / "moved")))
-    assert vae_identity(base) == vae == vae_identity(moved) and len(vae) == 64
-    config = moved.source / "vae/config.json"
-    config.write_text(config.read_text() + " ")
-    second = vae_identity(moved)
-    weights = moved.source / "vae/diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    assert len({vae, second, vae_identity(moved), text}) == 4
-    assert encoder_identity(moved) == text
-    tokens = moved.source / "tokenizer/merges.txt"
-    tokens.write_text(tokens.read_text() + "a b\n")
-    assert encoder_identity(moved) != text
-
-
-def test_the_memo_saves_reading_and_is_never_stale(
-    base: BaseInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    memo = tmp_path / "memo"
-    first = vae_identity(base, memo)
-    assert first == vae_identity(base)
-    with monkeypatch.context() as patch:
-        patch.setattr("sdlora.data.cache.content_hash", None)
-        assert vae_identity(base, memo) == first
-    (base.source / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"longer weights")
-    assert vae_identity(base, memo) == vae_identity(base) != first
-    whole = (memo / "identities.json").read_text()
-    for damaged in ("[", "[" * 100_000, '{"a":' * 100_000, whole.replace("a", "b"), "[]", "null", "", "\0"):
-        (memo / "identities.json").write_text(damaged)
-        assert vae_identity(base, memo) == vae_identity(base)
-
-
-def test_a_single_file_is_known_by_the_part(bases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints that share a VAE share its identity, and one changed byte of a part is that part's alone."""
-    path = write_single_file(bases("sd1"), "sd1", tmp_path / "a.safetensors")
-    info, header, data = inspect_base(str(path)), read_header(path), bytearray(path.read_bytes())
-    vae, text = vae_identity(info, tmp_path), encoder_identity(info, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr("sdlora.data.cache.part_hash", None)
-        assert (vae_identity(info, tmp_path), encoder_identity(info, tmp_path)) == (vae, text)
-    for prefix, changed in (("model.", (False, False)), ("first_stage", (True, False)), ("cond_stage", (False, True))):
-        place = header.places[next(name for name in header.tensors if name.startswith(prefix))][0]
-        other = bytearray(data)
-        other[place] ^= 1
-        (tmp_path / "b.safetensors").write_bytes(other)
-        info = inspect_base(str(tmp_path / "b.safetensors"))
-        assert (vae_identity(info, tmp_path) != vae, encoder_identity(info, tmp_path) != text) == changed
-
-
-def test_another_vae_has_its_own_identity(base: BaseInfo, bases) -> None:
-    vae = inspect_base(str(bases("sd1")))
-    for other in (bases("sd1"), bases("sd1") / "vae", bases("sd1") / "vae/diffusion_pytorch_model.safetensors"):
-        swapped = inspect_base(str(base.source), vae=str(other))
-        assert vae_identity(swapped) != vae_identity(base) and encoder_identity(swapped) == encoder_identity(base)
-        assert (vae_identity(swapped) == vae_identity(vae)) == other.is_dir()
-
-
-def test_a_folder_without_a_model(base: BaseInfo) -> None:
-    for part, identity in (("vae", vae_identity), ("tokenizer", encoder_identity)):
-        shutil.rmtree(base.source / part)
-        with pytest.raises(UserError, match="There are no model files in"):
-            identity(base)
+def test_an_empty_picture_whose_latents_are_gone_is_encoded_again(tmp_path):
+    item = SimpleNamespace(placement=SimpleNamespace(bucket=(16, 8)))
+    cache = Latents(tmp_path, "a VAE")
+    with pytest.raises(UserError, match=saying("images.latents_lost")):
+        cache.masked(item, 1.0)
+    cache.renew_empty = lambda item: cache.empty.put("16 x 8", torch.full((4, 1, 2), 3.0))
+    channels = cache.masked(item, 0.5)
+    assert torch.equal(channels, torch.cat([torch.ones(1, 1, 2), torch.full((4, 1, 2), 1.5)]))
+    assert len(cache.notes) == 1 and "empty picture" in cache.notes[0]
+    cache.masked(item, 0.5)
+    assert len(cache.notes) == 1

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from said import saying
 
-from sdlora.data.captions import name_to_caption, read_caption, read_captions, read_metadata, write_caption
-from sdlora.data.tags import clean_lines, holds, split_tags, variant
+from sdlora.data.captions import Caption, name_to_caption, read_captions, write_caption
+from sdlora.data.tables import read_table
+from sdlora.data.tags import clean_lines, has_word, split_tags, variant
 from sdlora.errors import UserError
 
 TEXT = "eine schöne Käserei, Größe XL, naïve"
@@ -20,49 +22,55 @@ TEXT = "eine schöne Käserei, Größe XL, naïve"
 # ---- where a caption comes from
 
 
+def caption_of(image: Path, root: Path | None = None) -> Caption:
+    return read_captions([image], root or image.parent)[0][image]
+
+
 def test_sources_in_order(tmp_path: Path) -> None:
     image = tmp_path / "10_sks dog" / "red_apple-01.png"
     image.parent.mkdir()
-    metadata = {image: "from metadata"}
-    (image.parent / "red_apple-01.txt").write_text("from txt")
-    (image.parent / "red_apple-01.caption").write_text("from caption")
-    seen = [(c := read_caption(image, metadata, tmp_path)).text]
-    assert c.source == "sidecar"
-    (image.parent / "red_apple-01.txt").unlink()
-    seen.append(read_caption(image, metadata, tmp_path).text)
-    (image.parent / "red_apple-01.caption").unlink()
-    seen.append((c := read_caption(image, metadata, tmp_path)).text)
-    assert c.source == "metadata"
-    seen.append((c := read_caption(image, {}, tmp_path)).text)
-    assert c.source == "folder"
-    seen.append((c := read_caption(image, {}, image.parent)).text)  # the data folder itself is no kohya folder
-    assert c.source == "name"
+    sources = {
+        image.with_suffix(".txt"): "from txt",
+        image.with_suffix(".caption"): "from caption",
+        image.with_name("metadata.jsonl"): json.dumps({"file_name": image.name, "text": "from metadata"}),
+    }
+    for path, text in sources.items():
+        path.write_text(text)
+    seen = []
+    for path in sources:
+        seen.append((caption := caption_of(image, tmp_path)).text)
+        assert caption.source == ("metadata" if path.suffix == ".jsonl" else "sidecar")
+        path.unlink()
+    seen.append((caption := caption_of(image, tmp_path)).text)
+    assert caption.source == "folder"
+    seen.append((caption := caption_of(image)).text)  # the data folder itself is no kohya folder
+    assert caption.source == "name"
     assert seen == ["from txt", "from caption", "from metadata", "sks dog", "red apple"]
 
 
 def test_an_empty_sidecar_is_an_empty_caption(tmp_path: Path) -> None:
     (tmp_path / "cat.txt").write_text(" \n")
     (tmp_path / "cat.caption").write_text("not this")
-    assert (caption := read_caption(tmp_path / "cat.png")).text == "" and caption.source == "sidecar"
+    assert (caption := caption_of(tmp_path / "cat.png")).text == "" and caption.source == "sidecar"
 
 
 def test_lines_are_kept_and_cleaned(tmp_path: Path) -> None:
     (tmp_path / "cat.txt").write_bytes(b"a cat,\r\n  on a\tmat\n\n\x00\x07 at night\n")
-    assert read_caption(tmp_path / "cat.png").text == "a cat,\non a mat\nat night"
+    assert caption_of(tmp_path / "cat.png").text == "a cat,\non a mat\nat night"
 
 
 def test_a_very_long_caption_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("very " * 2000 + "long")
-    caption = read_caption(tmp_path / "x.png")
+    caption = caption_of(tmp_path / "x.png")
     assert len(caption.text) == 10_004 and caption.problems == ()  # how much the model reads: preflight
 
 
 def test_a_text_file_that_is_no_caption(tmp_path: Path) -> None:
     (tmp_path / "a_cat.txt").write_bytes(b"x" * (2 << 20))
-    caption = read_caption(tmp_path / "a_cat.png")
+    caption = caption_of(tmp_path / "a_cat.png")
     assert caption.text == "a cat" and "1 MiB" in caption.problems[0].what
     (tmp_path / "dog.txt").mkdir()
-    caption = read_caption(tmp_path / "dog.png")
+    caption = caption_of(tmp_path / "dog.png")
     assert caption.text == "dog" and "dog.txt can't be read" in caption.problems[0].what
 
 
@@ -73,10 +81,9 @@ def test_metadata_of_imagefolder(tmp_path: Path) -> None:
         {"file_name": "c.png", "prompt": "three", "score": 4},
     ]
     (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(r) for r in rows) + "\n\n")
-    metadata, problems = read_metadata(tmp_path)
+    captions, problems = read_captions([tmp_path / name for name in ("a.png", "sub/b.png", "c.png")], tmp_path)
     assert not problems
-    texts = [read_caption(tmp_path / n, metadata, tmp_path).text for n in ("a.png", "sub/b.png", "c.png")]
-    assert texts == ["one", "two\nlines", "three"]
+    assert [caption.text for caption in captions.values()] == ["one", "two\nlines", "three"]
 
 
 def test_metadata_problems_name_the_lines(tmp_path: Path) -> None:
@@ -89,12 +96,12 @@ def test_metadata_problems_name_the_lines(tmp_path: Path) -> None:
     ]
     lines += ['{"file_name": "b.png", "text": 5}', '{"file_name": "\\u0000", "text": "x"}', "[" * 100_000]
     (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
-    metadata, (problem,) = read_metadata(tmp_path)
-    assert list(metadata.values()) == ["one"]
+    table, (problem,) = read_table(tmp_path / "metadata.jsonl")
+    assert table and table.rows == [("a.png", "one")]
     assert "line 2, 3, 4, 5, 6 and 2 more" in problem.what and not problem.fatal
-    assert read_metadata(tmp_path / "nowhere") == ({}, [])
     (tmp_path / "d" / "metadata.jsonl").mkdir(parents=True)
-    assert "can't be read" in read_metadata(tmp_path / "d")[1][0].what
+    table, (problem,) = read_table(tmp_path / "d/metadata.jsonl")
+    assert table is None and "can't be read" in problem.what
 
 
 def test_the_nearest_metadata_wins(tmp_path: Path) -> None:
@@ -146,7 +153,7 @@ def test_any_file_name_gives_one_line(name: str) -> None:
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     image = tmp_path_factory.mktemp("w") / "bild ä.png"
     path = write_caption(image, text)
-    assert read_caption(image).text == clean_lines(text)
+    assert caption_of(image).text == clean_lines(text)
     assert path.name == "bild ä.txt" and [p.name for p in image.parent.iterdir()] == [path.name]
 
 
@@ -158,9 +165,11 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(UserError, match="x.txt can't be saved \\(No space left on device\\)"):
+    with pytest.raises(
+        UserError, match=saying("images.caption_not_saved", file="x.txt", reason="No space left on device")
+    ):
         write_caption(image, "new")
-    assert read_caption(image).text == "old" and [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+    assert caption_of(image).text == "old" and [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
 def test_many_threads_may_write_the_same_caption(tmp_path: Path) -> None:
@@ -168,7 +177,7 @@ def test_many_threads_may_write_the_same_caption(tmp_path: Path) -> None:
     texts = [str(i) * 5000 for i in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: write_caption(tmp_path / "x.png", texts[i % 8]), range(200)))
-    assert read_caption(tmp_path / "x.png").text in texts and len(list(tmp_path.iterdir())) == 1
+    assert caption_of(tmp_path / "x.png").text in texts and len(list(tmp_path.iterdir())) == 1
 
 
 # ---- variants
@@ -256,7 +265,7 @@ def test_prose_is_left_alone() -> None:
     ],
 )
 def test_words_not_parts_of_words(text: str, word: str, there: bool) -> None:
-    assert holds(text, word) is there
+    assert has_word(text, word) is there
 
 
 # ---- commas, brackets, lines, wildcards
@@ -332,7 +341,7 @@ def test_kohyas_separator_keeps_tags_in_front_and_at_the_end() -> None:
 
 def test_edits_of_the_page_keep_lines(tmp_path: Path) -> None:
     write_caption(tmp_path / "x.png", " a fox \r\n\r\nred,  big")
-    assert read_caption(tmp_path / "x.png").text == "a fox\nred, big"
+    assert caption_of(tmp_path / "x.png").text == "a fox\nred, big"
 
 
 def test_where_a_caption_came_from_is_known(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from said import says
 
 from sdlora.data import index
 from sdlora.data.dataset import Dataset, scan
+from sdlora.messages import say
 
 
 def make(folder: Path, *names: str, size: tuple[int, int] = (64, 64), colour: str = "red") -> None:
@@ -52,7 +54,7 @@ def test_items_are_complete(tmp_path: Path) -> None:
     for item in found.items:
         assert item.path == tmp_path / item.name and item.size == (128, 64)
         assert item.placement.bucket == (88, 40) and len(item.content_hash) == 64
-    assert sentences(found) == ["The captions of 1 of 3 images are made from file names (b10.png gives “b10”)."]
+    assert sentences(found) == [say("images.captions_from_names", share="1 of 3 images", example="b10.png gives “b10”")]
 
 
 def test_the_size_is_upright(tmp_path: Path) -> None:
@@ -79,15 +81,16 @@ def test_folders_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     folder = {"nul": Path("a\0b"), "long": tmp_path / ("x" * 5000)}.get(kind, folder)
     found = look(folder)
     *others, problem = found.problems
-    assert [p.what for p in others] == ["1 file is left out as a caption without an image: notes.txt."] * (
-        kind == "no images"
-    )
-    assert not found.items and problem.fatal and problem.where == "data.folder" and problem.fix
+    assert [p.what for p in others] == [
+        say("images.other_files", kind_of_file=say("images.kind_lone_caption"), names="notes.txt", count=1)
+    ] * (kind == "no images")
+    assert not found.items and problem.fatal and problem.where == "folder" and problem.fix
     expected = {
-        "missing": "There is no folder ", "file": " is a file, not a folder.", "empty": "There are no images in ",
-        "no images": "There are no images in ", "nul": "can't be opened", "long": "can't be opened",
+        "missing": "images.folder_missing", "file": "images.folder_is_file", "empty": "images.folder_without_images",
+        "no images": "images.folder_without_images", "nul": "images.folder_unreadable",
+        "long": "images.folder_unreadable",
     }  # fmt: skip
-    assert expected[kind] in problem.what
+    assert says(problem.what, expected[kind])
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +98,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", deny)
-    assert sentences(look(tmp_path), fatal=True) == [f"No permission to open {tmp_path}."]
+    assert sentences(look(tmp_path), fatal=True) == [say("images.folder_forbidden", path=tmp_path)]
 
 
 def test_a_closed_folder_inside_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +113,7 @@ def test_a_closed_folder_inside_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", deny)
     found = look(tmp_path)
     assert [i.name for i in found.items] == ["a.png"]
-    assert "The folder inner can't be opened (Permission denied) and is left out." in sentences(found)
+    assert say("images.subfolder_left_out", path="inner", reason=say("common.EACCES")) in sentences(found)
 
 
 def test_bad_images_are_left_out_with_a_sentence_each(tmp_path: Path) -> None:
@@ -125,10 +128,10 @@ def test_bad_images_are_left_out_with_a_sentence_each(tmp_path: Path) -> None:
     found = look(tmp_path)
     assert [i.name for i in found.items] == ["good.png"]
     assert sentences(found) == [
-        "text.png cannot be read and is left out.",
-        "torn.png is cut off or damaged and is left out.",
-        "zero.jpg is an empty file and is left out.",
-        "pixel.png is 1 x 1 pixels, less than the 8 that training needs, and is left out.",
+        say("images.left_out", name="text.png", fault_of_image=say("images.fault_unreadable")),
+        say("images.left_out", name="torn.png", fault_of_image=say("images.fault_damaged")),
+        say("images.left_out", name="zero.jpg", fault_of_image=say("images.fault_empty")),
+        say("images.too_small_left_out", name="pixel.png", width=1, height=1, step=8),
     ]
     assert len(look(tmp_path, upscale=True).items) == 2
 
@@ -159,8 +162,8 @@ def test_a_pipe_as_the_index_is_replaced(tmp_path: Path, opened: list[str]) -> N
 def test_nothing_usable_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "zero.jpg").touch()
     found = look(tmp_path)
-    assert sentences(found) == ["zero.jpg is an empty file and is left out."]
-    assert sentences(found, fatal=True) == [f"No image in {tmp_path} can be used."]
+    assert sentences(found) == [say("images.left_out", name="zero.jpg", fault_of_image=say("images.fault_empty"))]
+    assert sentences(found, fatal=True) == [say("images.no_usable_image", path=tmp_path)]
 
 
 def test_many_problems_become_a_number(tmp_path: Path) -> None:
@@ -169,7 +172,9 @@ def test_many_problems_become_a_number(tmp_path: Path) -> None:
         (tmp_path / f"bad{i}.jpg").touch()
     (tmp_path / "good.txt").write_text("x")
     found = sentences(look(tmp_path))
-    assert len(found) == 21 and found[-1] == "… and 80 more images that can't be read."
+    assert len(found) == 21 and found[-1] == say(
+        "images.more_remarks", count=80, remarks=say("images.remarks_unreadable")
+    )
 
 
 def test_shared_stems_are_told_and_both_train(tmp_path: Path) -> None:
@@ -178,18 +183,18 @@ def test_shared_stems_are_told_and_both_train(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text("x")
     found = look(tmp_path)
     assert len(found.items) == 3 and [i.caption for i in found.items] == ["x"] * 3
-    assert sentences(found) == ["a.txt is the caption file of several images: a.png, a.webp."]
+    assert sentences(found) == [say("images.caption_shared", name="a", names="a.png, a.webp")]
 
 
 def test_no_captions_at_all(tmp_path: Path) -> None:
     make(tmp_path, "red_fox.png", "IMG_1.png")
     assert sentences(look(tmp_path)) == [
-        "The captions of 1 of 2 images are made from file names (red_fox.png gives “red fox”).",
-        "There is no caption for 1 of 2 images: IMG_1.png.",
+        say("images.captions_from_names", share="1 of 2 images", example="red_fox.png gives “red fox”"),
+        say("images.caption_missing", share="1 of 2 images", names="IMG_1.png"),
     ]
     (tmp_path / "IMG_1.txt").touch()
     (tmp_path / "red_fox.txt").write_text("x")
-    assert sentences(look(tmp_path)) == ["The caption is empty for 1 of 2 images: IMG_1.png."]
+    assert sentences(look(tmp_path)) == [say("images.caption_empty", share="1 of 2 images", names="IMG_1.png")]
 
 
 def test_kohya_folders(tmp_path: Path) -> None:
@@ -197,8 +202,8 @@ def test_kohya_folders(tmp_path: Path) -> None:
     found = look(tmp_path)
     assert [i.repeats for i in found.items] == [5, 2024, 10_000]
     told = sentences(found)
-    assert "The folder 0_off means 0 repeats, so its images are left out." in told
-    assert "The folder 2024_holiday means 2024 repeats of each of its images." in told
+    assert say("images.folder_with_0_repeats", name="0_off") in told
+    assert say("images.folder_with_repeats", name="2024_holiday", count=2024) in told
     make(tmp_path, "7_here/a.png")
     assert look(tmp_path / "7_here").items[0].repeats == 1
 

@@ -11,6 +11,7 @@ from PIL import Image
 from sdlora.data import index
 from sdlora.data.dataset import Dataset, scan
 from sdlora.files.intact import read_json, write_json
+from sdlora.messages import say
 
 
 @pytest.fixture
@@ -105,7 +106,9 @@ def test_entries_of_another_shape_are_not_believed(folder: Path, opened: list[st
 def test_a_file_that_is_no_picture_is_remembered_with_its_problem(folder: Path, opened: list[str]) -> None:
     (folder / "c.png").write_bytes(b"nothing")
     first = look(folder)
-    assert [p.what for p in first.problems] == ["c.png cannot be read and is left out."]
+    assert [p.what for p in first.problems] == [
+        say("images.left_out", name="c.png", fault_of_image=say("images.fault_unreadable"))
+    ]
     opened.clear()
     assert look(folder) == first and opened == []
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from said import saying, says
 
 from sdlora.data.captions import read_captions
 from sdlora.data.dataset import Dataset, scan
 from sdlora.data.listing import list_folder
+from sdlora.messages import say
 
 
 def make(folder: Path, *names: str, kind: str | None = None) -> None:
@@ -57,8 +59,12 @@ def test_no_file_is_passed_over_in_silence(tmp_path: Path) -> None:
         name in " ".join(told) for name in ("LICENSE", "Readme", "Thumbs", "desktop", "hidden", "index", "good")
     )
     ways = {problem.what: problem.fix for problem in found.problems}
-    assert ways["2 files are of a kind that can't be read: h.jxl, x.psd."] == "Save them as PNG or JPEG."
-    assert ways["1 file is left out as a film: live.mov."] == "Save single frames as PNG or JPEG."
+    assert ways[
+        say("images.other_files", count=2, kind_of_file=say("images.kind_unreadable"), names="h.jxl, x.psd")
+    ] == say("images.save_as_png")
+    assert ways[say("images.other_files", kind_of_file=say("images.kind_film"), names="live.mov", count=1)] == say(
+        "images.save_frames"
+    )
 
 
 def test_one_is_told_as_one_and_several_as_several(tmp_path: Path) -> None:
@@ -68,19 +74,17 @@ def test_one_is_told_as_one_and_several_as_several(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).write_text("x")
     make(tmp_path, "good_mask.png")
-    said = dict(sentence.rstrip(".").split(": ") for sentence in sentences(look(tmp_path)) if ": " in sentence)
-    assert said == {
-        "1 file is left out as a film": "b.mov",
-        "1 file is left out as an archive": "c.zip",
-        "1 file is left out as a caption without an image": "d.txt",
-        "1 file is left out as an unknown table": "e.xlsx",
-        "1 file is left out as a mask": "good_mask.png",
-        "1 file is neither an image nor a caption": "f.xyz",
+    kinds = {"film": "b.mov", "archive": "c.zip", "lone_caption": "d.txt", "unknown_table": "e.xlsx",
+             "mask": "good_mask.png", "other": "f.xyz"}  # fmt: skip
+    assert {sentence for sentence in sentences(look(tmp_path)) if ": " in sentence} == {
+        say("images.other_files", kind_of_file=say(f"images.kind_{kind}"), names=name, count=1)
+        for kind, name in kinds.items()
     }
     for name in names:
         (tmp_path / f"2{name}").write_text("x")
-    several = [sentence.split(":")[0] for sentence in sentences(look(tmp_path))]
-    assert "2 files are neither images nor captions" in several and "2 files are left out as films" in several
+    several = "\n".join(sentences(look(tmp_path)))
+    for kind in ("kind_others", "kind_films"):
+        assert says(several, "images.other_files", count=2, kind_of_file=saying(f"images.{kind}"))
 
 
 def test_what_is_left_of_many_is_more_than_one(tmp_path: Path) -> None:
@@ -90,7 +94,9 @@ def test_what_is_left_of_many_is_more_than_one(tmp_path: Path) -> None:
         (tmp_path / f"{number}.png").touch()
     assert len(sentences(look(tmp_path))) == 21 and "more" not in "".join(sentences(look(tmp_path)))
     (tmp_path / "21.png").touch()
-    assert sentences(look(tmp_path))[-1] == "… and 2 more images that can't be read."
+    assert sentences(look(tmp_path))[-1] == say(
+        "images.more_remarks", count=2, remarks=say("images.remarks_unreadable")
+    )
 
 
 def test_many_of_a_kind_are_one_sentence(tmp_path: Path) -> None:
@@ -98,12 +104,19 @@ def test_many_of_a_kind_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("x")
     for number in range(50):
         (tmp_path / f"{number:02}.jxl").touch()
-    assert sentences(look(tmp_path)) == ["50 files are of a kind that can't be read: 00.jxl, 01.jxl, 02.jxl, …."]
+    assert sentences(look(tmp_path)) == [
+        say(
+            "images.other_files",
+            count=50,
+            kind_of_file=say("images.kind_unreadable"),
+            names="00.jxl, 01.jxl, 02.jxl, …",
+        )
+    ]
 
 
 def test_a_folder_of_nothing_readable_says_what_was_seen(tmp_path: Path) -> None:
     (tmp_path / "IMG_1.jxl").touch()
-    assert [w.startswith("There are no images in ") or "IMG_1.jxl" in w for w in sentences(look(tmp_path))] == [
+    assert [says(w, "images.folder_without_images") or "IMG_1.jxl" in w for w in sentences(look(tmp_path))] == [
         True
     ] * 2
 
@@ -146,7 +159,9 @@ def test_links_and_closed_circles(tmp_path: Path) -> None:
     (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
     assert [item.name for item in look(tmp_path).items] == ["a.png"]
     told = " ".join(sentences(look(tmp_path)))
-    assert "gone.png is a link to nothing, not a file, and is left out." in told and "self.png" in told
+    assert (
+        say("images.not_a_file", name="gone.png", thing=say("files.thing_dangling_link")) in told and "self.png" in told
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
@@ -274,7 +289,7 @@ def test_rows_that_mean_no_image_are_named(tmp_path: Path, write) -> None:
     name = {of_jsonl: "metadata.jsonl", of_csv: "metadata.csv", of_kohya: "metadata.json"}[write]
     (tmp_path / name).write_text(write([("a.png", "x"), ("b.png", "y"), ("../a.png", "z"), ("sub/a.png", "w")]))
     (told,) = look(tmp_path).problems
-    assert told.what == f"{name} has 3 rows for images that are not there: b.png, ../a.png, sub/a.png."
+    assert told.what == say("images.table_rows_without_image", file=name, count=3, names="b.png, ../a.png, sub/a.png")
     assert captions(tmp_path) == {"a.png": "x"}
 
 

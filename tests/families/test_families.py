@@ -11,9 +11,10 @@ import pytest
 import torch
 from base_models import make_base
 from safetensors.torch import load_file, save_file
+from said import Said, saying, says
 
 from sdlora.errors import UserError
-from sdlora.families.base import contradiction, inspect_base
+from sdlora.families.base import contradictions, inspect_base
 from sdlora.families.shared.hub import MOVED, wanted
 from sdlora.families.shared.load import load_unet
 
@@ -30,7 +31,7 @@ def test_the_embedded_base_is_told_right():
     assert (info.family, info.prediction, info.resolution, info.factor, info.step, info.tokens) == (
         "sd1", "epsilon", 128, 8, 32, 77,
     )  # fmt: skip
-    assert info.name == "tiny" and all(f.is_file() for f in info.weight_files)
+    assert info.name == "tiny" and [f.is_file() for f in (*info.files("unet"), *info.files("vae"))] == [True, True]
 
 
 def test_prediction_comes_from_the_scheduler(tmp_path):
@@ -40,17 +41,17 @@ def test_prediction_comes_from_the_scheduler(tmp_path):
 @pytest.mark.parametrize(
     ("remove", "words"),
     [
-        ("model_index.json", "no model_index.json"),
-        ("unet/config.json", "unet/config.json is missing"),
-        ("unet/diffusion_pytorch_model.safetensors", "unet has no safetensors weights"),
-        ("text_encoder/model.safetensors", "text_encoder has no safetensors weights"),
-        ("tokenizer/vocab.json", "tokenizer/vocab.json or tokenizer/merges.txt is missing"),
-        ("scheduler/scheduler_config.json", "scheduler_config.json is missing"),
+        ("model_index.json", saying("modelfiles.folder_no_index")),
+        ("unet/config.json", saying("modelfiles.folder_config_missing", file="unet")),
+        ("unet/diffusion_pytorch_model.safetensors", saying("modelfiles.folder_no_weights", part="unet")),
+        ("text_encoder/model.safetensors", saying("modelfiles.folder_no_weights", part="text_encoder")),
+        ("tokenizer/vocab.json", saying("modelfiles.folder_no_vocabulary", part="tokenizer", other="tokenizer")),
+        ("scheduler/scheduler_config.json", saying("modelfiles.folder_scheduler_missing")),
     ],
 )
 def test_a_missing_file_is_named(broken, remove, words):
     (broken / remove).unlink()
-    with pytest.raises(UserError, match="The base model my-model: .*" + words):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_unusable", name="my-model", fault_of_folder=words)):
         inspect_base(str(broken))
 
 
@@ -64,10 +65,10 @@ def test_everything_missing_is_named_at_once(broken):
 
 def test_pickled_weights_are_refused(broken, tmp_path):
     (broken / "vae/diffusion_pytorch_model.safetensors").rename(broken / "vae/diffusion_pytorch_model.bin")
-    with pytest.raises(UserError, match="can run code when opened"):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_pickled")):
         inspect_base(str(broken))
     (tmp_path / "model.ckpt").write_bytes(b"x")
-    with pytest.raises(UserError, match="can run code when opened"):
+    with pytest.raises(UserError, match=saying("modelfiles.pickled")):
         inspect_base(str(tmp_path / "model.ckpt"))
 
 
@@ -79,15 +80,19 @@ def rewrite(folder, part, **values):
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
-        ("unet", {"in_channels": 5}, "takes 5 channels .a depth-to-image model"),
-        ("unet", {"block_out_channels": None}, "unet/config.json has no block_out_channels"),
-        ("unet", {"addition_embed_type": "text_time"}, "text_encoder_2 is missing"),
-        ("vae", {"latent_channels": 16}, "its VAE has 16 latent channels"),
-        ("vae", {"block_out_channels": 3}, "vae/config.json has no block_out_channels"),
-        ("unet", {"in_channels": 8}, "takes 8 channels .an image-editing model"),
+        ("unet", {"in_channels": 5}, saying("modelfiles.folder_input_channels", channels="5")),
+        ("unet", {"block_out_channels": None}, saying("modelfiles.folder_no_channels", part="unet")),
+        (
+            "unet",
+            {"addition_embed_type": "text_time"},
+            saying("modelfiles.folder_part_missing", folder="text_encoder_2"),
+        ),
+        ("vae", {"latent_channels": 16}, saying("modelfiles.folder_latent_channels", channels="16")),
+        ("vae", {"block_out_channels": 3}, saying("modelfiles.folder_no_channels", part="vae")),
+        ("unet", {"in_channels": 8}, saying("modelfiles.folder_input_channels", channels="8")),
         ("unet", {"in_channels": 7, "num_class_embeds": 1000}, "takes 7 channels(.|\n)*class or image embedding"),
-        ("scheduler", {"prediction_type": "sample"}, "predicts 'sample'"),
-        ("scheduler", {"_class_name": "EDMDPMSolverMultistepScheduler"}, "EDM model"),
+        ("scheduler", {"prediction_type": "sample"}, saying("modelfiles.folder_prediction", prediction="'sample'")),
+        ("scheduler", {"_class_name": "EDMDPMSolverMultistepScheduler"}, saying("modelfiles.folder_edm")),
     ],
 )
 def test_other_kinds_of_model_are_told(broken, part, values, words):
@@ -112,13 +117,13 @@ def test_other_kinds_of_model_are_told(broken, part, values, words):
 )
 def test_folders_of_other_architectures_are_told(broken, index, words):
     (broken / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(UserError, match=f"no Stable Diffusion 1, 2 or XL model .*{words}"):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_other_model", kind_of_model=Said(f".*{words}.*"))):
         inspect_base(str(broken))
 
 
 def test_the_sdxl_refiner_is_told(broken):
     (broken / "text_encoder").rename(broken / "text_encoder_2")
-    with pytest.raises(UserError, match="the SDXL refiner"):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_refiner_without_encoder")):
         inspect_base(str(broken))
 
 
@@ -134,7 +139,7 @@ def test_folders_of_every_family(bases, family, step, encoders):
     info = inspect_base(str(bases(family)))
     assert (info.family, info.step, info.factor, info.text_encoders) == (family, step, 8, encoders)
     assert (info.single_file, info.inpainting, info.zero_snr, info.precision) == (False, False, False, "fp32")
-    assert len(info.weight_files) == 2 + len(encoders)
+    assert [len(info.files(part)) for part in ("unet", "vae", *encoders)] == [1] * (2 + len(encoders))
     assert info.shapes("text_encoder")[next(n for n in info.shapes("text_encoder") if "token" in n)] == (49408, 32)
 
 
@@ -169,11 +174,11 @@ def test_shards_are_found_by_their_index_and_missing_ones_told(broken):
     assert [f.name for f in info.files("unet")] == ["a.safetensors", "b.safetensors"]
     assert all(torch.equal(value, weights[name]) for name, value in load_unet(info).state_dict().items())
     (unet / "b.safetensors").unlink()
-    with pytest.raises(UserError, match="files that its index names are missing"):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_shards_missing")):
         inspect_base(str(broken))
     index["weight_map"] = dict.fromkeys(names, "../unet/a.safetensors")
     (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(UserError, match="files that its index names are missing"):
+    with pytest.raises(UserError, match=saying("modelfiles.folder_shards_missing")):
         inspect_base(str(broken))
 
 
@@ -182,18 +187,18 @@ def test_shards_are_found_by_their_index_and_missing_ones_told(broken):
 
 def test_a_wrong_prediction_is_caught(bases):
     info = inspect_base(str(bases("sd2")))
-    assert contradiction(info, "auto", "auto") == contradiction(info, "epsilon", "off") == []
-    (problem,) = contradiction(info, "v_prediction", "auto")
-    assert problem.fatal and problem.where == "model.prediction" and "scheduler_config.json says so" in problem.what
+    assert contradictions(info, "auto", "auto") == contradictions(info, "epsilon", "off") == []
+    (problem,) = contradictions(info, "v_prediction", "auto")
+    assert problem.fatal and problem.where == "prediction" and "scheduler_config.json says so" in problem.what
 
 
 def test_a_wrong_schedule_is_caught(broken):
     rewrite(broken, "scheduler", rescale_betas_zero_snr=True, prediction_type="v_prediction")
     info = inspect_base(str(broken))
-    (problem,) = contradiction(info, "auto", "off")
-    assert problem.fatal and problem.where == "model.zero_snr"
+    (problem,) = contradictions(info, "auto", "off")
+    assert problem.fatal and problem.where == "zero_snr"
     rewrite(broken, "scheduler", rescale_betas_zero_snr=False)
-    (problem,) = contradiction(inspect_base(str(broken)), "auto", "on")
+    (problem,) = contradictions(inspect_base(str(broken)), "auto", "on")
     assert not problem.fatal  # makers of v-prediction models often leave it out
 
 
@@ -202,14 +207,14 @@ def test_a_wrong_schedule_is_caught(broken):
 
 @pytest.mark.parametrize("base", ["", "nothing", "../up", "a/b/c", "/none", "~none/x", "C:\\models\\x", "a\0b"])
 def test_what_is_no_model_is_told(base):
-    with pytest.raises(UserError, match="no base model"):
+    with pytest.raises(UserError, match=saying("models.base_missing")):
         inspect_base(base)
 
 
 def test_a_hub_id_without_a_hub_is_told(monkeypatch, tmp_path):
     """As on a machine without a network, or with nothing in the hub's cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="could not be downloaded"):
+    with pytest.raises(UserError, match=saying("models.download_failed")):
         inspect_base("nobody/nothing-of-this-name")
 
 
@@ -224,7 +229,7 @@ def test_a_hub_out_of_reach_is_told(tmp_path):
 @pytest.mark.parametrize("base", sorted(MOVED))
 def test_removed_hub_ids_name_their_successor(monkeypatch, base):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="was taken down") as told:
+    with pytest.raises(UserError, match=saying("models.taken_down")) as told:
         inspect_base(base)
     assert f'"{MOVED[base]}"' in told.value.problems[0].fix
 
@@ -240,7 +245,7 @@ def test_a_model_in_the_hubs_cache_needs_no_network(monkeypatch, tmp_path, base_
     (repository / "refs/main").write_text(commit)
     for revision in ("", "main", commit):
         assert inspect_base("org/model", revision).family == "sd1"
-    with pytest.raises(UserError, match="could not be downloaded"):
+    with pytest.raises(UserError, match=saying("models.download_failed")):
         inspect_base("org/model", "f" * 40)
 
 
@@ -267,7 +272,14 @@ def test_only_what_training_reads_is_downloaded(prefix, files, chosen):
 def test_truncated_weights_are_told(broken):
     file = broken / "unet/diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(UserError, match="unet/diffusion_pytorch_model.safetensors is damaged: it ends inside its head"):
+    with pytest.raises(
+        UserError,
+        match=saying(
+            "modelfiles.in_part",
+            part="unet",
+            problem=saying("files.damaged", damage=saying("modelfiles.damage_header_cut_off")),
+        ),
+    ):
         inspect_base(str(broken))
 
 
@@ -275,16 +287,20 @@ def test_truncated_weights_are_told(broken):
 def test_impossible_names_get_a_sentence(base):
     with pytest.raises(UserError) as raised:
         inspect_base(base)
-    assert "There is no base model" in str(raised.value) and len(str(raised.value)) < 600
+    assert says(raised.value, "models.base_missing") and len(str(raised.value)) < 600
 
 
 @pytest.mark.parametrize(
     "file, change, said",
     [
-        ("vae/config.json", {"scaling_factor": 0}, "scaling_factor 0, which must be more than 0"),
-        ("vae/config.json", {"scaling_factor": "x"}, "scaling_factor 'x', which must be more than 0"),
-        ("scheduler/scheduler_config.json", {"beta_schedule": "odd"}, "unknown beta_schedule 'odd'"),
-        ("tokenizer/vocab.json", None, "tokenizer has no words in it"),
+        ("vae/config.json", {"scaling_factor": 0}, saying("modelfiles.folder_scaling_factor", given="0")),
+        ("vae/config.json", {"scaling_factor": "x"}, saying("modelfiles.folder_scaling_factor", given="'x'")),
+        (
+            "scheduler/scheduler_config.json",
+            {"beta_schedule": "odd"},
+            saying("modelfiles.folder_beta_schedule", given="'odd'"),
+        ),
+        ("tokenizer/vocab.json", None, saying("modelfiles.folder_vocabulary_empty", part="tokenizer")),
     ],
 )
 def test_numbers_and_words_that_nothing_can_be_trained_with(base_folder, tmp_path, file, change, said):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hub import COMMIT, serve
+from said import saying
 
 from sdlora.errors import UserError
 from sdlora.families.shared.hub import _room_for
@@ -80,7 +81,7 @@ def test_the_command_downloads_with_its_progress(hub, tmp_path):
 def test_a_download_without_room_does_not_begin(hub, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
     _room_for(10**9, "model.base")
-    with pytest.raises(UserError, match="needs 4.0 GB, 1.0 GB are free"):
+    with pytest.raises(UserError, match=saying("models.no_space_for_download", size="4.0", free="1.0")):
         _room_for(4 * 10**9, "model.base")
 
 

@@ -9,11 +9,12 @@ import tomlkit
 from hypothesis import given
 from hypothesis import settings as unhurried
 from hypothesis import strategies as st
+from said import saying, says
 
 from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.foreign import import_file, kohya, kohya_ss, onetrainer, tool_of
-from sdlora.settings import load_settings
+from sdlora.settings import load_settings, merge, salvage
 
 KOHYA = {  # in sections, as LyCORIS' examples and lora-scripts write it
     "Basics": {"pretrained_model_name_or_path": "/models/xl.safetensors", "train_data_dir": "/sets/cat",
@@ -63,8 +64,9 @@ GUI_MEANS = {
     "adapter.rank": 32, "adapter.alpha": 1.0, "adapter.targets": "full", "train.scheduler": "constant",
     "train.precision": "fp16", "train.batch_size": 3, "train.min_snr_gamma": 5.0, "data.max_tokens": 75,
     "data.keep_tags": 0, "train.weight_decay": 0.2, "train.accumulate": 1, "save.dtype": "fp16", "model.clip_skip": 1,
+    "train.optimizer": "prodigy",
 }  # fmt: skip
-GUI_LEFT = {"max_train_epochs", "lr_warmup", "optimizer_type", "optimizer_args decouple", "color_aug"}
+GUI_LEFT = {"max_train_epochs", "lr_warmup", "optimizer_args decouple", "color_aug"}
 
 ONE = {
     "training_method": "LORA", "model_type": "STABLE_DIFFUSION_XL_10_BASE", "base_model_name": "org/xl",
@@ -74,7 +76,7 @@ ONE = {
     "loss_weight_strength": 3.0, "offset_noise_weight": 0.1, "force_v_prediction": True, "text_encoder_layer_skip": 1,
     "rescale_noise_scheduler_to_zero_terminal_snr": True, "output_model_destination": "models/zib.safetensors",
     "unet": {"learning_rate": 0.0001}, "text_encoder": {"train": True, "learning_rate": 2e-5},
-    "optimizer": {"optimizer": "PRODIGY", "weight_decay": 0.03}, "concepts": [{"path": "/a"}, {"path": "/b"}],
+    "optimizer": {"optimizer": "DADAPT_ADAM", "weight_decay": 0.03}, "concepts": [{"path": "/a"}, {"path": "/b"}],
     "masked_training": True,
 }  # fmt: skip
 ONE_MEANS = {
@@ -164,6 +166,102 @@ def test_what_cannot_be_taken_is_named(tmp_path, change, left, key):
     assert not any(became.startswith(f"{key} = ") for _, became in found.taken)
 
 
+CONVOLUTIONS = ("*.conv1", "*.conv2", "*samplers.*.conv")
+SDXL = {"training_method": "LORA", "model_type": "STABLE_DIFFUSION_XL_10_BASE"}
+ELSEWHERE = [  # (tool, what a file says, settings that it becomes, what is named; None: not set)
+    (kohya, {"unet_lr": 1e-4}, {"train.lr": 1e-4, "train.text_encoder_lr": 2e-6, "train.steps": 1600}, set()),
+    (kohya, {"unet_lr": 0, "text_encoder_lr": 1e-5, "learning_rate": 1e-4}, {"train.lr": 1e-4}, {"unet_lr"}),
+    (kohya, {"network_train_text_encoder_only": True}, {}, {"network_train_text_encoder_only"}),
+    (kohya, {"network_dim": 32, "network_alpha": 0}, {"adapter.alpha": 32.0}, set()),
+    (kohya, {"text_encoder_lr": [5e-5]}, {"train.text_encoder_lr": 5e-5}, set()),
+    (kohya, {"text_encoder_lr": [5e-5, 1e-5]}, {"train.text_encoder_lr": 5e-5}, {"text_encoder_lr"}),
+    (kohya, {"network_dim": 32, "network_alpha": 16, "network_args": ["conv_dim=8", "conv_alpha=4"]},
+     {"adapter.targets": "full", "adapter.rank_pattern": dict.fromkeys(CONVOLUTIONS, 8),
+      "adapter.alpha_pattern": dict.fromkeys(CONVOLUTIONS, 4.0)}, set()),
+    (kohya, {"network_dim": 32, "network_alpha": 16, "network_args": ["conv_dim=32"]},  # conv_alpha is 1 then
+     {"adapter.rank_pattern": None, "adapter.alpha_pattern": dict.fromkeys(CONVOLUTIONS, 1.0)}, set()),
+    (kohya, {"network_module": "lycoris.kohya", "network_dim": 16, "network_alpha": 4, "network_args": ["algo=loha"]},
+     {"adapter.kind": "loha", "adapter.rank_pattern": None, "adapter.alpha_pattern": None}, set()),
+    (kohya, {"loss_type": "huber", "huber_schedule": "constant", "huber_c": 0.1}, {"train.loss": "huber"}, set()),
+    (kohya, {"loss_type": "huber"}, {"train.loss": "huber"}, {"huber_schedule"}),
+    (kohya, {"loss_type": "l2", "huber_c": 0.2, "huber_schedule": "snr"}, {"train.loss": None}, set()),
+    (kohya, {"loss_type": "l1"}, {"train.loss": None}, {"loss_type"}),
+    (kohya, {"loss_type": "smooth_l1"}, {"train.loss": "smooth_l1"}, {"huber_schedule"}),
+    (kohya, {"lr_scheduler": "polynomial", "lr_scheduler_power": 2}, {}, {"lr_scheduler_power"}),
+    (kohya, {"lr_scheduler_type": "my.Scheduler", "max_timestep": 1000}, {}, {"lr_scheduler_type"}),
+    (kohya, {"optimizer_type": "Adafactor"}, {"train.optimizer": "adafactor", "train.weight_decay": 0.0},
+     {"optimizer_args relative_step", "optimizer_args scale_parameter"}),
+    (kohya, {"optimizer_type": "AdaFactor", "optimizer_args": [
+        "scale_parameter=False", "relative_step=False", "warmup_init=False", "weight_decay=0.1"]},
+     {"train.weight_decay": 0.1}, set()),
+    (kohya, {"enable_wildcard": True, "sample_every_n_epochs": 1},
+     {"data.wildcards": True, "data.caption_lines": "random"}, {"sample_every_n_epochs"}),
+    (kohya_ss, {"LoRA_type": "Kohya LoCon", "network_dim": 32, "network_alpha": 16, "conv_dim": 8, "conv_alpha": "4"},
+     {"adapter.targets": "full", "adapter.rank_pattern": dict.fromkeys(CONVOLUTIONS, 8),
+      "adapter.alpha_pattern": dict.fromkeys(CONVOLUTIONS, 4.0)}, set()),
+    (kohya_ss, {"LoRA_type": "Standard", "conv_dim": 1, "conv_alpha": 1, "LyCORIS_preset": "full", "dora_wd": False},
+     {"adapter.targets": "attn-mlp", "adapter.rank_pattern": None}, set()),
+    (kohya_ss, {"LoRA_type": "LyCORIS/LoCon", "LyCORIS_preset": "attn-mlp", "dora_wd": True},
+     {"adapter.targets": "attn-mlp", "adapter.kind": "dora"}, set()),
+    (kohya_ss, {"LoRA_type": "Standard", "noise_offset_type": "Multires", "noise_offset": 0.1,
+                "multires_noise_iterations": 6}, {"train.noise_offset": None}, {"multires_noise_iterations"}),
+    (kohya_ss, {"LoRA_type": "Standard", "noise_offset_type": "Original", "noise_offset": 0.1,
+                "multires_noise_iterations": 6}, {"train.noise_offset": 0.1}, set()),
+    (kohya_ss, {"LoRA_type": "Standard", "additional_parameters": "--zero_terminal_snr", "max_timestep": 900}, {},
+     {"additional_parameters", "max_timestep"}),
+    (onetrainer, {"resolution": "512,768"}, {"data.resolution": None}, {"resolution"}),
+    (onetrainer, {"resolution": "512x768"}, {"data.resolution": 640}, set()),
+    (onetrainer, {"learning_rate": None, "unet": {"learning_rate": None}},
+     {"train.lr": 3e-6, "train.text_encoder_lr": 3e-6}, set()),
+    (onetrainer, {"clip_grad_norm": None}, {"train.max_grad_norm": 0.0}, set()),
+    (onetrainer, {"learning_rate_scaler": "BOTH", "ema": "GPU", "timestep_distribution": "LOGIT_NORMAL",
+                  "max_noising_strength": 0.8, "mse_strength": 0.0}, {},
+     {"learning_rate_scaler", "ema", "timestep_distribution", "max_noising_strength", "mse_strength"}),
+    (onetrainer, {"learning_rate_scaler": "NONE", "ema": "OFF", "timestep_distribution": "UNIFORM",
+                  "max_noising_strength": 1.0, "mse_strength": 1.0, "loss_scaler": "NONE"}, {}, set()),
+    (onetrainer, {"peft_type": "LOHA"}, {"adapter.kind": "loha"}, set()),
+    (onetrainer, {"peft_type": "OFT_2"}, {"adapter.kind": None}, {"peft_type"}),
+    (onetrainer, {"layer_filter": "attn1", "layer_filter_preset": "full"}, {"adapter.targets": None}, {"layer_filter"}),
+    (onetrainer, {"text_encoder": {"stop_training_after": 30, "stop_training_after_unit": "EPOCH",
+                                   "dropout_probability": 0.1}},
+     {"data.caption_dropout": 0.1}, {"text_encoder.stop_training_after"}),
+    (onetrainer, {"text_encoder_2": {"train": False}}, {}, {"text_encoder_2.train"}),
+    # its first versions
+    (onetrainer, {"train_text_encoder": False, "optimizer": "ADAFACTOR", "unet_learning_rate": 1e-4},
+     {"adapter.text_encoder": False, "train.optimizer": "adafactor", "train.lr": 1e-4, "train.weight_decay": 0.0},
+     set()),
+    (onetrainer, {"optimizer": "ADAMW", "optimizer_weight_decay": 0.1}, {"train.weight_decay": 0.1}, set()),
+    (onetrainer, {"concepts": [{
+        "path": "/a", "balancing": 3.0, "loss_weight": 0.5, "image": {"enable_random_flip": True},
+        "text": {"enable_tag_shuffling": True, "keep_tags_count": 2, "prompt_source": "concept"}}]},
+     {"data.repeats": 3, "data.flip": True, "data.shuffle_tags": True, "data.keep_tags": 2},
+     {"concepts[0] loss_weight", "concepts[0] prompt_source"}),
+]  # fmt: skip
+
+
+NAMES = [f"{tool.NAME}: {', '.join(says)}"[:60] for tool, says, *_ in ELSEWHERE]  # the same in every process
+
+
+@pytest.mark.parametrize(("tool", "says", "means", "left"), ELSEWHERE, ids=NAMES)
+def test_what_means_something_else_elsewhere(tool, says, means, left):
+    base = {kohya: {"pretrained_model_name_or_path": "x"}, kohya_ss: {}, onetrainer: SDXL}[tool]
+    found = tool.import_values(base | says)
+    assert {key: found.values.get(key) for key in means} == means
+    assert names(found) - {"epochs", "the concepts"} == left
+    _, refused = salvage(merge({}, found.values))
+    assert refused == []
+
+
+def test_a_set_of_regularization_images_is_trained_beside_the_images(tmp_path):
+    regular = [{"image_dir": "/reg", "is_reg": True, "class_tokens": "a dog"}, {"image_dir": "/more", "is_reg": True}]
+    sets = {"datasets": [{"subsets": [*regular, {"image_dir": "/a"}]}], "prior_loss_weight": 0.5}
+    (tmp_path / "d.toml").write_text(tomlkit.dumps(sets))
+    settings, found = import_file(tmp_path / "d.toml")
+    assert settings.data.folder == "/a" and names(found) == {"subset '/more'", "class_tokens"}
+    assert settings.data.regularization == "/reg" and settings.train.prior_weight == 0.5
+    assert settings.data.keep_tags == 0  # sd-scripts' own default
+
+
 def test_the_command_writes_settings_that_load(file, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "sdlora", "settings", "--import", str(file), "--train.steps", "7"],
@@ -180,26 +278,33 @@ def test_the_command_writes_settings_that_load(file, tmp_path):
 def test_a_foreign_file_is_told_where_ours_is_wanted(file, command, capsys):
     assert main([command, str(file)]) == 1
     said = capsys.readouterr().err
-    assert "is a settings file of " in said and f"sdlora settings --import {file}" in said
+    assert says(said, "terminal.foreign_settings") and f"sdlora settings --import {file}" in said
     assert len(said.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"training_method": "FINE_TUNE", "model_type": "STABLE_DIFFUSION_15"}', "train a FINE_TUNE"),
-        ('{"training_method": "LORA", "model_type": "FLUX_DEV_1"}', "LORA of FLUX_DEV_1"),
-        ('{"a": 1}', "no settings file of"),
-        ("[1, 2", "neither TOML nor JSON"),
-        ("[adapter]\nrank = 4\n", "no settings file of"),
+        (
+            '{"training_method": "FINE_TUNE", "model_type": "STABLE_DIFFUSION_15"}',
+            saying("foreign.other_training", kind="FINE_TUNE"),
+        ),
+        (
+            '{"training_method": "LORA", "model_type": "FLUX_DEV_1"}',
+            saying("foreign.other_training", kind="LORA", model="FLUX_DEV_1"),
+        ),
+        ('{"a": 1}', saying("foreign.unknown_file")),
+        ("[1, 2", saying("foreign.not_toml_or_json")),
+        ("[adapter]\nrank = 4\n", saying("foreign.unknown_file")),
     ],
 )
 def test_other_files_get_a_sentence(tmp_path, text, said):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UserError, match=said):
         import_file(tmp_path / "x.json")
-    with pytest.raises(UserError, match="can't be read"):
-        import_file(tmp_path / "none.toml")
+    for name in ("none.toml", "a\0b", "\ud800", "x" * 5000):
+        with pytest.raises(UserError, match="can't be read"):
+            import_file(tmp_path / name)
 
 
 def test_our_own_files_are_ours(tmp_path):
@@ -219,5 +324,5 @@ KEYS = sorted({key for part in KOHYA.values() for key in part} | GUI.keys() | ON
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=12), st.sampled_from([kohya, kohya_ss, onetrainer]))
 def test_any_values_are_taken_or_named(values, tool):
     values = values | ({"training_method": "LORA", "model_type": "STABLE_DIFFUSION_15"} if tool is onetrainer else {})
-    found = tool.read(values)
+    found = tool.import_values(values)
     assert all(isinstance(line, str) for line in found.lines())

@@ -7,6 +7,7 @@ import pytest
 import torch
 from base_models import make_base
 from PIL import Image
+from said import saying
 
 from sdlora.adapters.inject import inject
 from sdlora.cli import main
@@ -143,14 +144,20 @@ def test_what_is_left_open_is_as_the_run_has_it(base, run, tmp_path):
 @pytest.mark.parametrize(
     ("job", "said"),
     [
-        ({"variants": [], "prompts": []}, "0 pictures"),
-        ({"variants": [[]] * 900, "prompts": ["a", "b"]}, "1800 pictures"),
-        ({"variants": [[{"path": "x", "strength": 1e9}]], "prompts": ["a"], "steps": 0, "size": 33}, "steps is 0"),
-        ({"variants": [[{"path": "x", "strength": "NaN"}]], "prompts": ["a"]}, "strength"),
-        ({"variants": [[{}]], "prompts": ["a"]}, "not a drawing job"),
-        ({"variants": 3}, "not a drawing job"),
-        ({"variants": [[]], "prompts": ["a"], "sampler": "magic", "guidance": 0, "seed": -1}, "sampler is magic"),
-        ({"variants": [[]], "prompts": ["a"], "steps": "many"}, "not a drawing job"),
+        ({"variants": [], "prompts": []}, saying("pictures.too_many", count="0")),
+        ({"variants": [[]] * 900, "prompts": ["a", "b"]}, saying("pictures.too_many", count="1800")),
+        (
+            {"variants": [[{"path": "x", "strength": 1e9}]], "prompts": ["a"], "steps": 0, "size": 33},
+            saying("pictures.steps_invalid", given="0"),
+        ),
+        ({"variants": [[{"path": "x", "strength": "NaN"}]], "prompts": ["a"]}, saying("pictures.strength_invalid")),
+        ({"variants": [[{}]], "prompts": ["a"]}, saying("pictures.not_a_request")),
+        ({"variants": 3}, saying("pictures.not_a_request")),
+        (
+            {"variants": [[]], "prompts": ["a"], "sampler": "magic", "guidance": 0, "seed": -1},
+            saying("pictures.sampler_unknown", given="magic"),
+        ),
+        ({"variants": [[]], "prompts": ["a"], "steps": "many"}, saying("pictures.not_a_request")),
     ],
 )
 def test_bad_jobs_get_sentences(tmp_path, job, said):

@@ -13,11 +13,11 @@ from sdlora.cli import main
 from sdlora.families.shared import device
 from sdlora.pictures.model import load_model, lora_of
 from sdlora.settings import dump_settings, load_settings
-from sdlora.train.loop import train
+from sdlora.train.loop import training
 
 
 def drive(run, settings):
-    for event in train(settings, run):
+    for event in training(settings, run):
         run.write(event)
     return run
 
@@ -88,7 +88,7 @@ def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):
         return inspect(base, revision, vae)
 
     monkeypatch.setattr("sdlora.train.trainee.inspect_base", spy)
-    monkeypatch.setattr(device, "choose", lambda wanted: "meta")  # stands in for a GPU
+    monkeypatch.setattr(device, "choose_device", lambda wanted: "meta")  # stands in for a GPU
     model = load_model(settings)
     assert asked == ["abc"]
     assert {m.device.type for m in model.modules.values()} == {"meta"}
@@ -98,10 +98,10 @@ def test_every_part_of_the_model_is_the_runs(make_run, monkeypatch):
 @pytest.mark.parametrize("there", ["cuda", "mps", "xpu"])
 def test_the_gpu_that_there_is_is_used(monkeypatch, there):
     monkeypatch.setattr(device, "present", lambda kind: kind in (there, "cpu"))
-    assert device.choose() == device.choose(there) == there and device.choose("cpu") == "cpu"
-    assert all(device.choose(other) == there for other in {"cuda", "mps", "xpu"} - {there})
-    assert device.precision("auto", there) == {"cuda": "fp16", "mps": "fp32", "xpu": "fp16"}[there]
-    assert device.precision("bf16", there) == "bf16"
+    assert device.choose_device() == device.choose_device(there) == there and device.choose_device("cpu") == "cpu"
+    assert all(device.choose_device(other) == there for other in {"cuda", "mps", "xpu"} - {there})
+    assert device.choose_precision("auto", there) == {"cuda": "fp16", "mps": "fp32", "xpu": "fp16"}[there]
+    assert device.choose_precision("bf16", there) == "bf16"
 
 
 def test_the_settings_of_a_file_that_lies_in_its_run_have_their_folders(make_run, tmp_path):

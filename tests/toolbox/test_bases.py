@@ -11,13 +11,14 @@ import torch
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from said import saying
 from toolbox_files import CONFIGS, deltas, make_folder, make_lora, make_single, relative, unet_of
 
 from sdlora.errors import UserError
 from sdlora.lorafiles.attach import load_lora, read_lora
 from sdlora.lorafiles.keys import kohya_name
 from sdlora.toolbox.bake import merge_into_base
-from sdlora.toolbox.base import Checkpoint
+from sdlora.toolbox.base import BaseWeights
 from sdlora.toolbox.extract import extract_lora
 from sdlora.toolbox.quantize import quantize
 
@@ -34,7 +35,7 @@ def test_a_single_file_is_read_as_diffusers_reads_it(tmp_path, family):
     path = make_single(tmp_path / "base.safetensors", family, torch.float32)
     tensors = load_file(path)
     own = {k: v for k, v in tensors.items() if "resnets" not in k and "attentions" not in k}
-    checkpoint = Checkpoint(path)
+    checkpoint = BaseWeights(path)
     assert checkpoint.family == family
     unet = unet_of(family)
     theirs = convert_ldm_unet_checkpoint(dict(own), dict(unet.config) | {"num_class_embeds": None})
@@ -57,13 +58,13 @@ def test_a_merge_into_a_single_file_is_the_formula(tmp_path, family, dtype):
     da, db = deltas(a), deltas(b)
     change = {
         name: 0.7 * da[stem] - 0.3 * db[stem]
-        for name in Checkpoint(base).places
+        for name in BaseWeights(base).places
         if (stem := kohya_name(name, family)) in da
     }
     assert len(change) == len(da) == result.layers
     before, after = load_file(base), load_file(tmp_path / "m.safetensors")
     assert before.keys() == after.keys() and all(after[k].dtype == before[k].dtype for k in before)
-    old, new = Checkpoint(base), Checkpoint(tmp_path / "m.safetensors")
+    old, new = BaseWeights(base), BaseWeights(tmp_path / "m.safetensors")
     lost = whole = 0.0
     for name, delta in change.items():
         truth = old.weight(name).double().flatten(1) + delta
@@ -100,7 +101,7 @@ def test_a_merge_into_a_folder_is_what_the_adapter_does_at_runtime(tmp_path, fam
 @pytest.mark.parametrize("axis", [0, 1])
 def test_dora_goes_into_the_base_exactly(tmp_path, axis):
     base = make_single(tmp_path / "base.safetensors", "sd1", torch.float32)
-    checkpoint, name = Checkpoint(base), "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2"
+    checkpoint, name = BaseWeights(base), "unet.mid_block.attentions.0.transformer_blocks.0.ff.net.2"
     weight = checkpoint.weight(name).double()
     draw = torch.Generator().manual_seed(0)
     down, up = torch.randn(4, weight.shape[1], generator=draw), torch.randn(weight.shape[0], 4, generator=draw)
@@ -113,7 +114,7 @@ def test_dora_goes_into_the_base_exactly(tmp_path, axis):
     new = magnitude.double() * new / new.norm(dim=axis, keepdim=True)
     truth = weight + 0.8 * (new - weight)
     torch.testing.assert_close(
-        Checkpoint(tmp_path / "m.safetensors").weight(name).double(), truth, rtol=1e-5, atol=1e-6
+        BaseWeights(tmp_path / "m.safetensors").weight(name).double(), truth, rtol=1e-5, atol=1e-6
     )
 
 
@@ -146,36 +147,43 @@ def test_what_does_not_fit_a_base_is_said_and_nothing_is_written(tmp_path):
     xl = make_lora(tmp_path / "xl.safetensors", "sdxl")
     before = set(tmp_path.rglob("*"))
     out = tmp_path / "m.safetensors"
-    with pytest.raises(UserError, match="xl.safetensors is for sdxl, base.safetensors is sd1"):
+    with pytest.raises(
+        UserError,
+        match=saying(
+            "toolbox.base_of_other_family", file="xl.safetensors", family="sdxl", base="base.safetensors", other="sd1"
+        ),
+    ):
         merge_into_base(base, [(xl, 1.0)], out)
     wide = {k: v for k, v in load_file(lora).items() if "mid_block_attentions_0_proj_in" in k}
     down = next(k for k in wide if k.endswith("down.weight"))
     save_file(wide | {down: torch.randn(4, 99, 1, 1)}, tmp_path / "wide.safetensors")
-    with pytest.raises(UserError, match="wide.safetensors is for another base model.*proj_in"):
+    with pytest.raises(UserError, match=saying("toolbox.base_shape_differs", file="wide.safetensors")):
         merge_into_base(base, [(tmp_path / "wide.safetensors", 1.0)], out)
     foreign = {
         k.replace("down_blocks_0", "down_blocks_3"): v for k, v in load_file(lora).items() if "down_blocks_0_att" in k
     }
     save_file(foreign, tmp_path / "foreign.safetensors")
-    with pytest.raises(UserError, match=r"base.safetensors has no unet.down_blocks.3.*foreign.safetensors changes"):
+    with pytest.raises(
+        UserError, match=saying("toolbox.base_lacks_layer", base="base.safetensors", file="foreign.safetensors")
+    ):
         merge_into_base(base, [(tmp_path / "foreign.safetensors", 1.0)], out)
     for wrong, words in (
-        (tmp_path / "none", "no base model"),
-        (lora, "has no UNet"),
-        (tmp_path, "no safetensors weights"),
+        (tmp_path / "none", saying("models.base_missing")),
+        (lora, saying("toolbox.no_unet")),
+        (tmp_path, saying("toolbox.no_weights")),
     ):
         with pytest.raises(UserError, match=words):
             merge_into_base(wrong, [(lora, 1.0)], out)
     (tmp_path / "x.ckpt").write_bytes(b"x")
-    with pytest.raises(UserError, match="pickled checkpoint"):
+    with pytest.raises(UserError, match=saying("modelfiles.pickled")):
         merge_into_base(tmp_path / "x.ckpt", [(lora, 1.0)], out)
     folder2 = make_folder(tmp_path / "folder2", "sd1")
     before |= {folder2, *folder2.rglob("*")}
-    with pytest.raises(UserError, match="which exists"):
+    with pytest.raises(UserError, match=saying("toolbox.out_exists")):
         merge_into_base(folder, [(lora, 1.0)], folder2)
-    with pytest.raises(UserError, match="is an input"):
+    with pytest.raises(UserError, match=saying("toolbox.out_is_input")):
         merge_into_base(folder, [(lora, 1.0)], folder / "inside")
-    with pytest.raises(UserError, match="is an input"):
+    with pytest.raises(UserError, match=saying("toolbox.out_is_input")):
         merge_into_base(base, [(lora, 1.0)], base)
     made = {tmp_path / n for n in ("wide.safetensors", "foreign.safetensors", "x.ckpt")}
     assert set(tmp_path.rglob("*")) == before | made
@@ -184,7 +192,7 @@ def test_what_does_not_fit_a_base_is_said_and_nothing_is_written(tmp_path):
 def test_weights_that_would_overflow_are_refused(tmp_path):
     base = make_single(tmp_path / "base.safetensors", "sd1", torch.float16)
     lora = make_lora(tmp_path / "a.safetensors", "sd1", words=("mid_block.attentions.0.proj_in",), strength=1e6)
-    with pytest.raises(UserError, match="does not fit into torch.float16"):
+    with pytest.raises(UserError, match=saying("toolbox.merged_overflow", dtype="torch.float16")):
         merge_into_base(base, [(lora, 1.0)], tmp_path / "m.safetensors")
     assert not (tmp_path / "m.safetensors").exists()
 
@@ -227,11 +235,11 @@ def test_extract_mixes_layouts_and_leaves_an_equal_text_encoder_out(tmp_path):
     assert relative(deltas(tmp_path / "e.safetensors"), deltas(lora)) < 1e-5
     extract_lora(tmp_path / "tuned", single, tmp_path / "e.safetensors", rank=4)
     assert not any("resnets" in name for name in read_lora(tmp_path / "e.safetensors").changes)
-    with pytest.raises(UserError, match="do not differ"):
+    with pytest.raises(UserError, match=saying("toolbox.no_difference")):
         extract_lora(folder, single, tmp_path / "e.safetensors", rank=4)
-    with pytest.raises(UserError, match="is sdxl.*is sd1"):
+    with pytest.raises(UserError, match=saying("toolbox.families_of_models", family="sdxl", other="sd1")):
         extract_lora(make_folder(tmp_path / "xl", "sdxl"), folder, tmp_path / "e.safetensors", rank=4)
-    with pytest.raises(UserError, match="No new size"):
+    with pytest.raises(UserError, match=saying("toolbox.no_size")):
         extract_lora(tmp_path / "tuned", single, tmp_path / "e.safetensors")
 
 
@@ -257,11 +265,11 @@ def test_a_quantized_checkpoint_holds_what_comfyui_multiplies_out(tmp_path, scal
     assert math.isclose(result.error, math.sqrt(lost / whole), rel_tol=1e-3)
     assert 0 < result.error < (0.04 if scaled else 0.2)
     assert ("model.diffusion_model.scaled_fp8" in after) == scaled
-    with pytest.raises(UserError, match="is quantized already"):
+    with pytest.raises(UserError, match=saying("toolbox.quantized_already")):
         quantize(tmp_path / "q.safetensors", tmp_path / "q2.safetensors")
     if scaled:
         lora = make_lora(tmp_path / "a.safetensors", "sdxl")
-        with pytest.raises(UserError, match="is quantized"):
+        with pytest.raises(UserError, match=saying("toolbox.quantized")):
             merge_into_base(tmp_path / "q.safetensors", [(lora, 1.0)], tmp_path / "m.safetensors")
 
 

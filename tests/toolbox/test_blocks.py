@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from said import saying
 from toolbox_files import deltas, make_lora
 
 from sdlora.errors import UserError
@@ -41,7 +42,7 @@ def test_a_list_weighs_as_the_extension_does(tmp_path, family, count):
 @pytest.mark.parametrize("count", [17, 26])
 def test_zeros_are_nothing(tmp_path, count):
     a = make_lora(tmp_path / "a.safetensors", words=("attentions", "resnets", "samplers", "layers"))
-    with pytest.raises(UserError, match="nothing to write"):
+    with pytest.raises(UserError, match=saying("toolbox.nothing_left")):
         merge_loras([(a, 1.0)], tmp_path / "m.safetensors", blocks=[",".join(["0"] * count)])
 
 
@@ -49,7 +50,12 @@ def test_zeros_are_nothing(tmp_path, count):
                                                       ("sdxl", 17, "12 or 20"), ("sdxl", 26, "12 or 20")])  # fmt: skip
 def test_a_list_of_another_family_is_told(tmp_path, family, count, fix):
     a = make_lora(tmp_path / "a.safetensors", family, words=("attn2", "proj_in"))
-    with pytest.raises(UserError, match=f"--blocks has {count} numbers, which are for .*Give {fix} numbers"):
+    with pytest.raises(
+        UserError,
+        match=saying("toolbox.blocks_of_other_family", count=count)
+        + " "
+        + saying("toolbox.give_numbers_or_pairs", count=fix),
+    ):
         merge_loras([(a, 1.0)], tmp_path / "m.safetensors", blocks=[",".join(["1"] * count)])
     assert not (tmp_path / "m.safetensors").exists()
 
@@ -61,5 +67,5 @@ def test_blocks_as_people_paste_them():
     assert parse_blocks("OUT01-M00=-1") == [(name, -1.0) for name in ("MID", "OUT00", "OUT01")]
     assert parse_blocks("IN04=0.5")[0] == ("IN04", 0.5) and len(parse_blocks("IN04=0.5")) == 1  # the rest stays at 1
     for wrong in ("IN04-=1", "IN01-IN02-IN03=1", "IN12=1", "M01=1", "IN04"):
-        with pytest.raises(UserError, match="--blocks has"):
+        with pytest.raises(UserError, match=saying("toolbox.blocks_unclear")):
             parse_blocks(wrong)

@@ -8,6 +8,7 @@ from lycoris.modules.locon import LoConModule
 from lycoris.modules.norms import NormModule
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
+from said import saying, says
 from small_models import make_unet
 from toolbox_files import CONFIGS, deltas, make_folder, make_lora, make_single, relative, text_weights, unet_of
 
@@ -15,8 +16,9 @@ from sdlora.errors import UserError
 from sdlora.lorafiles.attach import load_lora, merge_into_modules, read_lora, survey
 from sdlora.lorafiles.keys import kohya_name
 from sdlora.lorafiles.readers.tools import tool_table
+from sdlora.messages import say
 from sdlora.toolbox.bake import merge_into_base
-from sdlora.toolbox.base import Checkpoint
+from sdlora.toolbox.base import BaseWeights
 from sdlora.toolbox.convert import convert_lora
 from sdlora.toolbox.inspect import inspect_lora
 from sdlora.toolbox.merge import merge_loras
@@ -39,19 +41,25 @@ def with_more(tmp_path, more: dict, name: str = "x.safetensors", family: str = "
 
 
 FOREIGN = {
-    "norm": ({"lora_unet_mid_block_resnets_0_norm1.w_norm": numbers(64)}, "1 norm layer .*merge --into. applies"),
-    "norm's bias": ({"lora_unet_mid_block_attentions_0_norm.b_norm": numbers(64)}, "1 norm layer"),
-    "bias": ({f"{TO_Q}.diff_b": numbers(64)}, r"1 bias \(.*diff_b\), which a plain LoRA can't hold"),
+    "norm": (
+        {"lora_unet_mid_block_resnets_0_norm1.w_norm": numbers(64)},
+        saying("lorafiles.not_plain", beside="1 norm layer") + ".*" + saying("lorafiles.merge_or_convert"),
+    ),
+    "norm's bias": (
+        {"lora_unet_mid_block_attentions_0_norm.b_norm": numbers(64)},
+        saying("lorafiles.count_norm_layer", count="1"),
+    ),
+    "bias": ({f"{TO_Q}.diff_b": numbers(64)}, saying("lorafiles.not_plain", beside="1 bias")),
     "projection": (
         {
             "lora_te2_text_projection.lora_down.weight": numbers(2, 24),
             "lora_te2_text_projection.lora_up.weight": numbers(24, 2),
         },
-        "1 text projection",
+        saying("lorafiles.count_text_projection", count="1"),
     ),
-    "embedding": ({"bundle_emb.cat.string_to_param.*": numbers(1, 768)}, "an embedding bundled with the LoRA"),
-    "oft": ({f"{TO_Q.replace('attn1', 'attn2')}.oft_blocks": numbers(2, 2)}, "OFT"),
-    "unknown": ({"something.else": numbers(2)}, "something.else: no layer that a LoRA can have"),
+    "embedding": ({"bundle_emb.cat.string_to_param.*": numbers(1, 768)}, saying("lorafiles.foreign_embedding")),
+    "oft": ({f"{TO_Q.replace('attn1', 'attn2')}.oft_blocks": numbers(2, 2)}, saying("lorafiles.foreign_oft")),
+    "unknown": ({"something.else": numbers(2)}, saying("lorafiles.foreign_layers", key_in_file="something.else")),
 }
 
 
@@ -62,7 +70,7 @@ def test_one_foreign_key_is_named_and_the_rest_taken_on_demand(tmp_path, kind):
     count = len(deltas(good))
     with pytest.raises(UserError, match=words) as caught:
         convert_lora(path, tmp_path / "o.safetensors")
-    assert f"`sdlora convert --leave-out` takes the other {count} layers" in str(caught.value)
+    assert str(say("lorafiles.convert_without_them", layers_left=f"{count} layers")) in str(caught.value)
     assert len(caught.value.problems) == 1 and "no LoRA" not in str(caught.value)
     for write in (
         lambda out: convert_lora(path, out, leave_out=True, dtype="fp32"),
@@ -77,7 +85,13 @@ def test_one_foreign_key_is_named_and_the_rest_taken_on_demand(tmp_path, kind):
 
 def test_what_a_flux_lora_shares_with_ours_does_not_make_it_one(tmp_path):
     path, _ = with_more(tmp_path, {"lora_unet_double_blocks_0_img_mlp_0.lora_down.weight": numbers(2, 2)})
-    with pytest.raises(UserError, match="no LoRA for Stable Diffusion.*diffusion transformer"):
+    with pytest.raises(
+        UserError,
+        match=saying(
+            "lorafiles.no_lora_of_sd",
+            foreign=saying("lorafiles.foreign_is", kind=saying("lorafiles.foreign_transformer")),
+        ),
+    ):
         convert_lora(path, tmp_path / "o.safetensors", leave_out=True)
 
 
@@ -128,13 +142,13 @@ def test_norms_and_biases_go_into_a_base_exactly(tmp_path, family, kind):
             }
         save_file(tensors | {f"{top}ln_final.bias": text["text_model.final_layer_norm.bias"].clone()}, base)
     merge_into_base(base, [(path, 0.5)], out)
-    checkpoint = Checkpoint(out)
+    checkpoint = BaseWeights(out)
     for name, value in truth.items():
         place = checkpoint.beside[name][0]
         stored = checkpoint.files[place.file].tensor(place.key)
         torch.testing.assert_close(stored[place.rows(len(stored))], value, rtol=1e-6, atol=1e-7)
     for name in read_lora(good).changes:
-        old, new = Checkpoint(base).weight(name), checkpoint.weight(name)
+        old, new = BaseWeights(base).weight(name), checkpoint.weight(name)
         change = 0.5 * deltas(good)[kohya_name(name, family)].view(old.shape)
         torch.testing.assert_close(new.double(), old.double() + change, rtol=1e-5, atol=1e-6)
 
@@ -165,10 +179,12 @@ def test_a_text_projection_goes_into_a_base_exactly(tmp_path, turned):
 def test_a_norm_that_the_base_has_not_is_said(tmp_path):
     path, _ = with_more(tmp_path, {"lora_unet_mid_block_resnets_0_norm1.w_norm": numbers(5)})
     base = make_single(tmp_path / "base.safetensors", "sd1")
-    with pytest.raises(UserError, match="for another base model: unet.mid_block.resnets.0.norm1.weight"):
+    with pytest.raises(
+        UserError, match=saying("toolbox.base_shape_differs", name="unet.mid_block.resnets.0.norm1.weight")
+    ):
         merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors")
     path, _ = with_more(tmp_path, {"lora_unet_down_blocks_7_resnets_0_norm1.w_norm": numbers(5)})
-    with pytest.raises(UserError, match="has no unet.down_blocks.7"):
+    with pytest.raises(UserError, match=saying("toolbox.base_lacks_layer")):
         merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors")
     assert not (tmp_path / "m.safetensors").exists()
 
@@ -186,7 +202,7 @@ def test_pefts_biases_do_what_peft_does(tmp_path):
     assert any(key.endswith("lora_B.bias") for key in state)
     metadata = {"lora_adapter_metadata": '{"unet.r": 4, "unet.lora_alpha": 2}'}
     save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "p.safetensors", metadata)
-    with pytest.raises(UserError, match="2 biases"):
+    with pytest.raises(UserError, match=saying("lorafiles.count_bias", count="2")):
         load_lora({"unet": make_unet(**CONFIGS["sd1"])}, tmp_path / "p.safetensors")
     merge_into_modules({"unet": twin}, tmp_path / "p.safetensors")
     for name in names:
@@ -218,14 +234,14 @@ def test_a_sparse_remainder_and_a_scalar_are_part_of_the_change(tmp_path):
     lora = read_lora(tmp_path / "b.safetensors")
     whole = (module.lora_up.weight.data @ module.lora_down.weight.data + sparse) / 2
     torch.testing.assert_close(lora.delta(name), whole)
-    with pytest.raises(UserError, match="sparse remainder.*resize --rank N.*--leave-out"):
+    with pytest.raises(UserError, match=saying("lorafiles.kind_sparse") + ".*" + saying("toolbox.resize_or_leave_out")):
         convert_lora(tmp_path / "b.safetensors", tmp_path / "o.safetensors")
     convert_lora(tmp_path / "b.safetensors", tmp_path / "o.safetensors", leave_out=True)
     torch.testing.assert_close(deltas(tmp_path / "o.safetensors")[TO_Q].float(), whole - sparse / 2)
     for odd in ({"bias_size": torch.tensor([24, 16])}, {"bias_indices": torch.full((2, 2), 99)}, {"bias_size": None}):
         changed = tensors | {f"{TO_Q}.{key}": value for key, value in odd.items()}
         save_file({k: v for k, v in changed.items() if v is not None}, tmp_path / "b.safetensors")
-        with pytest.raises(UserError, match="don't fit"):
+        with pytest.raises(UserError, match=saying("lorafiles.fault_shapes")):
             read_lora(tmp_path / "b.safetensors")
 
 
@@ -250,11 +266,13 @@ def test_a_base_takes_what_it_can_and_the_rest_is_left_out_on_demand(tmp_path):
     more = {"bundle_emb.cat.string_to_param.*": numbers(1, 768), "lora_unet_mid_block_resnets_0_norm1.w_norm": norm}
     path, _ = with_more(tmp_path, more)
     base = make_single(tmp_path / "base.safetensors", "sd1", torch.float32)
-    with pytest.raises(UserError, match="an embedding bundled"):
+    with pytest.raises(UserError, match=saying("lorafiles.foreign_embedding")):
         merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors")
     result = merge_into_base(base, [(path, 1.0)], tmp_path / "m.safetensors", leave_out=True)
-    assert str(result).endswith("left out: an embedding bundled with the LoRA (1))")
-    place = Checkpoint(base).beside["unet.mid_block.resnets.0.norm1.weight"][0]
+    assert says(
+        result, "toolbox.left_out", what=say("toolbox.part_counted", what=say("lorafiles.foreign_embedding"), count=1)
+    )
+    place = BaseWeights(base).beside["unet.mid_block.resnets.0.norm1.weight"][0]
     before, after = load_file(base)[place.key], load_file(tmp_path / "m.safetensors")[place.key]
     torch.testing.assert_close(after, before + norm)
 
@@ -271,7 +289,7 @@ def test_an_integer_alpha_is_a_number(tmp_path, dtype):
     assert relative(deltas(tmp_path / "o.safetensors"), deltas(good)) < 1e-6
     factor = {k: v.to(dtype) if k.endswith("lora_up.weight") else v for k, v in load_file(good).items()}
     save_file(factor, tmp_path / "int.safetensors")
-    with pytest.raises(UserError, match="no usable numbers"):
+    with pytest.raises(UserError, match=saying("lorafiles.fault_no_numbers")):
         read_lora(tmp_path / "int.safetensors")
 
 
@@ -295,4 +313,6 @@ def test_files_of_another_kind_are_named_for_what_they_are(tmp_path, keys, what)
     save_file({key: numbers(2, 2) for key in keys}, tmp_path / "x.safetensors")
     lora, problems = survey(tmp_path / "x.safetensors")
     assert lora is None
-    assert [re.sub(r"\s+", " ", str(problem)) for problem in problems] == [f"x.safetensors is {what}, not a LoRA."]
+    assert [re.sub(r"\s+", " ", str(problem)) for problem in problems] == [
+        say("lorafiles.not_a_lora", file="x.safetensors", contents=what)
+    ]

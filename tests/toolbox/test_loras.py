@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from said import saying
 from toolbox_files import deltas, make_lora, relative, small_configs
 
 from sdlora.errors import UserError
@@ -64,7 +65,9 @@ def test_a_merge_to_a_rank_is_the_best_there_is_and_its_error_is_measured(tmp_pa
 def test_ties_and_dare_need_a_rank_and_approximate_the_dense_merge(tmp_path):
     a, b = (make_lora(tmp_path / f"{n}.safetensors", seed=n, words=("attn1.to_q",)) for n in (1, 2))
     pairs, out = [(a, 1.0), (b, 1.0)], tmp_path / "m.safetensors"
-    with pytest.raises(UserError, match="ties leaves no low-rank.*--rank"):
+    with pytest.raises(
+        UserError, match=saying("toolbox.method_needs_rank", method="ties") + ".*" + saying("toolbox.give_rank")
+    ):
         merge_loras(pairs, out, method="ties")
     full = merge_loras(pairs, out, method="ties", rank=1000, density=0.3, dtype="fp32")
     from peft.utils.merge_utils import ties
@@ -117,7 +120,7 @@ def test_blocks_are_numbered_as_the_original_code_numbers_them():
 
 @pytest.mark.parametrize("text", ["1,2,3", "IN99=1", "MID", "MID=x", "MID=nan", "*x*", "=1"])
 def test_block_weights_that_make_no_sense_are_said(text):
-    with pytest.raises(UserError, match="--blocks has"):
+    with pytest.raises(UserError, match=saying("toolbox.blocks_count") + "|" + saying("toolbox.blocks_unclear")):
         parse_blocks(text)
 
 
@@ -125,12 +128,17 @@ def test_merging_what_does_not_go_together_is_said_with_the_names(tmp_path):
     a = make_lora(tmp_path / "a.safetensors", "sd1", words=("attn1",), metadata={"ss_base_model_version": "sd_v1"})
     b = make_lora(tmp_path / "b.safetensors", "sdxl", words=("attn1",))
     out = tmp_path / "m.safetensors"
-    with pytest.raises(UserError, match="a.safetensors is for sd1, b.safetensors for sdxl"):
+    with pytest.raises(
+        UserError,
+        match=saying(
+            "toolbox.families_differ", first="a.safetensors", family="sd1", second="b.safetensors", other="sdxl"
+        ),
+    ):
         merge_loras([(a, 1.0), (b, 1.0)], out)
     other = load_file(a)
     key = next(k for k in other if k.endswith("down.weight"))
     save_file(other | {key: torch.randn(4, 999)}, tmp_path / "c.safetensors")
-    with pytest.raises(UserError, match="a.safetensors and c.safetensors are for different base models"):
+    with pytest.raises(UserError, match=saying("toolbox.bases_differ", first="a.safetensors", second="c.safetensors")):
         merge_loras([(a, 1.0), (tmp_path / "c.safetensors", 1.0)], out)
     (tmp_path / "d.safetensors").write_bytes(b"")
     with pytest.raises(UserError) as caught:
@@ -139,11 +147,11 @@ def test_merging_what_does_not_go_together_is_said_with_the_names(tmp_path):
     for wrong in ({"rank": 0}, {"method": "x"}, {"density": 0}):
         with pytest.raises(UserError):
             merge_loras([(a, 1.0)], out, **wrong)
-    with pytest.raises(UserError, match="is an input"):
+    with pytest.raises(UserError, match=saying("toolbox.out_is_input")):
         merge_loras([(a, 1.0)], a)
-    with pytest.raises(UserError, match="must end in .safetensors"):
+    with pytest.raises(UserError, match=saying("toolbox.out_wrong_suffix", suffix=".safetensors")):
         merge_loras([(a, 1.0)], tmp_path / "m.ckpt")
-    with pytest.raises(UserError, match="nothing to write"):
+    with pytest.raises(UserError, match=saying("toolbox.nothing_left")):
         merge_loras([(a, 0.0)], out)
     assert not out.exists()
 
@@ -231,9 +239,9 @@ def test_the_inputs_dtype_is_kept_by_default(tmp_path):
 def test_what_is_no_plain_lora_is_resized_and_not_converted(tmp_path):
     stem = "lora_unet_mid_block_attentions_0_proj_in"
     save_file({f"{stem}.diff": torch.randn(32, 24, 1, 1)}, tmp_path / "full.safetensors")
-    with pytest.raises(UserError, match="full difference.*resize"):
+    with pytest.raises(UserError, match=saying("lorafiles.kind_full") + ".*" + saying("toolbox.resize")):
         convert_lora(tmp_path / "full.safetensors", tmp_path / "c.safetensors")
-    with pytest.raises(UserError, match="full difference.*Give a --rank"):
+    with pytest.raises(UserError, match=saying("lorafiles.kind_full") + ".*" + saying("toolbox.give_rank")):
         merge_loras([(tmp_path / "full.safetensors", 1.0)], tmp_path / "c.safetensors")
     resize_lora(tmp_path / "full.safetensors", tmp_path / "r.safetensors", rank=24, dtype="fp32")
     truth = load_file(tmp_path / "full.safetensors")[f"{stem}.diff"].double().flatten(1)
@@ -242,7 +250,7 @@ def test_what_is_no_plain_lora_is_resized_and_not_converted(tmp_path):
 
 def test_numbers_beyond_fp16_are_refused(tmp_path):
     a = make_lora(tmp_path / "a.safetensors", words=("mid_block.attentions.0.proj_in",), strength=1e10)
-    with pytest.raises(UserError, match="too large for a LoRA file"):
+    with pytest.raises(UserError, match=saying("toolbox.layer_too_large")):
         convert_lora(a, tmp_path / "c.safetensors", dtype="fp16")
     assert not (tmp_path / "c.safetensors").exists()
 
@@ -287,9 +295,14 @@ def test_the_legacy_hash_of_a_file_of_megabytes_is_kohyas(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"values": {"sshs_model_hash": "x"}}, "is computed"),
-        ({"remove": ["none"]}, "has no metadata 'none'"),
-        ({"description": "x" * 1_000_001}, "too large"),
+        ({"values": {"sshs_model_hash": "x"}}, saying("toolbox.key_computed")),
+        ({"remove": ["none"]}, saying("toolbox.key_missing", key="'none'")),
+        (
+            {"description": "x" * 1_000_001},
+            saying("toolbox.metadata_too_large")
+            + ".*"
+            + saying("toolbox.shorten_or_remove", key="modelspec.description"),
+        ),
     ],
 )
 def test_metadata_that_can_not_be_is_said(tmp_path, wrong, words):

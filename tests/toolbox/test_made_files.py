@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from said import saying, says
 from test_inspect import published
 from toolbox_files import make_lora, make_single
 
@@ -58,9 +60,11 @@ def test_a_more_precise_version_stays_and_a_false_one_is_refused(tmp_path):
     a = make_lora(tmp_path / "a.safetensors", "sd2", words=("proj_in",), metadata=metadata)
     rename_lora(a, tmp_path / "o.safetensors", name="x")
     assert TensorFile(tmp_path / "o.safetensors").metadata["ss_base_model_version"] == "sd_v2_v"
-    with pytest.raises(UserError, match="is for sd2: with ss_base_model_version=sdxl_x A1111 would hide it"):
+    with pytest.raises(
+        UserError, match=saying("toolbox.family_hidden", family="sd2", what="ss_base_model_version=sdxl_x")
+    ):
         rename_lora(a, tmp_path / "o.safetensors", values={"ss_base_model_version": "sdxl_x"})
-    with pytest.raises(UserError, match="Without ss_v2 A1111 would hide"):
+    with pytest.raises(UserError, match=saying("toolbox.key_needed", key="ss_v2")):
         rename_lora(a, tmp_path / "o.safetensors", remove=["ss_v2"])
 
 
@@ -95,7 +99,6 @@ def test_what_breaks_a1111s_card_is_named_and_not_passed_on(tmp_path, key):
     ],
 )
 def test_inspect_judges_metadata_as_its_readers_do_and_its_status_says_so(tmp_path, metadata, words):
-    import re
 
     from test_toolbox_cli import run
 
@@ -198,11 +201,11 @@ def test_rename_counts_layers_in_every_layout(tmp_path):
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
-        ({}, "is empty"),
-        ({"decoder.conv_in.weight": torch.zeros(2)}, "is a VAE, not a LoRA"),
-        ({"x": torch.zeros(2)}, "no LoRA for Stable Diffusion: it has x"),
-        ("nan", "is not finite"),
-        ("inf", "is not finite"),
+        ({}, saying("lorafiles.no_lora_empty")),
+        ({"decoder.conv_in.weight": torch.zeros(2)}, saying("lorafiles.not_a_lora", contents="a VAE")),
+        ({"x": torch.zeros(2)}, saying("lorafiles.no_lora_of_sd", key_in_file="x")),
+        ("nan", saying("lorafiles.fault_not_finite")),
+        ("inf", saying("lorafiles.fault_not_finite")),
     ],
 )
 def test_rename_refuses_files_without_layers_or_with_broken_numbers(tmp_path, tensors, words):
@@ -229,9 +232,9 @@ def test_extract_takes_rounding_for_no_change(tmp_path, tuned, base):
     old = make_single(tmp_path / "old.safetensors", "sd1", getattr(torch, base))
     result = extract_lora(new, old, tmp_path / "e.safetensors", rank=4)
     assert set(read_lora(tmp_path / "e.safetensors").changes) == set(names)
-    assert f"{result}".count("layers that differ by rounding alone") == 1
+    assert says(result, "toolbox.rounding_alone")
     same = make_single(tmp_path / "same.safetensors", "sd1", getattr(torch, tuned))
-    with pytest.raises(UserError, match="do not differ in any layer a LoRA has but by rounding"):
+    with pytest.raises(UserError, match=saying("toolbox.no_difference")):
         extract_lora(same, old, tmp_path / "f.safetensors", rank=4)
 
 
@@ -262,9 +265,11 @@ def test_the_advice_for_a_dora_leads_somewhere(tmp_path):
         lambda: quantize(dora, out),
         lambda: resize_lora(dora, out, rank=4),
     ):
-        with pytest.raises(UserError, match="resize --rank N --base MODEL.*merge --into") as caught:
+        with pytest.raises(
+            UserError, match=saying("toolbox.resize_with_base") + "|" + saying("lorafiles.resize_or_merge")
+        ) as caught:
             refuse()
-        assert "Give a --rank" not in str(caught.value)
+        assert not says(caught.value, "toolbox.give_rank")
     resize_lora(dora, out, rank=8, base=base)
     convert_lora(out, tmp_path / "p.safetensors")
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from said import saying
 from small_models import make_text_encoder
 from toolbox_files import deltas, make_lora, relative
 from torch import nn
@@ -97,7 +98,7 @@ def test_a_numbered_file_becomes_one_that_every_program_reads(tmp_path):
     assert not read_lora(tmp_path / "o.safetensors").metadata.keys() & metadata.keys()
     with_embedding = tensors | {"<s1>": torch.zeros(768)}
     save_file(with_embedding, tmp_path / "y.safetensors", metadata)
-    with pytest.raises(UserError, match="<s1>, an embedding bundled"):
+    with pytest.raises(UserError, match=saying("lorafiles.foreign_layers", key_in_file="<s1>")):
         convert_lora(tmp_path / "y.safetensors", tmp_path / "o.safetensors")
     convert_lora(tmp_path / "y.safetensors", tmp_path / "o.safetensors", leave_out=True)
 
@@ -105,7 +106,7 @@ def test_a_numbered_file_becomes_one_that_every_program_reads(tmp_path):
 def test_numbers_in_no_known_order_are_said(tmp_path):
     tensors = {"unet:0:up": torch.zeros(8, 2), "unet:0:down": torch.zeros(2, 8)}
     save_file(tensors, tmp_path / "x.safetensors")
-    with pytest.raises(UserError, match="has 1 numbered layers, in no order that is known"):
+    with pytest.raises(UserError, match=saying("lorafiles.layers_numbered_oddly", count="1")):
         read_lora(tmp_path / "x.safetensors")
 
 
@@ -122,7 +123,9 @@ def test_a_pickled_lora_is_converted(tmp_path, save, around):
     assert relative(deltas(tmp_path / "o.safetensors"), deltas(good)) == 0 and result.layers == len(deltas(good))
     renamed = tmp_path / "really.safetensors"
     renamed.write_bytes(path.read_bytes())
-    with pytest.raises(UserError, match="is a pickled file.*`sdlora convert"):
+    with pytest.raises(
+        UserError, match=saying("modelfiles.bytes_pickle") + ".*" + saying("modelfiles.convert_pickled_lora")
+    ):
         read_lora(renamed)
     convert_lora(renamed, tmp_path / "o2.safetensors")
     assert relative(deltas(tmp_path / "o2.safetensors"), deltas(good)) == 0
@@ -164,7 +167,9 @@ def test_a_pickle_that_would_run_something_runs_nothing(tmp_path):
         ("bare.bin", lambda path, content: path.write_bytes(pickle.dumps(content))),
     ):
         write(tmp_path / name, {"a": Evil(tmp_path / "ran")})
-        with pytest.raises(UserError, match="holds more than tensors, which could run code|is a damaged pickled file"):
+        with pytest.raises(
+            UserError, match=saying("toolbox.pickle_not_tensors") + "|" + saying("toolbox.pickle_damaged")
+        ):
             convert_lora(tmp_path / name, tmp_path / "o.safetensors")
     assert not (tmp_path / "ran").exists() and not (tmp_path / "o.safetensors").exists()
 
@@ -172,15 +177,15 @@ def test_a_pickle_that_would_run_something_runs_nothing(tmp_path):
 def test_damaged_and_lying_pickles_are_told(tmp_path):
     huge = torch.zeros(1).expand(10**6, 10**6)
     torch.save({"lora_unet_x.lora_down.weight": huge}, tmp_path / "huge.bin")
-    with pytest.raises(UserError, match="described wrongly"):
+    with pytest.raises(UserError, match=saying("toolbox.pickle_tensor")):
         convert_lora(tmp_path / "huge.bin", tmp_path / "o.safetensors")
     torch.save({"a": 3}, tmp_path / "none.bin")
-    with pytest.raises(UserError, match="holds no tensors"):
+    with pytest.raises(UserError, match=saying("toolbox.pickle_empty")):
         convert_lora(tmp_path / "none.bin", tmp_path / "o.safetensors")
     (tmp_path / "torn.bin").write_bytes((tmp_path / "none.bin").read_bytes()[:200])
-    with pytest.raises(UserError, match="damaged pickled file"):
+    with pytest.raises(UserError, match=saying("toolbox.pickle_damaged")):
         convert_lora(tmp_path / "torn.bin", tmp_path / "o.safetensors")
     with zipfile.ZipFile(tmp_path / "photos.safetensors", "w") as archive:
         archive.writestr("a.txt", "hello")
-    with pytest.raises(UserError, match="is a packed archive"):
+    with pytest.raises(UserError, match=saying("modelfiles.bytes_archive")):
         convert_lora(tmp_path / "photos.safetensors", tmp_path / "o.safetensors")

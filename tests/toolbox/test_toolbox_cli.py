@@ -7,10 +7,12 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from said import saying
 from toolbox_files import deltas, make_lora, make_single, relative
 
 from sdlora.cli import build_parser
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 BLOCK = ("mid_block.attentions.0",)
 
@@ -39,7 +41,7 @@ def test_every_command_prints_one_line_with_the_error(tmp_path, capsys):
         assert run(*args) == 0
         out = capsys.readouterr().out
         assert out.startswith("Wrote ") and out.count("\n") == 1 and "relative error" in out, args
-    with pytest.raises(UserError, match="exact and keeps"):
+    with pytest.raises(UserError, match=saying("terminal.merge_is_exact")):
         run("merge", a, "--into", base, "--rank", 4, "--out", made)
 
 
@@ -60,13 +62,13 @@ def test_old_pickles_and_foreign_keys_from_the_command_line(tmp_path, capsys):
     assert relative(deltas(tmp_path / "new.safetensors"), deltas(a)) == 0
     save_file(load_file(a) | {"bundle_emb.x.clip_l": torch.zeros(1, 768)}, tmp_path / "e.safetensors")
     for verb in (["merge"], ["resize", "--rank", "2"], ["convert"], ["quantize"]):
-        with pytest.raises(UserError, match="bundle_emb.x.clip_l"):
+        with pytest.raises(UserError, match=saying("lorafiles.foreign_layers", key_in_file="bundle_emb.x.clip_l")):
             run(verb[0], tmp_path / "e.safetensors", *verb[1:], "--out", tmp_path / "o.safetensors")
         assert (
             run(verb[0], tmp_path / "e.safetensors", *verb[1:], "--leave-out", "--out", tmp_path / "o.safetensors") == 0
         )
-        assert "left out: an embedding bundled with the LoRA (1)" in capsys.readouterr().out
-    with pytest.raises(UserError, match="bundle_emb.x.clip_l"):
+        assert say("toolbox.part_counted", what=say("lorafiles.foreign_embedding"), count=1) in capsys.readouterr().out
+    with pytest.raises(UserError, match=saying("lorafiles.foreign_layers", key_in_file="bundle_emb.x.clip_l")):
         run("inspect", a, "--against", tmp_path / "e.safetensors")
     run("inspect", a, "--against", tmp_path / "e.safetensors", "--leave-out")
 

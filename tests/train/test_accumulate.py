@@ -15,7 +15,7 @@ from sdlora.families.base import inspect_base
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
 from sdlora.train import loop
-from sdlora.train.prepare import prepare
+from sdlora.train.prepare import prepare_job
 from sdlora.train.trainee import base_of, make_accelerator
 
 
@@ -34,7 +34,7 @@ def gradients(base, tmp_path, batch, accumulate, dtype, size):
     )  # fmt: skip
     settings = resolve(settings, inspect_base(settings.model.base))
     run, accelerator = Run.create(settings.run.folder, "x", dump_settings(settings)), make_accelerator("cpu", "fp32")
-    preparation = prepare(settings, run, base_of(settings), accelerator)
+    preparation = prepare_job(settings, run, base_of(settings), accelerator)
     while True:
         try:
             next(preparation)

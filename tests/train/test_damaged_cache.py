@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from sdlora.events import StepDone, Warned
-from sdlora.train.loop import train
+from sdlora.messages import say
+from sdlora.train.loop import training
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ def trained(made, after_step=lambda: None):
     """(weights of the last checkpoint, notes)."""
     run, settings = made
     notes = []
-    for event in train(settings, run):
+    for event in training(settings, run):
         notes += [event.text] if isinstance(event, Warned) else []
         if isinstance(event, StepDone) and event.step == 2:
             after_step()
@@ -41,8 +42,8 @@ def test_damage_between_two_runs_is_noted_and_mended(make_run, images, text_enco
     for file in files:
         flip_a_bit(file)
     again, notes = trained(make_run(**wish))
-    told = ["The cached latents of p0.png, p1.png, p2.png and 2 more were damaged and are made again."]
-    told += [] if text_encoder else ["Damaged entries of the text cache are made again: 6."]
+    told = [say("training.latents_damaged", captions="p0.png, p1.png, p2.png and 2 more")]
+    told += [] if text_encoder else [say("training.texts_damaged", count=6)]
     assert notes == told and all(torch.equal(again[name], good[name]) for name in good)
     assert trained(make_run(**wish))[1] == []
 

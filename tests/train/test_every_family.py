@@ -15,7 +15,7 @@ from sdlora.cli import main
 from sdlora.errors import UserError
 from sdlora.events import Finished, StepDone
 from sdlora.families.base import inspect_base
-from sdlora.train.loop import train
+from sdlora.train.loop import training
 from sdlora.train.trainee import base_of, load_trainee
 
 KINDS = {
@@ -57,7 +57,7 @@ def make_run(make_run):
 
 def drive(run, settings):
     events = []
-    for event in train(settings, run):
+    for event in training(settings, run):
         run.write(event)
         events.append(event)
     return events
@@ -96,7 +96,7 @@ def test_a_stopped_and_resumed_run_is_bit_identical(make_run, bases):
     whole, settings = make_run(**changes)
     drive(whole, settings)
     run, settings = make_run(**changes)
-    for event in train(settings, run):
+    for event in training(settings, run):
         run.write(event)
         if isinstance(event, StepDone) and event.step == 1:
             run.request("stop")
@@ -204,7 +204,7 @@ def test_a_run_with_frozen_text_layers_resumes_and_exports(make_run, bases, tmp_
     whole, settings = make_run(**{"model.base": base}, **changes)
     drive(whole, settings)
     parts, settings = make_run(**{"model.base": base}, **changes)
-    for event in train(settings, parts):
+    for event in training(settings, parts):
         parts.write(event)
         if isinstance(event, StepDone) and event.step == 1:
             parts.request("stop")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
+from said import saying
 
 from sdlora.errors import UserError
 from sdlora.families.shared import device
@@ -40,7 +41,7 @@ def gpu(monkeypatch):
 def test_the_device_that_there_is_is_found(gpu, kind):
     gpu(kind)
     assert [k for k in ("cuda", "mps", "xpu") if device.present(k)] == [kind] * (kind != "none")
-    assert device.choose() == (kind if kind != "none" else "cpu")
+    assert device.choose_device() == (kind if kind != "none" else "cpu")
     assert trains_on_cpu("auto") == (kind == "none") and trains_on_cpu("cpu")
 
 
@@ -67,7 +68,7 @@ def test_auto_is_the_precision_of_the_device(gpu, monkeypatch, kind, bf16, auto)
 @pytest.mark.parametrize("kind", ["cuda", "mps", "xpu"])
 def test_a_device_that_is_not_there_is_named(gpu, kind):
     gpu("none")
-    with pytest.raises(UserError, match=f"train.device is {kind}"):
+    with pytest.raises(UserError, match=saying("training.device_missing", given=kind)):
         setup.make_accelerator(kind, "auto")
 
 
@@ -88,7 +89,9 @@ def test_a_measurement_tells_the_gpus_memory(gpu, make_run, monkeypatch):
     monkeypatch.setattr(probe, "used_memory", lambda kind: device.used_memory("cuda"))
     monkeypatch.setattr(probe, "free_memory", lambda kind: device.free_memory("cuda"))
     measured = probe.probe(settings, 1)
-    assert (measured.peak_bytes, measured.free_bytes) == (3 * 10**9, 20 * 10**9) and probe.fits(measured) is None
+    assert (measured.peak_bytes, measured.free_bytes) == (3 * 10**9, 20 * 10**9) and probe.memory_problem(
+        measured
+    ) is None
 
 
 def test_a_gpus_float32_may_round_as_tf32():
@@ -104,16 +107,16 @@ def test_step_counts_stay_where_the_optimizer_keeps_them(make_run, monkeypatch):
     """accelerate moves an optimizer's state when it prepares it; there must be none yet."""
     run, settings = make_run(**{"train.steps": 2, "adapter.text_encoder": False})
     settings.sample.prompts = []
-    list(loop.train(settings, run))
+    list(loop.training(settings, run))
     seen = []
-    original = setup.Accelerator.prepare
+    original = setup.Accelerator.prepare_optimizer
 
-    def prepare(accelerator, adapter, optimizer):
+    def prepare(accelerator, optimizer):
         seen.append(len(optimizer.state))
-        return original(accelerator, adapter, optimizer)
+        return original(accelerator, optimizer)
 
-    monkeypatch.setattr(setup.Accelerator, "prepare", prepare)
-    list(loop.train(settings, run))
+    monkeypatch.setattr(setup.Accelerator, "prepare_optimizer", prepare)
+    list(loop.training(settings, run))
     assert seen == [0]
 
 
@@ -121,7 +124,7 @@ def test_the_list_of_these_branches_is_whole():
     listed = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
     for path in sorted((ROOT / "sdlora").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        if path.parent.name != "settings" and BRANCH.search(source):
+        if ROOT / "sdlora" / "settings" not in path.parents and BRANCH.search(source):
             assert f"`{path.relative_to(ROOT).as_posix()}`" in listed, path
     for path in re.findall(r"`(sdlora/\S+\.py)`", listed):
         assert BRANCH.search((ROOT / path).read_text(encoding="utf-8")), path

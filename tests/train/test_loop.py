@@ -9,32 +9,14 @@ import time
 
 import pytest
 import torch
+from driving import drive, same, weights
 from safetensors.torch import load_file
+from said import saying
 
 from sdlora.errors import UserError
 from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, Warned
 from sdlora.runs.run import Run
-from sdlora.train.loop import train
-
-
-def drive(run, settings, stop_after=None):
-    """All events, written into the run as the command line does; asks for a stop after a step."""
-    events = []
-    for event in train(settings, run):
-        run.write(event)
-        events.append(event)
-        if isinstance(event, StepDone) and event.step == stop_after:
-            run.request("stop")
-    return events
-
-
-def weights(run):
-    """The LoRA of the newest checkpoint."""
-    return load_file(run.checkpoints()[-1][1] / "lora.safetensors")
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+from sdlora.train.loop import training
 
 
 def test_a_run_tells_its_story_in_order(make_run):
@@ -135,7 +117,7 @@ def test_accumulated_batches_are_one_large_batch(make_run, images):
 def test_requests_are_answered_between_steps(make_run):
     run, settings = make_run(**{"train.steps": 3})
     seen = []
-    for event in train(settings, run):
+    for event in training(settings, run):
         run.write(event)
         seen.append(event)
         if isinstance(event, StepDone) and event.step == 1:
@@ -154,14 +136,14 @@ def test_requests_are_answered_between_steps(make_run):
 def test_a_stop_while_images_are_encoded_keeps_what_is_done(make_run):
     run, settings = make_run()
     events = []
-    for event in train(settings, run):
+    for event in training(settings, run):
         events.append(event)
         if event == Progress("latents", 1, 5):
             run.request("stop")
     assert [type(e) for e in events] == [Progress, Progress, Finished]
     assert events[-1].why == "stopped"
     run, settings = make_run()
-    assert next(e for e in train(settings, run) if isinstance(e, Progress) and e.what == "latents").of == 4
+    assert next(e for e in training(settings, run) if isinstance(e, Progress) and e.what == "latents").of == 4
 
 
 def test_what_takes_long_is_named_before_it_begins(make_run):
@@ -191,7 +173,7 @@ def test_the_vae_and_a_frozen_text_encoder_are_not_held_during_steps(make_run):
     from transformers import CLIPTextModel
 
     run, settings = make_run(**{"adapter.text_encoder": False})
-    for event in train(settings, run):
+    for event in training(settings, run):
         if isinstance(event, StepDone):
             gc.collect()
             assert not [o for o in gc.get_objects() if type(o) in (AutoencoderKL, CLIPTextModel)]
@@ -201,7 +183,7 @@ def test_an_exploding_run_says_so_and_keeps_its_checkpoint(make_run):
     run, settings = make_run(**{"train.lr": 10.0, "train.steps": 60, "save.every": 1, "sample.prompts": []})
     settings.train.max_grad_norm = 0.0
     settings.adapter.alpha = 100_000.0
-    with pytest.raises(UserError, match="became unstable at step"):
+    with pytest.raises(UserError, match=saying("training.unstable")):
         drive(run, settings)
     assert run.checkpoints()
 
@@ -210,14 +192,18 @@ def test_a_checkpoint_of_another_rank_is_refused_by_name(make_run):
     run, settings = make_run()
     drive(run, settings, stop_after=1)
     settings.adapter.rank = 4
-    with pytest.raises(UserError, match="rank 2.*rank 4"):
+    with pytest.raises(UserError, match=saying("adapters.saved_rank_differs", there="2", here="4")):
         drive(run, settings)
 
 
 def test_an_interrupt_keeps_a_usable_lora(make_run):
     """Ctrl-C: the command ends after the step with everything written."""
     run, settings = make_run(**{"train.steps": 100_000, "sample.prompts": []})
-    trainer = subprocess.Popen([sys.executable, "-m", "sdlora", "train", "--run", str(run.folder)])
+    heeding = (
+        (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None
+    )  # tests in "&" don't
+    command = [sys.executable, "-m", "sdlora", "train", "--run", str(run.folder)]
+    trainer = subprocess.Popen(command, preexec_fn=heeding)
     deadline = time.monotonic() + 180
     while not any(isinstance(e, StepDone) for _, e in run.events()):
         assert trainer.poll() is None and time.monotonic() < deadline
@@ -232,7 +218,7 @@ def test_two_trainers_do_not_share_a_run(make_run):
     run, _ = make_run()
     run.open_lock()
     try:
-        with pytest.raises(UserError, match="trained by another process"):
+        with pytest.raises(UserError, match=saying("runs.in_use")):
             Run(run.folder).open_lock()
     finally:
         run.close_lock()

@@ -10,8 +10,9 @@ from diffusers.training_utils import compute_snr
 from torch import nn
 
 from sdlora.adapters.inject import inject
+from sdlora.objectives import OBJECTIVES, snr_of
+from sdlora.settings import all_settings
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
-from sdlora.train.objective import OBJECTIVES, snr_of
 from sdlora.train.optimizers.groups import make_optimizer
 from sdlora.train.schedules import SCHEDULES, make_scheduler
 
@@ -93,7 +94,19 @@ def test_restarts_begin_anew_at_the_full_rate():
     assert rates == pytest.approx([0.5 * (1 + math.cos(math.pi * (step % 4) / 4)) for step in range(12)])
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
+def test_rex_is_the_papers_after_the_warm_up():
+    """Chen et al. 2021, eq. 3: (1 - z) / (1/2 + (1 - z) / 2), z from 0 to 1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+    rates = []
+    for done in range(13):
+        make_scheduler(optimizer, "rex", 2, 12, done)
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.param_groups[0]["lr"] = optimizer.param_groups[0]["initial_lr"] = 2.0
+    falling = [2 * (1 - z / 10) / (1 / 2 + (1 - z / 10) / 2) for z in range(11)]
+    assert rates == pytest.approx([0.0, 1.0, *falling])
+
+
+@pytest.mark.parametrize("kind", [name for name, schedule in SCHEDULES.items() if schedule.factor is None])
 def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
     def fresh():
         model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
@@ -111,3 +124,8 @@ def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
         ours.step()
         scheduler.step()
         assert [g["lr"] for g in ours.param_groups] == [g["lr"] for g in theirs.param_groups]
+
+
+def test_every_prediction_that_a_model_may_make_has_its_objective():
+    choices = next(info.choices for info in all_settings() if info.key == "model.prediction")
+    assert choices == ("auto", *OBJECTIVES)

@@ -1,18 +1,20 @@
 """One call under strong noise tells epsilon from v: closed forms, and the embedded model, which was really trained."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
+from said import says
 
+from sdlora.commands.table import EXAMPLE
 from sdlora.events import Started, Warned
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_scheduler
-from sdlora.train.loop import train
-from sdlora.train.measure import KINDS, SHARE, contradiction, errors_of, looks_like
-from sdlora.train.objective import OBJECTIVES
-from sdlora.train.prepare import prepare
+from sdlora.objectives import OBJECTIVES
+from sdlora.train.loop import training
+from sdlora.train.measure import SHARE, errors_of, looks_like, prediction_note
+from sdlora.train.prepare import prepare_job
 from sdlora.train.trainee import base_of, make_accelerator
 
 
@@ -24,7 +26,7 @@ def drawn():
     return clean, noise, alphas[[int(SHARE * len(alphas))] * 2]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("blur", [0.0, 0.3])
 def test_an_analytic_model_is_recognised(drawn, kind, blur):
     """A model that gives its target, exactly or with as much error as trained ones have."""
@@ -56,16 +58,16 @@ class Tilted(torch.nn.Module):
 
 @pytest.fixture
 def tiny_run(make_run, images):
-    """On the embedded base, with two of its example's pictures."""
-    for number, file in enumerate(sorted(images.glob("*.png"))):
-        Image.linear_gradient("L").rotate(40 * number).resize((64, 64)).convert("RGB").save(file)
-    changes = {"model.base": "tiny", "data.resolution": 64, "adapter.text_encoder": False, "sample.prompts": []}
+    """On the embedded base, with pictures of its example."""
+    for file, picture in zip(sorted(images.glob("*.png")), sorted(EXAMPLE.glob("*.png")), strict=False):
+        shutil.copyfile(picture, file)
+    changes = {"model.base": "tiny", "data.resolution": 128, "adapter.text_encoder": False, "sample.prompts": []}
     return make_run(**changes)
 
 
 def test_trained_models_are_told_apart(tiny_run):
     run, settings = tiny_run
-    preparation = prepare(settings, run, base_of(settings), make_accelerator("cpu", "fp32"))
+    preparation = prepare_job(settings, run, base_of(settings), make_accelerator("cpu", "fp32"))
     while True:
         try:
             next(preparation)
@@ -75,9 +77,9 @@ def test_trained_models_are_told_apart(tiny_run):
     trainee, unet = job.trainee, job.trainee.unet
     for really, model in (("epsilon", unet), ("v_prediction", Tilted(unet, trainee.alphas_cumprod))):
         trainee.unet = model
-        for own in KINDS:
+        for own in OBJECTIVES:
             trainee.base = replace(trainee.base, prediction=own)
-            note = contradiction(trainee, job.items[0], job.latents, job.captioning, 0)
+            note = prediction_note(trainee, job.items[0], job.latents, job.captioning, 0)
             assert (note is None) == (own == really), (really, own, note)
             if note:
                 assert f"is trained as {own}" in note.what and f'to "{really}"' in note.fix and not note.fatal
@@ -88,7 +90,7 @@ def test_trained_models_are_told_apart(tiny_run):
 def test_a_run_says_it_once_before_its_first_step(tiny_run, prediction, notes):
     run, settings = tiny_run
     settings.model.prediction = prediction
-    events, seen = train(settings, run), []
+    events, seen = training(settings, run), []
     for event in events:
         seen.append(event)
         if isinstance(event, Started) and len(seen) > 1:
@@ -97,4 +99,4 @@ def test_a_run_says_it_once_before_its_first_step(tiny_run, prediction, notes):
     started = next(event for event in seen if isinstance(event, Started))
     assert prediction.replace("_prediction", "-prediction") in started.base and "read from" in started.base
     warned = [e.text for e in seen if isinstance(e, Warned)]
-    assert sum("its own answer to a noisy image" in text for text in warned) == notes
+    assert sum(says(text, "models.prediction_doubtful") for text in warned) == notes

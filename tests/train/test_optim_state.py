@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from said import Said, saying, says
 from small_training import OPTIMIZERS, Net, made, same, steps
 
 from sdlora.adapters.inject import inject
 from sdlora.errors import Unstable, UserError
+from sdlora.messages import say
 from sdlora.train.checkpoint import load_checkpoint, load_what_fits, save_checkpoint
 from sdlora.train.optim_state import give_state, take_state
 
@@ -45,20 +47,20 @@ def test_a_state_of_another_optimizer_or_with_a_hole_is_an_error(tmp_path):
     steps(net, optimizer, range(1))
     tensors, plain = take_state(adapter, optimizer)
     _, other, sgd = made("SGD(momentum)")
-    with pytest.raises(UserError, match=r"state of AdamW, but this run trains with SGD"):
+    with pytest.raises(UserError, match=saying("runs.optimizer_differs", kind="AdamW", other="SGD")):
         give_state(other, sgd, tensors, plain, "AdamW")
     _, other, fresh = made("AdamW(amsgrad)")
     for lost in ("net.first.up.max_exp_avg_sq", "net.second.down.exp_avg"):
         part, _, key = lost.rpartition(".")
-        with pytest.raises(UserError, match=f"lacks {key} of {part}"):
+        with pytest.raises(UserError, match=saying("runs.state_lacks", entry=key, name=part)):
             give_state(other, fresh, {k: v for k, v in tensors.items() if k != lost}, plain, "AdamW")
-    with pytest.raises(UserError, match=r"net\.third\.up, which does not learn here"):
+    with pytest.raises(UserError, match=saying("runs.state_of_unknown", name="net.third.up")):
         give_state(other, fresh, tensors | {"net.third.up.exp_avg": torch.ones(1)}, plain, "AdamW")
     assert not fresh.state
     plain_adamw = torch.optim.AdamW(other.parameters())
     steps_less = {k: v for k, v in tensors.items() if "max_" not in k}
     give_state(other, plain_adamw, steps_less, plain, "AdamW")
-    with pytest.raises(UserError, match="lacks max_exp_avg_sq"):
+    with pytest.raises(UserError, match=saying("runs.state_lacks", entry="max_exp_avg_sq")):
         give_state(other, fresh, steps_less, plain, "AdamW")
 
 
@@ -75,7 +77,7 @@ def test_what_never_got_a_gradient_needs_no_state(tmp_path):
 def test_something_that_can_not_be_saved_is_never_passed_over(tmp_path):
     _, adapter, optimizer = made("AdamW")
     optimizer.state[adapter.layers["net.first"].down.weight]["odd"] = object()
-    with pytest.raises(ValueError, match=r"net\.first\.down\.odd"):
+    with pytest.raises(ValueError, match=saying("runs.fault_of_file", file="net.first.down.odd")):
         save_checkpoint(tmp_path, 1, adapter, optimizer, {})
 
 
@@ -89,7 +91,9 @@ def test_no_checkpoint_is_written_that_is_not_finite(tmp_path, where):
     with torch.no_grad():
         (parameter if where == "weights" else optimizer.state[parameter]["exp_avg_sq"])[0, 0] = float("inf")
     for step in (2, 3):
-        with pytest.raises(Unstable, match=f"unstable at step {step}: net.first.up"):
+        with pytest.raises(
+            Unstable, match=saying("training.unstable_not_saved", step=step, name=Said("net.first.up.*"))
+        ):
             save_checkpoint(tmp_path, step, adapter, optimizer, {})
     assert (folder / "state.json").read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["000002"]
 
@@ -105,7 +109,7 @@ def test_another_alpha_keeps_what_the_lora_does_and_starts_the_optimizer_anew(tm
     again, other, fresh = made("SGD(momentum)", alpha=8.0)
     _, said = load_what_fits(folder, other, fresh)
     torch.testing.assert_close(again(x), net(x), rtol=1e-6, atol=1e-6)
-    assert "alpha / rank, is another one" in said[0] and not fresh.state
+    assert said[0] == say("runs.optimizer_begins_strength") and not fresh.state
     _, twin, fresh = made("SGD(momentum)")
     assert load_what_fits(folder, twin, fresh)[1] == [] and len(fresh.state) == 4
 
@@ -116,7 +120,7 @@ def test_layers_of_one_side_are_named_and_the_others_go_on(tmp_path):
     folder = save_checkpoint(tmp_path, 3, adapter, optimizer, {})
     less = inject({"net": Net()}, ["net.first"], rank=2, alpha=2.0)
     fresh = torch.optim.SGD(less.parameters(), lr=1e-2, momentum=0.9)
-    assert "do not learn here and are left out: net.second" in load_what_fits(folder, less, fresh)[1][0]
+    assert says(load_what_fits(folder, less, fresh)[1][0], "runs.layers_left_out", names_of_layers=Said("net.second.*"))
     assert (
         torch.equal(less.state_dict()["net.first.up"], adapter.state_dict()["net.first.up"]) and len(fresh.state) == 2
     )
@@ -125,10 +129,10 @@ def test_layers_of_one_side_are_named_and_the_others_go_on(tmp_path):
     assert "start anew: net.second" in load_what_fits(folder, more, fresh)[1][0]
     assert len(fresh.state) == 2 and not more.state_dict()["net.second.up"].any()
     _, wide, fresh = made("SGD(momentum)", rank=3)
-    with pytest.raises(UserError, match="rank 2 in the saved LoRA and rank 3 here"):
+    with pytest.raises(UserError, match=saying("adapters.saved_rank_differs", there="2", here="3")):
         load_what_fits(folder, wide, fresh)
     _, dora, fresh = made("AdamW")
-    with pytest.raises(UserError, match="magnitude is missing in the saved LoRA"):
+    with pytest.raises(UserError, match=saying("adapters.saved_lacks", name="magnitude")):
         load_what_fits(folder, dora, fresh)
 
 

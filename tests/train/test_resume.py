@@ -7,24 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from driving import drive, same, weights
 from safetensors.torch import load_file
+from said import Said, saying, says
 
-from sdlora.commands.shared.terminal import _follow, follow
+from sdlora.commands.shared.terminal import _follow, _stopping_on_signals, follow
 from sdlora.errors import Unstable, UserError
 from sdlora.events import Sampled, Saved, Started, StepDone, Validated, Warned
+from sdlora.messages import say
+from sdlora.runs.run import Run
 from sdlora.train import loop, save, trainee
-from sdlora.train.loop import train
+from sdlora.train.loop import training
 from sdlora.train.restore import _give_scaler
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_loop import drive, same, weights  # noqa: E402
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_a_scalers_own_skip_stays_a_skip(quick, fp16, monkeypatch):
 def test_a_scale_that_only_falls_ends_the_run(quick, fp16, monkeypatch):
     overflow(monkeypatch, set(range(2, 1000)))
     run, settings = quick(**{"train.steps": 60})
-    with pytest.raises(Unstable, match="unstable at step 2[0-9]"):
+    with pytest.raises(Unstable, match=saying("training.unstable", step=Said("2[0-9]"))):
         drive(run, settings)
 
 
@@ -137,7 +138,7 @@ def test_a_scale_that_only_falls_ends_the_run(quick, fp16, monkeypatch):
 def test_an_infinite_gradient_never_reaches_the_weights(quick, monkeypatch, norm):
     overflow(monkeypatch, {3})
     run, settings = quick(**{"save.every": 1, "train.max_grad_norm": norm})
-    with pytest.raises(Unstable, match="unstable at step 3") as told:
+    with pytest.raises(Unstable, match=saying("training.unstable", step="3")) as told:
         drive(run, settings)
     assert f"sdlora train --from {run.folder}@2 --train.lr 1e-04" in str(told.value).replace("0.0001", "1e-04")
     assert [step for step, _ in run.checkpoints()] == [1, 2]
@@ -163,7 +164,7 @@ def test_the_terminal_does_not_advise_a_resume_that_ends_there_again(quick, monk
 # ---- whatever ends a run
 
 
-@pytest.mark.parametrize("error", [UserError("The latents are gone."), OSError(5, "away"), MemoryError(),
+@pytest.mark.parametrize("error", [UserError("The latents are gone."), OSError(5, "away"),
                                    KeyboardInterrupt(), RuntimeError("x")])  # fmt: skip
 def test_the_last_step_is_saved_whatever_ends_the_run(quick, failing, error):
     whole, settings = quick()
@@ -172,7 +173,7 @@ def test_the_last_step_is_saved_whatever_ends_the_run(quick, failing, error):
     mend = failing(3, error)
     events = []
     with pytest.raises(type(error)):
-        for event in train(settings, run):
+        for event in training(settings, run):
             run.write(event)
             events.append(event)
     assert isinstance(events[-1], Saved) and events[-1].step == 2
@@ -183,14 +184,14 @@ def test_the_last_step_is_saved_whatever_ends_the_run(quick, failing, error):
 
 def test_it_is_saved_if_those_who_listen_fail_or_leave(quick, monkeypatch):
     run, settings = quick()
-    seen = train(settings, run)
+    seen = training(settings, run)
     while not isinstance(next(seen), StepDone):
         pass
     seen.close()
     assert [step for step, _ in run.checkpoints()] == [1]
     run, settings = quick()
     monkeypatch.setattr(run, "write", lambda event: 1 / (not isinstance(event, StepDone) or event.step < 3))
-    assert _follow(run, train(settings, run), None, True, True) == 1
+    assert _follow(run, training(settings, run), None, True, True) == 1
     assert [step for step, _ in run.checkpoints()] == [3]
 
 
@@ -216,7 +217,7 @@ def test_a_full_disk_does_not_hide_why_the_run_ended(quick, failing, monkeypatch
     monkeypatch.setattr(save, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     events = []
     with pytest.raises(UserError, match="latents are gone"):
-        for event in train(settings, run):
+        for event in training(settings, run):
             events.append(event)
     assert isinstance(events[-1], Warned) and "state of step 2 could not be saved: The disk is full" in events[-1].text
 
@@ -224,7 +225,7 @@ def test_a_full_disk_does_not_hide_why_the_run_ended(quick, failing, monkeypatch
 def test_test_pictures_and_validations_that_a_kill_cut_off_are_made_on_resume(quick, monkeypatch):
     overrides = {"sample.prompts": ["zib"], "sample.every": 2, "validation.every": 2, "save.every": 2}
     run, settings = quick(**overrides)
-    seen = train(settings, run)
+    seen = training(settings, run)
     for event in seen:
         if isinstance(event, Saved):
             break  # killed after its checkpoint, before its pictures
@@ -283,6 +284,67 @@ def test_a_closed_terminal_stops_the_run_as_a_kill_does_unless_it_is_ignored(mak
     assert run.state() == ("done" if ignored else "stopped") and (run.folder / "test.safetensors").is_file()
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
+def test_the_second_ctrl_c_ends_at_once_and_no_other_request_counts(make_run, monkeypatch):
+    run, _ = make_run()
+    monkeypatch.setattr("sdlora.commands.shared.terminal._silence", lambda streams: None)  # the tests' own terminal
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with ExitStack() as end, _stopping_on_signals(run):
+        end.callback(lambda: [signal.signal(*pair) for pair in before.items()])  # "&" in a shell has one ignored
+        run.request("stop")  # the page's
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGINT)  # the first of its kind: the LoRA is written yet
+        assert run.requested("stop")
+        run.answered("stop")  # the loop has taken it and writes the LoRA
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert not run.requested("stop")
+
+
+# ---- checkpoints that are not needed any more
+
+
+@pytest.mark.parametrize("cut_off", ["before", "amid"])
+def test_a_kill_while_old_checkpoints_are_dropped_leaves_none_of_them(quick, monkeypatch, cut_off):
+    run, settings = quick(**{"save.every": 2, "save.keep": 1, "train.steps": 4})
+    rmtree, drop = shutil.rmtree, Run.drop_old_checkpoints
+
+    def removing(path, *args, **options):
+        if "000002" in Path(path).name and (Path(path) / "state.json").exists():
+            (Path(path) / "state.json").unlink()
+            raise KeyboardInterrupt
+        rmtree(path, *args, **options)
+
+    def dropping(run, keep):
+        if len(run.checkpoints()) > 1:
+            raise KeyboardInterrupt
+        drop(run, keep)
+
+    monkeypatch.setattr(
+        *((shutil, "rmtree", removing) if cut_off == "amid" else (Run, "drop_old_checkpoints", dropping))
+    )
+    with pytest.raises(KeyboardInterrupt):
+        drive(run, settings)
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    monkeypatch.setattr(Run, "drop_old_checkpoints", drop)
+    run.sweep()
+    drive(run, settings)
+    assert [path.name for path in (run.folder / "checkpoints").iterdir()] == ["000004"]
+
+
+def test_a_step_that_is_saved_already_is_not_saved_again(quick):
+    """For a moment there would be no checkpoint of it, and perhaps none at all."""
+    run, settings = quick(**{"save.every": 2, "save.keep": 1})
+    seen = []
+    for event in training(settings, run):
+        run.write(event)
+        if isinstance(event, Saved) and event.step == 2:
+            seen.append((run.folder / event.path).stat().st_ino)
+            if len(seen) == 1:
+                run.request("save")
+    assert len(seen) == 2 and seen[0] == seen[1]
+
+
 # ---- other pictures
 
 
@@ -295,12 +357,12 @@ def test_a_resume_names_what_has_become_of_the_images(quick, images):
     (images / "p4.txt").write_text("another")
     told = [e.text for e in drive(run, settings, stop_after=2) if isinstance(e, Warned)]
     assert [t for t in told if "last start" in t] == [
-        "Images added since the run's last start: new.png.",
-        "Images removed since the run's last start: p0.png.",
-        "Images changed since the run's last start: p1.png.",
-        "Images with another caption since the run's last start: p4.png.",
+        say("runs.images_added", captions="new.png"),
+        say("runs.images_removed", captions="p0.png"),
+        say("runs.images_changed", captions="p1.png"),
+        say("runs.captions_changed", captions="p4.png"),
     ]
-    assert any("not go on exactly" in t for t in told)
+    assert any(says(t, "runs.not_exactly") for t in told)
     assert not any("last start" in e.text for e in drive(run, settings) if isinstance(e, Warned))
 
 

@@ -22,12 +22,13 @@ from sdlora.data.tags import split_tags
 from sdlora.families.base import inspect_base
 from sdlora.families.shared.load import load_unet
 from sdlora.lorafiles.write import write_lora
+from sdlora.objectives import snr_of
 from sdlora.runs.run import Run
 from sdlora.settings import all_settings, dump_settings, make_settings, merge
 from sdlora.train import loop
 from sdlora.train.batch import make_batch
-from sdlora.train.objective import snr_of
-from sdlora.train.prepare import Job, prepare
+from sdlora.train.ladder import start_on_rung
+from sdlora.train.prepare import Job, prepare_job
 from sdlora.train.schedules import make_scheduler
 from sdlora.train.trainee import base_of, make_accelerator
 
@@ -81,6 +82,9 @@ def place(tmp_path_factory) -> Path:
         words = ", ".join(f"{tag}{number}" for tag in ("red", "round", "small", "soft", "warm"))
         tags = words.replace("small", "(small") + ":1.5), {pale|dark}, " + "long, " * 40
         (place / f"images/p{number}.txt").write_text(tags + "\nanother line")
+    (place / "regular").mkdir()
+    Image.effect_noise((64, 64), 20).convert("RGB").save(place / "regular/r.png")
+    (place / "regular/r.txt").write_text("a dog")
     info = inspect_base(str(base))
     adapter = inject({"unet": load_unet(info)}, rank=2, alpha=2.0)
     for layer in adapter.layers.values():
@@ -98,7 +102,12 @@ def learn(place):
     @cache
     def made(changes: tuple) -> Result:
         values = {"model.base": str(place / "base"), "data.folder": str(place / "images"), **PLAIN, **dict(changes)}
-        listed = {"adapter.stack": list, "adapter.rank_pattern": dict, "adapter.alpha_pattern": dict}
+        listed = {
+            "data.class_prompts": list,
+            "adapter.stack": list,
+            "adapter.rank_pattern": dict,
+            "adapter.alpha_pattern": dict,
+        }
         values = {k: listed[k](v) if k in listed else v for k, v in values.items()}
         values = {k: v.format(place=place) if isinstance(v, str) else v for k, v in values.items()}
         values = {k: [e.format(place=place) for e in v] if k == "adapter.stack" else v for k, v in values.items()}
@@ -107,19 +116,19 @@ def learn(place):
         AcceleratorState._reset_state(reset_partial_state=True)
         accelerator = make_accelerator("cpu", settings.train.precision)
         run = Run.create(place / "runs", "act", dump_settings(settings))
-        preparation = prepare(settings, run, base_of(settings), accelerator)
+        preparation = prepare_job(settings, run, base_of(settings), accelerator)
         while True:
             try:
                 next(preparation)
             except StopIteration as done:
                 job = done.value
                 break
-        return _steps(job, accelerator)
+        return _steps(job)
 
     return lambda **changes: made(tuple(sorted(changes.items())))
 
 
-def _steps(job: Job, accelerator) -> Result:
+def _steps(job: Job) -> Result:
     train, batches = job.settings.train, []
 
     def spy(*args, **kwargs):
@@ -128,7 +137,8 @@ def _steps(job: Job, accelerator) -> Result:
 
     before = {n: t.clone() for n, t in job.trainee.adapter.state_dict().items()}
     schedule = make_scheduler(job.optimizer, train.scheduler, train.warmup, train.steps, 0, train.cycles)
-    job.module, job.prepared = accelerator.prepare(job.trainee.adapter, job.optimizer)
+    job.wrap()
+    list(start_on_rung(job))
     loop.make_batch, real = spy, loop.make_batch
     try:
         for step in range(1, train.steps + 1):
@@ -244,6 +254,12 @@ CASES = [
     Case("data.weighted_captions", True, other_gradient, ONE),
     Case("data.max_tokens", 75, lambda a, b: a.job.trainee.text_input(a.texts).ids[0].shape[1] == 3
          and b.job.trainee.text_input(b.texts).ids[0].shape[1] == 1 and other_gradient(a, b), ONE),
+    Case("data.regularization", "{place}/regular", lambda a, b: len(b.job.planned) == 5 and "a dog" in b.texts,
+         {"train.steps": 8}),
+    Case("data.class_prompts", ("a dog",), lambda a, b: len(b.job.planned) == 8 and "a dog" in b.texts,
+         {"train.steps": 4, "sample.steps": 2}),
+    Case("train.prior_weight", 0.5, other_gradient, ONE | {"data.regularization": "{place}/regular",
+         "data.fit": "crop", "data.upscale": True, "train.batch_size": 8}),
     Case("adapter.rank", 8, lambda a, b: ranks_of(a) == {4} and ranks_of(b) == {8}),
     # The factor is in the gradient of up: alpha / rank (Hu et al. 2022).
     Case("adapter.alpha", 8.0, lambda a, b: near(b.gradient().norm().item(), 2 * a.gradient().norm().item()), ONE),
@@ -269,7 +285,7 @@ CASES = [
     Case("train.text_encoder_lr", 1e-3, lambda a, b: near(b.moved("text_encoder"), 2 * a.moved("text_encoder"))
          and near(b.moved(), a.moved(), 1e-6), ONE),
     Case("train.text_encoder_lr", 0.0, lambda a, b: {n.split(".")[0] for n in b.after} == {"unet"}),
-    *(Case("train.scheduler", name, less_far) for name in ("linear", "cosine", "polynomial")),
+    *(Case("train.scheduler", name, less_far) for name in ("linear", "cosine", "polynomial", "rex")),
     Case("train.scheduler", "constant_with_warmup", less_far, {"train.warmup": 1}),
     Case("train.scheduler", "cosine_with_restarts", lambda a, b: near(b.moved(), a.moved(), 1e-6), {"train.cycles": 2}),
     Case("train.cycles", 1, less_far, {"train.scheduler": "cosine_with_restarts", "train.cycles": 2}),
@@ -293,6 +309,7 @@ ELSEWHERE = {
     "data.cache": "where, not what",
     "train.optimizer": "every entry: tests/train/test_tables.py",
     "train.loss": "every entry: tests/train/test_tables.py",
+    "train.memory": "how, not what: tests/train/test_ladder.py",
     "train.device": "where, not what: tests/pictures/test_same.py and docs",
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",
     **{info.key: "after training" for info in all_settings() if info.key.split(".")[0] in ("sample", "save", "run")},

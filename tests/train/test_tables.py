@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from driving import drive, same, weights
 from safetensors import safe_open
-from test_loop import drive, same, weights
 
+from sdlora.objectives import OBJECTIVES
 from sdlora.settings import all_settings
 from sdlora.train import loop
 from sdlora.train.losses import LOSSES
@@ -34,6 +35,12 @@ def test_the_docs_tell_of_it(key, name):
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     part = text.split(f"(`{key}`)")[1].split("\n## ")[0]
     assert f"`{name}`" in part
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_docs_tell_of_an_objective(name):
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert f"| `{name}` | " in text.split("## What a model predicts")[1].split("\n## ")[0]
 
 
 @pytest.mark.slow

@@ -1,26 +1,29 @@
 """The validation loss against a computation of its own with diffusers' scheduler, and what holding images out means."""
 
 import math
+import shutil
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
 from sdlora import check
+from sdlora.commands.shared.begin import begin
 from sdlora.data.dataset import hold_out, seed_for
 from sdlora.events import Finished, Started, StepDone, Validated
-from sdlora.train.loop import train
-from sdlora.train.prepare import prepare
+from sdlora.messages import say
+from sdlora.train.loop import training
+from sdlora.train.prepare import prepare_job
 from sdlora.train.trainee import base_of, make_accelerator
 from sdlora.train.validate import TIMESTEPS
 
 
 def measured(settings, run) -> list[Validated]:
-    return [event for event in train(settings, run) if isinstance(event, Validated)]
+    return [event for event in training(settings, run) if isinstance(event, Validated)]
 
 
 def made(settings, run):
-    preparation = prepare(settings, run, base_of(settings), make_accelerator("cpu", "fp32"))
+    preparation = prepare_job(settings, run, base_of(settings), make_accelerator("cpu", "fp32"))
     while True:
         try:
             next(preparation)
@@ -60,14 +63,14 @@ def test_it_comes_before_in_between_and_at_the_end(make_run):
 def test_measuring_changes_nothing_of_the_training(make_run):
     def losses(every):
         run, settings = make_run(**{"validation.every": every})
-        return [event.loss for event in train(settings, run) if isinstance(event, StepDone)]
+        return [event.loss for event in training(settings, run) if isinstance(event, StepDone)]
 
     assert losses(1) == losses(0)
 
 
 def test_images_that_are_held_out_are_not_trained_on(make_run):
     run, settings = make_run(**{"validation.every": 100, "validation.held_out": 2, "train.steps": 2})
-    events = list(train(settings, run))
+    events = list(training(settings, run))
     assert next(event for event in events if isinstance(event, Started)).images == 3
     assert {event.held_out for event in events if isinstance(event, Validated)} == {2}
     assert isinstance(events[-1], Finished) and events[-1].why == "done"
@@ -91,3 +94,21 @@ def test_holding_out_everything_is_told(make_run):
     _, settings = make_run(**{"validation.held_out": 5})
     (problem,) = [p for p in check.prepare(settings).problems if p.where == "validation.held_out" and p.fatal]
     assert "leaves nothing of 5 images" in str(problem)
+
+
+def test_four_are_held_out_of_twelve_and_none_of_fewer(make_run, images, capsys):
+    _, settings = make_run(**{"validation.held_out": None, "validation.every": 5})
+    assert settings.validation.held_out == 0
+    said = say("settings.none_held_out", count=5, enough=12)
+    left_open = settings.model_copy(deep=True)
+    left_open.validation.held_out = None
+    begin(check.prepare(left_open))
+    assert said in capsys.readouterr().out
+    begin(check.prepare(settings))
+    assert said not in capsys.readouterr().out
+    for number in range(5, 12):
+        shutil.copy(images / "p0.png", images / f"p{number}.png")
+    assert begin(check.prepare(left_open))[1].validation.held_out == 4
+    assert say("settings.none_held_out", count=12, enough=12) not in capsys.readouterr().out
+    (images / "p11.png").write_bytes(b"no picture")  # which is no image that can be used
+    assert check.prepare(left_open).resolved().validation.held_out == 0

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from sdlora.messages import say
 from sdlora.settings import load_settings
 
 if __name__ == "__main__":
@@ -17,7 +18,7 @@ if __name__ == "__main__":
     if "mute" in name:
         os._exit(9)
     if "broken" in name:
-        print("The computer ran out of memory.", file=sys.stderr)
+        print(say("files.out_of_memory"), file=sys.stderr)
         print("Details: sdlora-error.txt", file=sys.stderr)
         sys.exit(1)
     tight = "does not fit" in name
@@ -25,6 +26,6 @@ if __name__ == "__main__":
     answer = {
         "step_seconds": 0.5, "start_seconds": 30.0, "peak_bytes": 9_000_000_000 if tight else 2_000_000_000,
         "free_bytes": 8_000_000_000, "trainable": 1, "file_bytes": 1, "device": "cuda",
-        "problem": "A step needed 9.0 GB of memory; 8.0 GB were free." if tight else "",
+        "problem": say("training.step_out_of_memory", needed='9.0', free='8.0') if tight else "",
     }  # fmt: skip
     print(json.dumps(answer))

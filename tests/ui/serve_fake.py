@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from ui.background.table import JOBS
 from ui.shell.app import main
 from ui.shell.process import Trainers
-from ui.shell.tasks import COMMANDS
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 
@@ -24,5 +24,5 @@ def probe_command(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    COMMANDS["probe"] = probe_command
+    JOBS["probe"] = probe_command
     sys.exit(main(trainers=trainers()))

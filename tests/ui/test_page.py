@@ -12,6 +12,7 @@ from example import HOSTILE, make_images
 from playwright.sync_api import Page, expect
 
 from sdlora.runs.run import Run, list_runs
+from ui.words import en
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +80,7 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
     )
     card = page.locator("#run-card")
     expect(card).to_contain_text(re.compile(r"step\s+\d+ / 2,000"))
-    expect(card).to_contain_text("You can close this page")
+    expect(card).to_contain_text(en.CLOSE_ANYTIME)
     expect(page.locator("#samples td img")).to_have_count(2)  # two prompts before the first step
     expect(page.locator("#samples th").first).to_have_text("before")
     expect(page.locator("#curve svg, #curve canvas").first).to_be_visible()
@@ -162,6 +163,7 @@ def test_the_server_dies_and_the_run_goes_on(page, base, tmp_path):
         size = (run.folder / "events.jsonl").stat().st_size
         time.sleep(1)
         assert run.alive() and (run.folder / "events.jsonl").stat().st_size > size
+        page.goto("about:blank")  # else the page loads itself once the server is back, in the middle of the next line
         server.start()
         page.goto(server.url)
         open_tab(page, "Runs")

@@ -1,7 +1,9 @@
 """What the trainer's checks really say comes out in Chinese, with a person's words in it as they were."""
 
+import copy
+import pickle
 import re
-import time
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -12,8 +14,11 @@ from PIL import Image
 
 from sdlora.check import prepare
 from sdlora.errors import Problem, UserError, explain
+from sdlora.events import Warned, from_line, to_line
+from sdlora.families.base import inspect_base
+from sdlora.messages import Message, lines, say, sentences, unpacked
 from sdlora.settings import all_settings, make_settings, salvage
-from ui import text, translate
+from ui import translate
 from ui.shell import render
 from ui.tabs.settings import html as render_settings
 
@@ -49,11 +54,17 @@ def english_left(sentence: str, own: list[str]) -> list[str]:
     return [word for word in re.findall(r"[A-Za-z][A-Za-z_']+", sentence) if word not in NAMES]
 
 
+def through_a_file(words: str) -> str:
+    """The text of an event that was written and read again."""
+    _, event = from_line(to_line(Warned(words), 0.0))
+    return event.text
+
+
 def all_chinese(problems: list[Problem], own: list[str]) -> None:
     for found in problems:
         said = translate.problem(found)
         assert re.search("[\u4e00-\u9fff]", said) and english_left(said, own) == [], (str(found), said)
-        assert translate.message(str(found)) == said  # also as one text, as events carry it
+        assert translate.message(through_a_file(found.message)) == said  # as events carry it
 
 
 BAD = {int: [0, -5, 10**30, 1.5, "x", [], {}, None, True], float: [-1.0, 1e9, "x", [], None, float("nan")],
@@ -66,14 +77,14 @@ def test_settings_that_are_wrong_in_every_way(chinese):
     for info in all_settings():
         section, name = info.key.split(".")
         for value in BAD[info.type]:
-            _, problems = salvage({section: {name: value}}, "the form")
+            _, problems = salvage({section: {name: value}}, say("settings.source_form"))
             shown = [repr(value), str(value), repr(value)[:77] + "...", *map(repr, info.choices), "None", "'x'", "5"]
             all_chinese(problems, shown)
             count += len(problems)
     assert count > 200
-    _, problems = salvage({"train": {"stepz": 5, "zzzz": 1}, "zzz": 3, "model": 5}, "the settings")
+    _, problems = salvage({"train": {"stepz": 5, "zzzz": 1}, "zzz": 3, "model": 5}, say("settings.source_settings"))
     assert len(problems) == 4
-    all_chinese(problems, ["stepz", "steps", "zzzz", "zzz", "Model"])
+    all_chinese(problems, ["stepz", "steps", "zzzz", "zzz", "ModelSettings"])
     with pytest.raises(UserError) as caught:
         make_settings({"train": {"lr": 0}})
     assert translate.error(caught.value) == "train.lr 的值是 0。必须大于 0。"
@@ -140,9 +151,10 @@ def test_checks_that_really_find_something(chinese, tmp_path):
 )  # fmt: skip
 def test_why_a_run_failed(chinese, error):
     all_chinese(explain(error).problems, ["/a"])
-    told = f"{explain(error)} The checkpoint of step 30 is kept; go on with: sdlora train --resume /runs/x"
-    assert english_left(translate.message(told), ["/a", "/runs/x", "sdlora train --resume"]) == []
-    assert translate.message(told).endswith("sdlora train --resume /runs/x")
+    kept = say("training.stopped_kept", step=30, path="/runs/x")
+    told = translate.message(sentences(explain(error).message, kept))
+    assert english_left(told, ["/a", "/runs/x", "sdlora train --resume"]) == []
+    assert told.endswith("sdlora train --resume /runs/x")
 
 
 def test_an_error_of_a_library_keeps_its_own_words(chinese):
@@ -151,40 +163,67 @@ def test_an_error_of_a_library_keeps_its_own_words(chinese):
 
 
 def test_several_problems_of_an_event_are_lines(chinese):
-    told = "There is no folder /a. Check data.folder.\nSet it to 1.\nWhat nobody knows."
-    assert translate.message(told) == "文件夹 /a 不存在。请检查 data.folder。\n请设为 1。\nWhat nobody knows."
+    first = Problem(say("images.folder_missing", path="/a"), say("images.check_folder"))
+    told = UserError(first, Problem("What nobody knows.")).message
+    assert translate.message(through_a_file(told)) == "文件夹 /a 不存在。请检查 data.folder。\nWhat nobody knows."
 
 
-def test_what_the_base_model_is(chinese):
-    assert translate.described("SDXL inpainting, v-prediction (assumed), 1024 px, fp16, single file") == (
-        "SDXL 局部重绘, v-prediction（推测）, 1024 px, fp16, 单个文件"
-    )
+def test_what_the_base_model_is(chinese, tmp_path):
+    info = replace(inspect_base("tiny"), inpainting=True, prediction="v_prediction", evidence="")
+    assert translate.message(info.described) == "SD 1.x 局部重绘, v-prediction（推测）, 128 px, fp16"
 
 
 # ---- never an error, never half of it
 
 
 def test_without_a_request_it_is_english():
-    found = Problem("There is no folder /a.", "Check data.folder.")
+    found = Problem(say("images.folder_missing", path="/a"), say("images.check_folder"))
     assert translate.problem(found) == str(found) == translate.message(str(found))
-    assert translate.described("SDXL, single file") == "SDXL, single file"
+    assert translate.problem(found) == "There is no folder /a. Check data.folder."
 
 
-def test_an_unknown_half_leaves_the_whole_in_english(chinese):
-    for found in (Problem("There is no folder /a.", "Dance."), Problem("Nobody said so yet", "Check data.folder.")):
-        assert translate.problem(found) == str(found)
-    page = Problem(text.ODD_PATH.format(key="data.folder"), text.ODD_PATH_FIX)
-    assert translate.problem(page) == str(page)
+def test_words_that_are_no_message_stay_as_they_are(chinese):
+    assert translate.problem(Problem("Nobody said so yet", "Dance.")) == "Nobody said so yetDance."
+    assert translate.message("There is no folder /a.") == "There is no folder /a."
+
+
+STORED = [None, 5, [], {}, {"key": "images.folder_missing"}, {"key": "images.nothing", "slots": {}},
+          {"key": 5, "slots": {}},
+          {"key": "images.folder_missing", "slots": {}}, {"key": "images.folder_missing", "slots": []},
+          {"key": "os.path", "slots": {}},
+          {"key": "common.lines", "slots": {"x": 1}}, {"key": "../x.y", "slots": {"path": "a"}}]  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_what_was_changed_in_a_file_or_is_newer_is_its_english(chinese, stored):
+    assert unpacked(stored, "What it said.") == "What it said."
+    nested = say("common.word", word="x")
+    for _ in range(50):
+        nested = {"key": "common.word", "slots": {"word": nested if isinstance(nested, dict) else "x"}}
+    assert unpacked(nested, "What it said.") == "What it said."
+
+
+def test_an_english_sentence_that_is_written_otherwise_today_is_shown_as_it_was_written(chinese):
+    stored = {"key": "images.folder_missing", "slots": {"path": "/a"}}
+    read = unpacked(stored, "There's no folder /a!")
+    assert read == "There's no folder /a!" and translate.message(read) == "文件夹 /a 不存在。"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_what_a_person_wrote_is_carried_over_as_it_is(words):
     token = LocalContext.request.set(gr.Request(headers={"accept-language": "zh-CN"}))
     try:
-        assert translate.problem(Problem(f"There is no folder {words}.")) == f"文件夹 {words} 不存在。"
-        translate.message(words)
+        message = through_a_file(say("images.folder_missing", path=words))
+        assert translate.message(message) == f"文件夹 {words} 不存在。"
     finally:
         LocalContext.request.reset(token)
+
+
+def test_messages_are_copied_compared_and_pickled_as_text():
+    message = lines(say("images.folder_missing", path=1), "b")
+    for other in (copy.deepcopy(message), copy.copy(message), pickle.loads(pickle.dumps(message))):
+        assert isinstance(other, Message) and (other, other.key, other.slots) == (message, message.key, message.slots)
+    assert message == "There is no folder 1.\nb" and {message: 1}["There is no folder 1.\nb"] == 1
 
 
 HOSTILE = ["{0.__class__}", "{path}", "a. b? c", "<img src=x onerror=alert(1)>", "(.*)*$", "x\ny", "' is .", '"', "\0"]
@@ -192,21 +231,11 @@ HOSTILE = ["{0.__class__}", "{path}", "a. b? c", "<img src=x onerror=alert(1)>",
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_hostile_words_stay_text(chinese, words):
-    found = Problem(f"There is no LoRA file {words}.", "Check adapter.stack.", "adapter.stack")
+    found = Problem(
+        say("settings.lora_file_missing", path=words),
+        say("settings.check_setting", key="adapter.stack"),
+        "adapter.stack",
+    )
     shown = render.checks([found])
     assert f"没有 LoRA 文件 {render.escape(words)}。请检查 adapter.stack。" in shown
-    assert "<img" not in shown + render.notes([found]) + render_settings.facts([found], {}, "")
-
-
-@pytest.mark.parametrize(
-    "words",
-    ["x is " * 50_000, "Remove it. " * 3000, "a. " * 6000, "The disk of " * 1500 + ".", "{" * 19_000, ", " * 9000 + ".",
-     "The folder " + " can't be opened (" * 1000 + ").", "1 and 2 more " * 1500 + "."],
-)  # fmt: skip
-def test_long_words_are_fast(chinese, words):
-    translate.message("warm")
-    began = time.process_time()
-    for found in (Problem(words), Problem(words, words), Problem(f"There is no folder {words}.", "Check data.folder.")):
-        translate.problem(found)
-    translate.message(words)
-    assert time.process_time() - began < 1
+    assert "<img" not in shown + render.notes([found]) + render_settings.form_facts([found], {}, "")

@@ -2,7 +2,8 @@
 
 .venv/sdlora.json   the stamp: what is installed, and which build was asked for. Written last.
 .venv.begun         an installation that has not ended, and what was asked for. What lies at .venv is then ours.
-.venv.old           what worked before, while its replacement is made; put back if that comes to nothing.
+.venv.old           what worked before, while its replacement is made or it is changed; put back if that comes to
+                    nothing.
 .venv.gone-*        on its way out.
 """
 
@@ -24,6 +25,7 @@ from launcher import ROOT, Stop
 from launcher.build import CUDA_DISK, Build, choose_build, find_nvidia, named_build, reachable, torch_attempts
 from launcher.inuse import hold, refuse_if_in_use
 from launcher.packages import Pip, end_watched, environment, explain_failure, start_watched
+from launcher.spare import make_spare
 
 PINNED = ["--constraint", "constraints.txt"]
 FORCING = ("cpu", "torch_index")  # options that name a build
@@ -80,19 +82,33 @@ class Installer:
         self.write_stamp({**stamp, "extras": extras})
 
     def update(self, stamp: dict, build: Build, extras: list[str]) -> None:
-        """Other versions in place. pip fetches everything before it changes anything; until then nothing is lost."""
+        """Other versions of what has changed. What works is kept beside it until the changed one does."""
         refuse_if_in_use(self.venv)
-        check_disk(self.venv, build.disk if build.name != stamp["build"] else 1)
+        gigabytes = build.disk if build.name != stamp["build"] else 1
+        check_disk(self.venv, gigabytes)
         print("Bringing .venv up to date.", flush=True)
         choice = self.choice(stamp)
+        kept = self.keep(stamp, gigabytes)
         self.write_stamp({**stamp, "changing": True, "choice": choice})
         try:
             self.install(build, extras, choice)
         except BaseException:
-            if not self.pip.touched:
+            if kept:
+                self.put_back()
+            elif not self.pip.touched:  # pip fetches everything before it changes anything
                 self.write_stamp(stamp)
             raise
         self.finish(build, extras, choice)
+        self.let_go()
+
+    def keep(self, stamp: dict, gigabytes: float) -> bool:
+        """A spare of .venv as it is. Its stamp is written last: without one it is not whole."""
+        self.discard(self.old)
+        if not make_spare(self.venv, self.old, (self.stamp_file.name, "tmp"), gigabytes):
+            print("  No room to keep the old one meanwhile: if this breaks off, .venv has to be made anew.", flush=True)
+            return False
+        write_json(self.old / self.stamp_file.name, stamp)
+        return True
 
     def rebuild(self, stamp: dict | None, build: Build, extras: list[str]) -> None:
         """An empty .venv in place of whatever is there. What works is kept until the new one does."""
@@ -118,8 +134,7 @@ class Installer:
                 self.put_back()
             raise
         self.finish(build, extras, choice)
-        with contextlib.suppress(Stop):  # Windows, a virus scanner for example: a later start tries again
-            self.discard(self.old)
+        self.let_go()
 
     def finish(self, build: Build, extras: list[str], choice: dict) -> None:
         python = version_of(self.python)
@@ -130,17 +145,24 @@ class Installer:
     # ---------------------------------------------------------------------------------- after an interruption
 
     def recover(self) -> None:
-        """A start that was killed while it made a new .venv has left the old one aside: it is put back."""
+        """A start that was killed while it made or changed .venv has left the old one aside: it is put back."""
         for rest in self.venv.parent.glob(f"{self.venv.name}.gone-*"):
             shutil.rmtree(rest, ignore_errors=True)
-        if self.read_stamp() is not None:
-            with contextlib.suppress(Stop):
-                self.discard(self.old)
+        stamp = self.read_stamp()
+        if stamp is not None and not stamp.get("changing"):
+            self.let_go()
             self.begun.unlink(missing_ok=True)  # killed between the last two lines
         elif read_stamp(self.old / self.stamp_file.name) is not None:
             self.put_back()
 
+    def let_go(self) -> None:
+        """Of what was kept."""
+        with contextlib.suppress(Stop):  # Windows, a virus scanner for example: a later start tries again
+            self.discard(self.old)
+
     def put_back(self) -> None:
+        with contextlib.suppress(OSError):  # it tells what went wrong
+            os.replace(self.pip.log, self.old / self.pip.log.name)
         self.discard(self.venv)
         move(self.old, self.venv)
         self.begun.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ class World:
     def variant(self, rng: random.Random) -> Spec:
         """Anything but a plain one: two subjects, a colour, a ground, a size with its place, a turn."""
         while True:
-            kind = rng.choices(("two", "colour", "ground", "place", "turn"), (5, 4, 2, 2, 1))[0]
+            kind = rng.choices(("two", "colour", "ground", "place", "turn"), (14, 4, 2, 2, 1))[0]
             row = rng.randrange(len(self.names))
             colour = ground = small = turn = second = None
             style = rng.choice({"colour": TAKES_COLOUR, "ground": TAKES_GROUND}.get(kind, tuple(STYLES)))

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a base to go on from, such as sdlora/families/tiny")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where PyTorch finds it)")
-    parser.add_argument("--vae-channels", help="other than train_vae.py's own; not with --start")
+    parser.add_argument("--vae-channels", help="other than train_vae.py's own; with --start as many or a multiple")
     parser.add_argument("--unet-channels", help="other than train_unet.py's own; not with --start")
     args = parser.parse_args()
     import torch

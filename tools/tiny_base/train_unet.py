@@ -30,7 +30,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 LENGTH = 77  # tokens, as in SD
 NO_CAPTION = 0.1  # share of empty captions, for guidance
-PLAIN = 0.6  # share of pictures with one subject in a style and nothing else
+PLAIN = 0.3  # share of pictures with one subject in a style and nothing else
 SHEET = [  # the same at every look, so that a stuck run is seen early
     *(f"{style} emoji of {name}" for style, name in zip(
         STYLES, ("red apple", "octopus", "dog face", "house", "guitar", "bus", "sunflower", "pizza") * 3, strict=False
@@ -222,7 +222,8 @@ def draw_sheet(folder: Path, target: Path, device: str = "cpu", columns: int = 9
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32).to(device)
     pipeline.set_progress_bar_config(disable=True)
     noise = [torch.Generator().manual_seed(i) for i in range(len(SHEET))]
-    images = pipeline(SHEET, num_inference_steps=20, guidance_scale=4.0, generator=noise).images
+    with torch.autocast(device.split(":")[0], torch.bfloat16):
+        images = pipeline(SHEET, num_inference_steps=20, guidance_scale=4.0, generator=noise).images
     side = images[0].width
     sheet = Image.new("RGB", (side * columns, side * -(-len(images) // columns)))
     for i, image in enumerate(images):
@@ -237,7 +238,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--minutes", type=float, help="train for so long, over all starts, instead of --steps")
     parser.add_argument("--batch", type=int, default=512 if cuda else 32)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=2e-3, help="1e-3 to go on from trained weights")
     parser.add_argument("--decay-from", type=float, default=0.6, help="share of the training before the rate falls")
     parser.add_argument("--shards", type=int, default=8 if cuda else 3, help="of latents (latents.py)")
     parser.add_argument("--noise-offset", type=float, default=0.1)
@@ -268,6 +269,7 @@ def main() -> None:
     if args.device == "cpu":
         # The fused attention of PyTorch's CPU build is half as fast as plain products at this size.
         modules[0].set_attn_processor(AttnProcessor())
+        modules[1].set_attn_implementation("eager")
     step, used, state_file = 0, 0.0, args.data / "unet-state.pt"
     if state_file.exists():
         state = torch.load(state_file, weights_only=True, map_location=args.device)

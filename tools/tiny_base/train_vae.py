@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from captions import Spec, World
 from common import SCALING_FACTOR, Budget, make_optimizer, psnr, save_atomically, whiten
 from diffusers import AutoencoderKL
+from grow import grow
 from layers import of_subject, spread_out
 from styles import JUDGED, draw
 
@@ -146,11 +147,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64 if cuda else BATCH)
     parser.add_argument("--pictures", type=int, default=6000, help="how many are drawn to train on")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--optimizer", default="muon", choices=["muon", "adamw"])
     parser.add_argument("--channels", default="16,32,64,128", help="of the four levels")
     parser.add_argument("--layers", type=int, default=1, help="of each block")
-    parser.add_argument("--start", type=Path, help="a diffusers autoencoder to go on from")
+    parser.add_argument(
+        "--start", type=Path, help="a diffusers autoencoder to go on from, as wide as --channels or narrower"
+    )
     parser.add_argument("--decoder-only", action="store_true", help="keep the latents: a UNet for them exists already")
     parser.add_argument("--save-seconds", type=float, default=120)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
@@ -165,8 +168,10 @@ def main() -> None:
     shape = tuple(int(c) for c in args.channels.split(",")), args.layers
     vae = build(*shape)
     if args.start:
-        vae.load_state_dict(AutoencoderKL.from_pretrained(args.start).float().state_dict())
-    vae = vae.to(args.device, memory_format=torch.channels_last)
+        grow(AutoencoderKL.from_pretrained(args.start), vae)
+    # So narrow convolutions run a quarter faster on a CPU where each channel is a plane.
+    layout = torch.contiguous_format if args.device == "cpu" else torch.channels_last
+    vae = vae.to(args.device, memory_format=layout)
     average = build(*shape).to(args.device).requires_grad_(False)
     average.load_state_dict(vae.state_dict())
     if args.decoder_only:
@@ -187,7 +192,7 @@ def main() -> None:
         rate = budget.rate(step, 0.3)
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
-        x = batch_at(pictures, step, args.batch).to(memory_format=torch.channels_last)
+        x = batch_at(pictures, step, args.batch).to(memory_format=layout)
         with torch.autocast(args.device.split(":")[0], torch.bfloat16):
             loss = loss_of(vae, x, torch.Generator().manual_seed(step))
         loss.backward()

@@ -10,7 +10,7 @@ from sdlora.errors import Problem, UserError, explain
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, merge, parse_toml, salvage, value_of
 from ui import text
-from ui.shell.place import Place, paths
+from ui.shell.place import Place, path_settings
 from ui.shell.view import RunView
 from ui.shell.watch import LIVE, Watch
 
@@ -83,7 +83,7 @@ class Calls:
         except ValueError as error:
             raise UserError(text.API_NOT_TOML.format(reason=error)) from error
         settings, wrong = salvage(merge(values, {"run.folder": str(self.place.runs)}))
-        outside = self.place.held({key: value_of(settings, key) for key in paths()})
+        outside = self.place.held({key: value_of(settings, key) for key in path_settings()})
         try:
             settings.data.folder = str(self.place.folder(settings.data.folder))
         except UserError as error:

@@ -24,6 +24,7 @@ from sdlora.settings import Settings
 from ui import text
 from ui.shell import assets, dialogs, render
 from ui.shell.api import offer
+from ui.shell.assets import PRIVATE
 from ui.shell.guard import around
 from ui.shell.guesses import Guesses
 from ui.shell.live import Live
@@ -42,11 +43,10 @@ from ui.tabs.settings import wiring as settings_wiring
 from ui.tabs.settings.drafts import Draft
 
 EXAMPLE = ROOT / "datasets_example" / "style"
-PRIVATE = {"api_visibility": "private"}
 BETWEEN_CLICKS = 0.1  # seconds between Gradio's looks into its queue; at its own 0.001 s it takes 7 % of a core
 
 
-def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
+def build_page(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
     """The whole page. Every event reads or writes run folders; nothing of a run lives here.
 
     api: offer the calls of ``ui.shell.api`` to scripts.
@@ -59,7 +59,7 @@ def build(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
             offer(watch, place)  # first, so that no other event takes the names
         with gr.Row(elem_id="top"):
             gr.HTML(render.header(), elem_id="title", apply_default_css=False)
-            strip = gr.HTML(render_runs.strip(None, ""), elem_id="strip", apply_default_css=False)
+            strip = gr.HTML(render_runs.status_strip(None, ""), elem_id="strip", apply_default_css=False)
             gr.HTML(dialogs.keys_button(), elem_id="keys-place", apply_default_css=False)
         announce = gr.HTML("", elem_id="announce", apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -118,7 +118,7 @@ def serve(
 ) -> str:  # fmt: skip
     """Serve the page; its address. Only ``place.shown`` can be fetched from this computer's disk."""
     queue = Queue(place.runs, trainers)
-    page = build(place, queue, api)
+    page = build_page(place, queue, api)
     gr.set_static_paths([place.shown])
     page.queue(default_concurrency_limit=4, api_open=False)
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = BETWEEN_CLICKS

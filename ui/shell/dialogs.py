@@ -48,4 +48,5 @@ def _offline() -> str:
 
 
 def keys_button() -> str:
+    """The button that opens the list of keys."""
     return f'<button type="button" id="show-keys" aria-label="{text.KEYS_TITLE}">?</button>'

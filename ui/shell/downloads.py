@@ -7,7 +7,7 @@ from typing import Any
 
 from sdlora.errors import Problem
 from ui import text, translate
-from ui.shell.tasks import Task
+from ui.background.task import Task
 
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
@@ -24,6 +24,7 @@ class Download:
     problem: str = ""
 
     def words(self) -> str:
+        """A sentence on how it stands."""
         if self.failed:
             return translate.message(self.problem) if self.problem else text.DOWNLOAD_SILENT
         if not self.runs:
@@ -40,6 +41,7 @@ class Downloads:
 
     @property
     def running(self) -> bool:
+        """Is a download in progress?"""
         return self._task.running
 
     @property

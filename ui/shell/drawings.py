@@ -20,7 +20,7 @@ LIMIT = 200  # pictures in one grid
 
 @dataclass(frozen=True)
 class Drawing:
-    """One job and what is there of it. state: "waiting", "running", "done" or "failed"."""
+    """A job of pictures and what is there of it. state: "waiting", "running", "done" or "failed"."""
 
     name: str
     folder: Path
@@ -31,6 +31,7 @@ class Drawing:
 
     @property
     def kind(self) -> str:
+        """Which part of the page asked for it."""
         return str(self.job.get("kind", ""))
 
     @property
@@ -40,6 +41,7 @@ class Drawing:
 
     @property
     def prompts(self) -> list[str]:
+        """The prompts of its rows."""
         prompts = self.job.get("prompts")
         return [str(prompt) for prompt in prompts] if isinstance(prompts, list) else []
 
@@ -119,6 +121,7 @@ class Drawings:
         return Drawing(name, folder, job, state, of, cells)
 
     def title(self, name: str) -> str:
+        """What the drawing is called."""
         return str(self._job(name).get("title", ""))
 
     def _job(self, name: str) -> dict[str, Any]:
@@ -165,6 +168,7 @@ def checkpoints_of(view: RunView) -> list[tuple[str, str]]:
 
 
 def run_of(key: str) -> str:
+    """The run's name in a key "RUN/STEP"."""
     return key.rpartition("/")[0]
 
 
@@ -174,6 +178,7 @@ def step_of(key: str) -> str:
 
 
 def short_name(key: str) -> str:
+    """The run's name in a key, without the time in front of it."""
     return strip_time(run_of(key))
 
 
@@ -187,5 +192,6 @@ def variant_title(variant: list[tuple[str, float]]) -> str:
 
 
 def checkpoint_title(key: str) -> str:
+    """ "cat-toy, step 500", or the final LoRA."""
     step = step_of(key)
     return f"{short_name(key)}, {text.step_title(int(step)) if step.isdecimal() else text.FINAL}"

@@ -7,6 +7,7 @@ from gradio.components import Component
 
 from ui import text
 from ui.shell import render
+from ui.shell.assets import PRIVATE
 from ui.shell.drawings import Drawings
 from ui.shell.fragments import Fragment, digest, news
 from ui.shell.place import Place
@@ -19,7 +20,6 @@ from ui.tabs.runs import ticks
 from ui.tabs.runs.layout import RunsTab
 from ui.tabs.runs.ticks import Viewed
 
-PRIVATE = {"api_visibility": "private"}
 QUIET = dict(queue=False, show_progress="hidden", **PRIVATE)
 INTERVAL = 1.5  # seconds; with ``watch.FRESH`` what is shown is never older than 2
 
@@ -55,7 +55,7 @@ class Live:
         return [*self.tick(looked_at), looked_at]
 
     def opened(self, *looked_at: Any) -> list:
-        """As ``looked`` for a page that has just come: at the live run, and there it stays."""
+        """A page has just come: it looks at the live run, and stays there; otherwise as ``looked``."""
         self.watch.refresh()
         return self.looked(next(iter(self.watch.names()), None), *looked_at[1:])
 
@@ -106,7 +106,7 @@ class Live:
         done = (len(drawn.cells), drawn.of) if drawn else None
         busy = view.name if view else ""
         return {
-            "strip": (None, lambda: render_runs.strip(view, state, done)),
+            "strip": (None, lambda: render_runs.status_strip(view, state, done)),
             "announce": self._heard(name),
             "start": (bool(busy), lambda: gr.update(value=text.ADD_TO_QUEUE if busy else text.START)),
             "reason": (busy, lambda: render.note(text.WILL_WAIT.format(name=busy) if busy else text.CLOSE_ANYTIME)),
@@ -159,7 +159,7 @@ class Live:
         self._on_click(tab.down, lambda run: runs_desk.move(watch, run, 1), name)
         self._on_click(tab.remove, lambda run: runs_desk.remove(watch, run), name)
         chosen = [tab.runs, tab.steps, tab.container, tab.dtype]
-        self._on_click(tab.export, lambda *values: runs_desk.export(watch, *values), chosen)
+        self._on_click(tab.export, lambda *values: runs_desk.export_checkpoint(watch, *values), chosen)
         self._on_click(
             tab.draw_again, lambda *values: runs_desk.redraw(watch, self.drawings, *values), [tab.runs, tab.strength]
         )

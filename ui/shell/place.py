@@ -10,7 +10,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from sdlora.check import stack_of
-from sdlora.data.buckets import Placement, apply
+from sdlora.data.buckets import Placement, training_picture
 from sdlora.data.images import load_image
 from sdlora.errors import Problem, UserError
 from sdlora.files.paths import tidy_path
@@ -22,16 +22,17 @@ from ui.shell.downloads import HUB_ID
 ON_THEIR_OWN = ("data.folder", "run.folder")  # ``Place.folder``; and the page has one runs folder
 
 
-def paths() -> dict[str, PathKind]:
+def path_settings() -> dict[str, PathKind]:
     """The settings that name a file or a folder, but for those two, and of what kind it is."""
     return {info.key: info.path for info in all_settings() if info.path and info.key not in ON_THEIR_OWN}
 
 
 @dataclass
 class Place:
-    """runs: where run folders are. data_root: typed folders must be inside it; None allows any of this computer's.
-    models: with a ``data_root``, base models, VAEs and LoRA files may also lie inside this folder.
+    """What of the disk the page may read and show.
 
+    runs: where run folders are. data_root: typed folders must be inside it; None allows any of this computer's.
+    models: with a ``data_root``, base models, VAEs and LoRA files may also lie inside this folder.
     Browsers see ``shown`` alone: thumbnails and pictures that this class has drawn, and LoRA files linked into it.
     """
 
@@ -74,27 +75,30 @@ class Place:
     # ---- the other settings that are paths
 
     def allows(self, key: str, value: object) -> bool:
-        """May this setting of ``paths`` have this value? Says the same of files that are there and that are not."""
+        """May this setting of ``path_settings`` have this value? Tells nothing of which files there are."""
         if self.data_root is None or not value:
             return True
-        kind = paths()[key]
+        if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
+            return False
+        kind = path_settings()[key]
         roots = [self.data_root, self.runs, *([self.models] if self.models and kind != "folder" else [])]
         given = [path for path, _ in stack_of(value)] if isinstance(value, list) else [value]
         given = [tidy_path(path) if isinstance(path, str) else path for path in given]  # as the settings will have it
         return all(isinstance(path, str) and self._may_be(path, kind == "model", roots) for path in given)
 
     def _may_be(self, path: str, hub: bool, roots: list[Path]) -> bool:
-        if hub and (path in ("", "tiny") or (HUB_ID.fullmatch(path) and not os.path.lexists(path))):
+        # "organisation/model" may be a folder here as well. Whether there is an "organisation" is all that this tells.
+        if hub and (path in ("", "tiny") or (HUB_ID.fullmatch(path) and not os.path.lexists(path.split("/")[0]))):
             return True
         return _is_inside(path, roots)
 
     def held(self, values: dict[str, object]) -> list[Problem]:
         """Takes out of settings by key whatever ``allows`` forbids, and says so."""
         problems = []
-        for key in paths():
+        for key in path_settings():
             if key in values and not self.allows(key, values[key]):
                 del values[key]
-                roots = text.listed([str(r) for r in (self.data_root, self.runs, self.models) if r])
+                roots = text.names_listed([str(r) for r in (self.data_root, self.runs, self.models) if r])
                 problems.append(
                     Problem(text.PATH_OUTSIDE.format(key=key), text.PATH_OUTSIDE_FIX.format(roots=roots), key)
                 )
@@ -119,7 +123,7 @@ class Place:
             if not target.exists():
                 image = load_image(source, at_least=0 if crop else side)
                 if crop:
-                    image = apply(image, crop)
+                    image = training_picture(image, crop)
                 image.thumbnail((side, side))
                 target.parent.mkdir(exist_ok=True)
                 temporary = target.with_name(f"{target.stem}.{os.getpid()}.{id(image)}.tmp")

@@ -35,6 +35,7 @@ def train_command(folder: Path) -> list[str]:
 
 
 def resume_command(folder: Path) -> list[str]:
+    """Goes on with the run in the folder."""
     return [sys.executable, "-m", "sdlora", "train", "--resume", str(folder)]
 
 
@@ -67,12 +68,15 @@ class Trainers:
         self._one_at_a_time = threading.Lock()
 
     def train(self, folder: Path) -> subprocess.Popen:
+        """Start to train the run folder."""
         return self._spawn(self._train(folder.resolve()), folder / "log.txt")
 
     def resume(self, folder: Path) -> subprocess.Popen:
+        """Go on with the run folder."""
         return self._spawn(self._resume(folder.resolve()), folder / "log.txt")
 
     def draw(self, folder: Path) -> subprocess.Popen:
+        """Draw what the folder's job.json asks for."""
         return self._spawn(self._draw(folder.resolve()), folder / "log.txt")
 
     def export(self, run: Run, step: int, container: str = "", dtype: str = "") -> None:

@@ -37,13 +37,14 @@ UNTOUCHED = {"settings.toml", "control", "samples", "checkpoints", "lock", "log.
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """kind: of ``KINDS``. name: the run's folder name, or the drawing's (``ui.shell.drawings``)."""
+    """An entry. kind: of ``KINDS``. name: the run's folder name, or the drawing's (``ui.shell.drawings``)."""
 
     kind: str
     name: str
 
     @property
     def trains(self) -> bool:
+        """Is it a run, not a drawing?"""
         return self.kind != "draw"
 
 
@@ -56,12 +57,14 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> "Process":
+        """The process that has this number now."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.Error:
             return cls(pid, 0.0)
 
     def lives(self) -> bool:
+        """Does that very process still run?"""
         try:
             process = psutil.Process(self.pid) if self.pid else None
             if process is None or abs(process.create_time() - self.born) >= 1:
@@ -210,6 +213,7 @@ class Queue:
         return start[entry.kind](folder).pid
 
     def place_of(self, entry: QueueEntry) -> Path:
+        """The folder of an entry."""
         return self.root / (DRAWINGS if entry.kind == "draw" else "") / safe_path(entry.name)
 
     def _being_started(self, current: Current) -> bool:

@@ -15,6 +15,7 @@ def escape(words: str) -> str:
 
 
 def header() -> str:
+    """The page's title."""
     return f"<h1>{text.TITLE}</h1>"
 
 
@@ -32,6 +33,7 @@ def checks(problems: list[Problem]) -> str:
 
 
 def note(words: str) -> str:
+    """A quiet paragraph."""
     return f'<p class="note">{escape(words)}</p>'
 
 
@@ -45,10 +47,6 @@ def notes(problems: list[Problem]) -> str:
     return '<ul class="checks">' + "".join(f'<li class="warning">{escape(row)}</li>' for row in rows) + "</ul>"
 
 
-def unchecked() -> str:
-    return f'<section class="card"><h3>{text.CHECKS}</h3><p class="note">{text.CHECKED_AT_START}</p></section>'
-
-
 def strength(value: float | str) -> str:
     """What the LoRA acts with; ``value`` may be the name of a value that the browser puts in."""
     shown = value if isinstance(value, str) else text.compact(value)
@@ -56,6 +54,7 @@ def strength(value: float | str) -> str:
 
 
 def no_runs() -> str:
+    """What stands where runs would be, as long as there are none."""
     return f'<section class="card"><p class="note">{text.NO_RUNS}</p></section>'
 
 

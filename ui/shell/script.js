@@ -108,7 +108,8 @@ function startPage() {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest('input, textarea, select, [contenteditable], [role=combobox]')) return;
+    const field = event.target.closest('input, textarea, select, [contenteditable], [role=combobox]');
+    if (field && !field.closest('dialog:not([open])')) return; // a closed dialog keeps the focus until the next frame
     if (!allowed() && event.key !== '?') return;
     if (/^[1-4]$/.test(event.key)) openTab(Number(event.key));
     else if (event.key.toLowerCase() === 's') { if (!$('sample')?.disabled) $('sample')?.click(); }
@@ -125,17 +126,23 @@ function startPage() {
     document.querySelectorAll('#curve svg:not([aria-hidden])').forEach((s) => s.setAttribute('aria-hidden', 'true'));
   }, 1000);
 
-  // ---- is the server there?
+  // ---- is the server there? A slow answer is no reason to load the page again; another server, or a long gap, is.
+  let serving = null, missing = null;
   const look = async () => {
     if (document.visibilityState === 'visible') {
-      let there = true;
-      try { await fetch('gradio_api/app_id', {cache: 'no-store', signal: AbortSignal.timeout(4000)}); }
-      catch { there = false; }
-      if (there && document.body.classList.contains('offline')) { location.reload(); return; }
-      document.body.classList.toggle('offline', !there);
-      if ($('offline')) $('offline').hidden = there;
+      let answer = null;
+      try {
+        const response = await fetch('gradio_api/app_id', {cache: 'no-store', signal: AbortSignal.timeout(4000)});
+        if (response.ok) answer = await response.text();
+      } catch { /* gone, or too busy: shown below */ }
+      const gap = missing === null ? 0 : Date.now() - missing;
+      if (answer !== null && (gap > 30000 || (serving !== null && answer !== serving))) { location.reload(); return; }
+      serving = answer ?? serving;
+      missing = answer === null ? missing ?? Date.now() : null;
+      document.body.classList.toggle('offline', missing !== null);
+      if ($('offline')) $('offline').hidden = missing === null;
     }
-    setTimeout(look, document.body.classList.contains('offline') ? 1500 : 5000);
+    setTimeout(look, missing === null ? 5000 : 1500);
   };
-  setTimeout(look, 5000);
+  look();
 }

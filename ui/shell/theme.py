@@ -7,12 +7,15 @@ from ui.shell import assets
 ACCENT = "#0d9488"  # teal 600: 3.7:1 on white, 4.8:1 on slate 900; lines and dots, never small text
 MUTED = "rgba(148, 163, 184, 0.38)"
 STRONG = "#b45309"  # amber 700: the check loss, in both schemes
+SOFT = "#d9a066"  # the same loss on training images: its lighter sister
+WARM = "#7c6bd6"  # violet: the drift
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
 def theme() -> gr.themes.Base:
+    """Gradio's theme with the page's colours, fonts and sizes."""
     return gr.themes.Base(
         primary_hue="teal",
         secondary_hue="slate",
@@ -70,4 +73,4 @@ def theme() -> gr.themes.Base:
 
 def colours() -> str:
     """The colours that the curve has too, for the style sheets."""
-    return assets.css_variables({"check-loss": STRONG})
+    return assets.css_variables({"check-loss": STRONG, "training-loss": SOFT, "drift": WARM})

@@ -27,11 +27,13 @@ from sdlora.events import (
 )
 from sdlora.files.regular import open_regular
 from sdlora.runs.origin import Origin, origin_of
+from sdlora.runs.pictures import KEPT, kept_steps
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, load_settings
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
 PACE_WINDOW = 20  # steps that the speed is averaged over
+PIECE = 1 << 18  # bytes of events read at once
 LOG_BYTES = 32_000
 LOG_LINES = 200
 EXPORTED = r"-(\d+)(?:-(?:kohya|diffusers))?(?:-(?:fp16|bf16|fp32))?$"  # the end of an exported file's name
@@ -49,6 +51,7 @@ class LossSeries:
         self._buckets: dict[int, tuple[float, int]] = {}  # (step - 1) // width -> (sum, count)
 
     def add(self, step: int, loss: float) -> None:
+        """Take in the loss of a step; one that is not finite is passed over."""
         if not math.isfinite(loss):
             return
         self._put((step - 1) // self.width, loss, 1)
@@ -100,6 +103,8 @@ class RunView:
         self.loss = self.check = math.nan  # of the last step; of the last validation
         self.losses = LossSeries()
         self.checks = LossSeries()  # of images that are held out, where the trainer measures it
+        self.trained = LossSeries()  # the same of training images, where others are held out
+        self.drifts = LossSeries()
         self.progress: Progress | None = None
         self.begun = False  # has this trainer loaded the model and begun to train?
         self.stopping = False  # has it taken up a stop?
@@ -125,17 +130,20 @@ class RunView:
                 before = -1
             with open_regular(path) as file:
                 file.seek(self._offset)
-                data = file.read()
+                while data := file.read(PIECE):  # a long run's events are never in memory all at once
+                    self._offset += len(data)
+                    self._read(data)
         except OSError:
-            return False
-        self._offset += len(data)
+            return self.version != before
+        return self.version != before
+
+    def _read(self, data: bytes) -> None:
         *lines, self._torn = (self._torn + data).split(b"\n")
         for line in lines:
             self.lines_read += 1
             parsed = from_line(line.decode("utf-8", errors="replace"))
             if parsed and _sound(parsed[1]):
                 self._take(*parsed)
-        return self.version != before
 
     def _take(self, time: float, event: Event) -> None:
         self.version += 1
@@ -155,10 +163,15 @@ class RunView:
                 if math.isfinite(event.seconds) and event.seconds > 0:
                     self._seconds.append(event.seconds)
             case Validated():
-                self.checks.add(max(event.step, 1), event.loss)
+                step = max(event.step, 1)
+                self.checks.add(step, event.loss)
+                self.trained.add(step, event.training)
+                self.drifts.add(step, event.drift)
                 self.check = event.loss
             case Sampled():
                 self.samples[event.step] = list(event.files)
+                if len(self.samples) > KEPT:  # as the trainer keeps them
+                    self.samples = {step: self.samples[step] for step in kept_steps(list(self.samples))}
             case Saved():
                 self.saved = [s for s in self.saved if s.path != event.path] + [event]
             case Warned():
@@ -175,7 +188,8 @@ class RunView:
         self.trainable, self.file_size, self.device = event.trainable, event.file_size, event.device
         self.finished, self.paused, self.begun, self.stopping = None, False, True, False
         self.losses.forget_after(event.step)
-        self.checks.forget_after(event.step)
+        for series in (self.checks, self.trained, self.drifts):
+            series.forget_after(event.step)
         self.samples = {step: files for step, files in self.samples.items() if step <= event.step}
         self._seconds.clear()
         if math.isnan(self.started_at):
@@ -213,10 +227,12 @@ class RunView:
 
     @property
     def seconds_per_step(self) -> float | None:
+        """Mean time of the latest steps; None before there are any."""
         return sum(self._seconds) / len(self._seconds) if self._seconds else None
 
     @property
     def seconds_left(self) -> float | None:
+        """Time for the steps that are left, at the pace of the latest ones; None if unknown."""
         pace = self.seconds_per_step
         return None if pace is None or not self.steps else max(self.steps - self.step, 0) * pace
 
@@ -349,7 +365,7 @@ def _sound(event: Event) -> bool:
     if isinstance(event, Sampled):
         return isinstance(event.files, list) and all(isinstance(f, str) for f in event.files)
     if isinstance(event, Validated):
-        return isinstance(event.loss, (int, float))
+        return all(isinstance(v, (int, float)) for v in (event.loss, event.training, event.drift, event.seconds))
     if isinstance(event, StepDone):
         return all(isinstance(v, (int, float)) for v in (event.loss, event.seconds, event.memory))
     return all(isinstance(getattr(event, k), str) for k in ("path", "text", "file", "why", "what") if hasattr(event, k))

@@ -96,6 +96,7 @@ class Watch:
         return next((name for name in self._order if self._states.get(name) in LIVE), None)
 
     def waiting(self) -> list[str]:
+        """The names of the runs that wait, in their order."""
         return [name for name in self._order if self._states.get(name) == "waiting"]
 
 

@@ -6,7 +6,6 @@ channel; but the files that A1111, InvokeAI, ComfyUI and Forge all compute exact
 ``wd_on_output=False``).
 """
 
-import torch
 from torch import Tensor, nn
 
 from sdlora.adapters import weights
@@ -34,7 +33,7 @@ class DoRALayer(LoRALayer):
         return {**super().tensors(), "magnitude": self.magnitude}
 
     def neutral(self, weight: Tensor) -> dict[str, Tensor]:
-        """The norms of W + dW, with which the plain LoRA is left."""
+        """The magnitude that leaves the low-rank change alone: the norms of W + dW per input channel."""
         return {"magnitude": _squares(weight.float() + self.low_rank().to(weight.device)).sqrt()}
 
     def forward(self, x: Tensor, multiplier: float = 1.0, base: nn.Module | None = None) -> Tensor:
@@ -42,25 +41,37 @@ class DoRALayer(LoRALayer):
 
         With c = m / ||W + dW|| per input channel, W'x - Wx = W((c - 1)x) + dW(cx): no weight is built.
         """
-        ratio = self.magnitude / self._norm(base)
-        ratio = ratio.view(-1) if isinstance(base, nn.Linear) else ratio.view(-1, 1, 1)
-        precise = x.float()
+        ratio, precise = self._ratio(base), x.float()
         plain = ((ratio - 1) * precise * multiplier).to(x.dtype)
         return weights.apply(base, plain) + super().forward((ratio * precise).to(x.dtype), multiplier)
 
+    def output(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
+        """The base's own output with the change in it: W'x = W(cx) + dW(cx), one product of the base's size."""
+        if multiplier == 1 and weights.precise(x):
+            return super().output(x * self._ratio(base).to(x.dtype), 1.0, base)
+        # Half precision would round c, which is near 1, to 1: its small part goes through W by itself.
+        return weights.apply(base, x, bias=True) + self(x, multiplier, base)
+
     def delta(self, weight: Tensor | None = None) -> Tensor:
-        """W' - W, float32; weight: the base's, needed."""
+        """W' - W, float32; weight: the base's, without which it raises ValueError."""
+        if weight is None:
+            raise ValueError("The change of a DoRA depends on the base's weight.")
         precise = weight.float()
         changed = precise + self.low_rank().to(precise.device)
         norm = _squares(changed).sqrt().clamp_min(_TINY)
         return changed * (self.magnitude / norm) - precise
+
+    def _ratio(self, base: nn.Module) -> Tensor:
+        """c = m / ||W + dW||, float32: (in) for a linear layer, (in, 1, 1) for a convolution."""
+        ratio = self.magnitude / self._norm(base)
+        return ratio.view(-1) if isinstance(base, nn.Linear) else ratio.view(-1, 1, 1)
 
     def _norm(self, base: nn.Module) -> Tensor:
         """||W + dW|| per input channel, float32, by |W|² + 2·W·dW + |dW|²: dW itself is never built.
 
         W enters in its own dtype: no second copy of it is kept for the backward pass.
         """
-        with torch.autocast(self.magnitude.device.type, enabled=False):
+        with weights.without_autocast(self.magnitude):
             up, down = self.up.weight.flatten(1), self.down.weight  # (out, r), (r, in, …)
             cross = weights.linear_in(base, up.T).float().view(down.shape)  # Bᵀ·W
             inner = ((up.T @ up) @ down.flatten(1)).view(down.shape)  # BᵀB·A

@@ -7,6 +7,7 @@ KIND = Kind(
     name="dora",
     title="DoRA",
     layer="sdlora.adapters.dora.layer:DoRALayer",
+    file_form=LORA.file_form,
     factors=LORA.factors,
     undecayed=("magnitude",),
     size=lambda shape, rank: LORA.size(shape, rank) + shape[1],

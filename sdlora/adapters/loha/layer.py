@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sdlora.adapters import weights
 from sdlora.adapters.layer import shape_of, why_not
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 
 class LoHaLayer(nn.Module):
@@ -25,7 +26,7 @@ class LoHaLayer(nn.Module):
         rank: int,
         alpha: float,
         generator: torch.Generator | None = None,
-        name: str = "the layer",
+        name: str = say("adapters.the_layer"),
     ):
         super().__init__()
         if problem := why_not(base, rank, alpha, name):
@@ -43,14 +44,21 @@ class LoHaLayer(nn.Module):
         return dict(self.named_parameters())
 
     def neutral(self, weight: Tensor) -> dict[str, Tensor]:
-        """There is nothing beside the factors."""
+        """No tensors: a LoHa has none beside its factors."""
         return {}
 
     def forward(self, x: Tensor, multiplier: float = 1.0, base: nn.Module | None = None) -> Tensor:
         """The change of the base's output for its input x, times ``multiplier``; base is needed."""
-        with torch.autocast(x.device.type, enabled=False):
+        with weights.without_autocast(x):
             change = self.delta() * multiplier
         return weights.apply(base, x, change.to(x.dtype))
+
+    def output(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
+        """The base's own output with the change in it: one product, with the two added, where that loses nothing."""
+        if weights.precise(x):
+            weight, _ = weights.parameters(base)
+            return weights.apply(base, x, weight + (self.delta() * multiplier).to(x.dtype), bias=True)
+        return weights.apply(base, x, bias=True) + self(x, multiplier, base)
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         """The change of the base's weight: float32, in its shape. weight: the base's; a LoHa does without."""
@@ -58,6 +66,7 @@ class LoHaLayer(nn.Module):
         return (product * self.scale).view(self.shape)
 
     def extra_repr(self) -> str:
+        """Rank and alpha, for ``print(model)``."""
         return f"rank={self.rank}, alpha={self.alpha:g}"
 
 

@@ -6,6 +6,7 @@ KIND = Kind(
     name="loha",
     title="LoHa",
     layer="sdlora.adapters.loha.layer:LoHaLayer",
+    file_form="sdlora.adapters.loha.form:FORM",
     factors={"hada_w1_a": 1, "hada_w1_b": 0, "hada_w2_b": 0, "hada_w2_a": 1},
     size=lambda shape, rank: 2 * rank * (shape[0] + inputs_of(shape)),
     spread=lambda shape, rank: rank * (shape[0] * inputs_of(shape)) ** 0.5,

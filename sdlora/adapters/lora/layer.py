@@ -5,7 +5,9 @@ from torch import Tensor, nn
 
 from sdlora.adapters import weights
 from sdlora.adapters.layer import why_not
+from sdlora.adapters.lora.products import ConvolutionProducts, LinearProducts
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 
 class LoRALayer(nn.Module):
@@ -29,7 +31,7 @@ class LoRALayer(nn.Module):
         rank: int,
         alpha: float,
         generator: torch.Generator | None = None,
-        name: str = "the layer",
+        name: str = say("adapters.the_layer"),
     ):
         super().__init__()
         if problem := why_not(base, rank, alpha, name):
@@ -45,7 +47,7 @@ class LoRALayer(nn.Module):
         return {"down": self.down.weight, "up": self.up.weight}
 
     def neutral(self, weight: Tensor) -> dict[str, Tensor]:
-        """There is nothing beside the factors."""
+        """No tensors: a LoRA has none beside its factors."""
         return {}
 
     def forward(self, x: Tensor, multiplier: float = 1.0, base: nn.Module | None = None) -> Tensor:
@@ -55,10 +57,21 @@ class LoRALayer(nn.Module):
         """
         dtype = x.dtype
         scale = self.scale * multiplier
-        if torch.is_autocast_enabled(x.device.type):
+        if weights.autocast_dtype(x) is not None:
             return self.up(self.down(x) * scale)  # autocast picks the dtype of the products
         # Scaling between the factors touches rank features per position instead of all of them.
         return self.up(self.down(x.to(self.down.weight.dtype)) * scale).to(dtype)
+
+    def output(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
+        """The base's own output with the change in it, in one function; in x's dtype, or autocast's."""
+        if not isinstance(base, nn.Linear) and (isinstance(base.padding, str) or base.padding_mode != "zeros"):
+            return weights.apply(base, x, bias=True) + LoRALayer.forward(self, x, multiplier)
+        dtype, s = weights.autocast_dtype(x) or x.dtype, self.scale * multiplier
+        tensors = (x, *weights.parameters(base), self.down.weight, self.up.weight)
+        cast = [None if tensor is None else tensor.to(dtype) for tensor in tensors]
+        if isinstance(base, nn.Linear):
+            return LinearProducts.apply(*cast, s)
+        return ConvolutionProducts.apply(*cast, s, base.stride, base.padding, base.dilation)
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         """The change of the base's weight: float32, in its shape. weight: the base's; a plain LoRA does without."""
@@ -70,6 +83,7 @@ class LoRALayer(nn.Module):
         return (up.flatten(1) @ down.flatten(1) * self.scale).view(self.shape)
 
     def extra_repr(self) -> str:
+        """Rank and alpha, for ``print(model)``."""
         return f"rank={self.rank}, alpha={self.alpha:g}"
 
 

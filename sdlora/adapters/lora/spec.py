@@ -6,6 +6,7 @@ KIND = Kind(
     name="lora",
     title="LoRA",
     layer="sdlora.adapters.lora.layer:LoRALayer",
+    file_form="sdlora.adapters.lora.form:FORM",
     factors={"down": 0, "up": 1},
     size=lambda shape, rank: rank * (shape[0] + inputs_of(shape)),
     spread=lambda shape, rank: rank**0.5,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdlora.errors import UserError
 from sdlora.foreign import tool_of
+from sdlora.messages import say
 from sdlora.settings import SettingInfo, all_settings, merge, read_toml
 from sdlora.settings.numbers import plain_number
 from sdlora.settings.renamed import RENAMED, named_as_today
@@ -62,17 +63,19 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
     return named_as_today({info.key: plain(info) for info in all_settings() if info.key in vars(args)} | old)
 
 
-def values_of(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def given_values(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """(nested values of the settings file with the flags over them, where they come from)."""
     if args.settings and (tool := tool_of(args.settings)):
-        fix = f"Import it first: sdlora settings --import {args.settings} > settings.toml"
-        raise UserError(f"{args.settings.name} is a settings file of {tool}.", fix=fix)
+        fix = say("terminal.import_first", file=args.settings)
+        raise UserError(say("terminal.foreign_settings", file=args.settings.name, tool=tool), fix=fix)
     values = read_toml(args.settings) if args.settings else {}
-    return merge(values, overrides_of(args)), args.settings.name if args.settings else "the command line"
+    return merge(values, overrides_of(args)), args.settings.name if args.settings else say(
+        "settings.source_command_line"
+    )
 
 
 def prepared(args: argparse.Namespace) -> "Ready":
     """The settings of file and flags, checked."""
     from sdlora.check import prepare
 
-    return prepare(*values_of(args))
+    return prepare(*given_values(args))

@@ -23,11 +23,17 @@ from rich.progress import (
 )
 
 from sdlora import events as ev
-from sdlora.errors import Unstable, UserError, explain
+from sdlora.errors import ProcessLost, Unstable, UserError, explain, explains_itself
+from sdlora.messages import say, sentences
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 
-WORK = {"latents": "Encoding images", "text": "Encoding captions", "model": "Loading the model"}  # with a line or bar
+WORK = {
+    "class": say("terminal.work_class"),
+    "latents": say("terminal.work_images"),
+    "text": say("terminal.work_captions"),
+    "model": say("terminal.work_model"),
+}  # with a line or bar
 
 
 def follow(run: Run, settings: Settings, plain: bool = False) -> int:
@@ -46,9 +52,9 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
     own_log = main and not plain
     try:
         with _stopping_on_signals(run), _opened(run.folder / "log.txt" if own_log else None) as log:
-            from sdlora.train.loop import train  # torch comes in here, after the lock
+            from sdlora.train.loop import training  # torch comes in here, after the lock
 
-            return _follow(run, train(settings, run), log, plain, main)
+            return _follow(run, training(settings, run), log, plain, main)
     finally:
         if main:
             run.close_lock()
@@ -67,21 +73,25 @@ def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None,
                 screen.show(event)
         except (KeyboardInterrupt, Exception) as error:
             stopped = isinstance(error, KeyboardInterrupt)
-            told = "Stopped at once." if stopped else str(explain(error, run.folder / "log.txt"))
+            sentence = say("training.stopped_at_once") if stopped else explain(error, run.folder / "log.txt").message
             step = screen.step
             details = traceback.format_exc()
             loop.close()  # where it was not the loop that failed: it saves its last step then
             last = run.checkpoints()[-1:]
             if last and not isinstance(error, Unstable):  # resumed, it would end there again
-                told += f" The checkpoint of step {last[0][0]} is kept; go on with: sdlora train --resume {run.folder}"
-            print(details, file=log) if log else print(details, file=sys.stderr)
+                sentence = sentences(sentence, say("training.stopped_kept", step=last[0][0], path=run.folder))
+            if main or not explains_itself(error):
+                print(details, file=log) if log else print(details, file=sys.stderr)
+            if not main and not isinstance(error, ProcessLost):  # where that is so, another one tells the cause
+                told = say("terminal.of_process", number=os.environ["RANK"], what=sentence)
+                print(told, file=sys.stderr, flush=True)
             if main:
                 with suppress(UserError):  # the folder is gone, and told so already
-                    run.write(ev.Finished(step, "stopped" if stopped else "failed", told))
-            screen.say(told)
+                    run.write(ev.Finished(step, "stopped" if stopped else "failed", sentence))
+            screen.say(sentence)
             return 130 if stopped else 1
         if main and screen.file:
-            screen.say(f"Your LoRA: {run.folder / screen.file}")
+            screen.say(say("terminal.your_lora", path=run.folder / screen.file))
     return 0
 
 
@@ -137,32 +147,48 @@ class _Screen:
                 self.step = event.step
                 self._begin("Training", event.steps, event.step)
                 if event.base:
-                    self.say(f"Base model: {event.base}.")
+                    self.say(say("terminal.base_model", base=event.base))
                 self.say(
-                    f"{event.images} images on {event.device}; {event.trainable / 1e6:.2f} M of "
-                    f"{event.total / 1e6:.1f} M parameters learn; the file will have {event.file_size / 1e6:.1f} MB."
+                    say(
+                        "terminal.started",
+                        images=event.images,
+                        device=event.device,
+                        trainable=f"{event.trainable / 1e6:.2f}",
+                        total=f"{event.total / 1e6:.1f}",
+                        size=f"{event.file_size / 1e6:.1f}",
+                    )
                 )
+                if event.arithmetic:
+                    self.say(say("terminal.computes", arithmetic=event.arithmetic))
             case ev.StepDone():
                 self._step(event)
             case ev.Validated():
-                images = f"{event.held_out} held-out images" if event.held_out else "training images"
-                self.say(f"Validation loss of step {event.step}: {event.loss:.4f} ({images})")
+                images = (
+                    say("terminal.held_out_images", count=event.held_out)
+                    if event.held_out
+                    else say("terminal.training_images")
+                )
+                self.say(say("terminal.validated", step=event.step, loss=f"{event.loss:.4f}", images=images))
+                if math.isfinite(event.training):
+                    self.say(say("terminal.validated_training", loss=f"{event.training:.4f}"))
+                if math.isfinite(event.drift):
+                    self.say(say("terminal.drift", drift=f"{event.drift:.4f}"))
             case ev.Progress():
                 self._work(event)
             case ev.Sampled():
-                self.say(f"Test pictures of step {event.step}: {', '.join(event.files)}")
+                self.say(say("terminal.sampled", step=event.step, files=", ".join(event.files)))
             case ev.Saved():
-                self.say(f"Saved {event.path} (step {event.step})")
+                self.say(say("terminal.saved", path=event.path, step=event.step))
             case ev.Warned():
-                self.say(f"Note: {event.text}")
+                self.say(say("terminal.note", what=event.text))
             case ev.Stopping():
-                self.say("Stopping: the LoRA so far is written.")
+                self.say(say("terminal.stopping"))
             case ev.Paused():
-                self.say("Paused." if event.on else "Going on.")
+                self.say(say("terminal.paused") if event.on else say("terminal.going_on"))
             case ev.Finished():
                 self.file = event.file
-                words = {"done": f"Done after {event.step} steps.", "stopped": f"Stopped after {event.step} steps."}
-                self.say(event.text or words[event.why])
+                key = "terminal.done" if event.why == "done" else "terminal.stopped_after"
+                self.say(event.text or say(key, step=event.step))
 
     def _work(self, event: ev.Progress) -> None:
         if event.what not in WORK:
@@ -170,7 +196,7 @@ class _Screen:
         if event.of > 1:
             self._begin(WORK[event.what], event.of, event.done)
         elif event.done == 0 and self.last_work != event.what:
-            self.say(f"{WORK[event.what]} …")
+            self.say(say("terminal.work_begins", what=WORK[event.what]))
         self.last_work = event.what
 
     def _begin(self, what: str, of: int, done: int) -> None:
@@ -186,14 +212,27 @@ class _Screen:
         if math.isfinite(event.loss):
             self.losses.append(event.loss)
         loss = sum(self.losses) / max(1, len(self.losses))
-        speed = f"{1 / event.seconds:.1f} steps/s" if event.seconds < 1 else f"{event.seconds:.1f} s/step"
-        note = f"loss {loss:.4f}  {speed}"
+        speed = (
+            say("terminal.steps_per_second", count=f"{1 / event.seconds:.1f}")
+            if event.seconds < 1
+            else say("terminal.seconds_per_step", count=f"{event.seconds:.1f}")
+        )
+        note = say("terminal.loss_and_speed", loss=f"{loss:.4f}", speed=speed)
         if self.task is not None:
             self.bar.update(self.task, description="Training", completed=event.step, note=note)
         total = self.bar.tasks[0].total or 0
         if not self.moves and (event.step % 10 == 0 or event.step <= 3):
             left = (total - event.step) * event.seconds
-            self.say(f"step {event.step}/{int(total)}  {note}  lr {event.lr:.2e}  about {left / 60:.1f} min left")
+            self.say(
+                say(
+                    "terminal.step_line",
+                    step=event.step,
+                    steps=int(total),
+                    note=note,
+                    lr=f"{event.lr:.2e}",
+                    minutes=f"{left / 60:.1f}",
+                )
+            )
 
 
 def _is_main_process() -> bool:
@@ -204,11 +243,14 @@ def _is_main_process() -> bool:
 def _stopping_on_signals(run: Run):
     terminals = [stream for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
 
-    def stop(_number, _frame):
-        if run.requested("stop"):
+    asked: list[int] = []  # not the request itself: the page makes one, too, and the loop takes it away
+
+    def stop(number, _frame):
+        if asked:
             raise KeyboardInterrupt
+        asked.append(number)
         run.request("stop")
-        print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr, flush=True)
+        print("\n" + say("terminal.stopping_after_step"), file=sys.stderr, flush=True)
 
     def hang_up(_number, _frame):  # comes twice: from the kernel and from the shell
         _silence(terminals)
@@ -220,10 +262,10 @@ def _stopping_on_signals(run: Run):
         "SIGHUP": hang_up,
         "SIGBREAK": hang_up,
     }  # SIGBREAK: Windows' closed window
-    there = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
+    handlers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
     # What was started to ignore it (nohup) goes on ignoring it.
-    there = {number: handler for number, handler in there.items() if signal.getsignal(number) != signal.SIG_IGN}
-    before = {number: signal.signal(number, handler) for number, handler in there.items()}
+    handlers = {number: handler for number, handler in handlers.items() if signal.getsignal(number) != signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from sdlora.families.shared.clip_text import TextEncoding, final_norm
 
 
 def network(part: Part, config: Mapping[str, Any]) -> nn.Module:
-    """A part's network from its configuration, its weights not yet its own."""
+    """A network as its configuration describes it, its weights not loaded yet."""
     if part.role == "denoiser":
         return UNet2DConditionModel.from_config(config)
     if part.role == "vae":

@@ -3,10 +3,13 @@
 from sdlora.families.family import Configs, Family, Labels, Latent, Part
 from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
+from sdlora.messages import say
 
 UNET = Part("unet", "denoiser", "UNet", ("model.diffusion_model.",), "lora_unet_")
 VAE = Part("vae", "vae", "VAE", ("first_stage_model.", "vae."))
-TEXT_ENCODER = Part("text_encoder", "text", "text encoder", ("cond_stage_model.transformer.",), "lora_te_")
+TEXT_ENCODER = Part(
+    "text_encoder", "text", say("modelfiles.encoder_text_encoder"), ("cond_stage_model.transformer.",), "lora_te_"
+)
 PARTS = (UNET, VAE, TEXT_ENCODER)
 LATENT = Latent(channels=4, factor=8, scale=0.18215)  # CompVis's kl-f8
 
@@ -21,7 +24,7 @@ CLIP_L = {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072
 
 
 def names(configs: Configs) -> dict[str, str]:
-    """diffusers' block names and one text encoder: lora_unet_mid_block_…, lora_te_text_model_…"""
+    """Canonical -> kohya names: diffusers' blocks, one text encoder: lora_unet_mid_block_…, lora_te_text_model_…"""
     return kohya_names(PARTS, configs)
 
 
@@ -46,7 +49,7 @@ SD1 = Family(
     names=names,
     labels=Labels(
         version="sd_v1",
-        version_v="sd_v1_v",
+        versions={"v_prediction": "sd_v1_v"},
         architecture="stable-diffusion-v1/lora",
         sidecar="SD1",
     ),

@@ -4,10 +4,17 @@ from sdlora.families.family import Configs, Family, Labels, Part
 from sdlora.families.sd1 import spec as sd1
 from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
+from sdlora.messages import say
 
 # It was trained on the last layer but one of 24: the 24th is never run, and unknown to kohya's tools.
 TEXT_ENCODER = Part(
-    "text_encoder", "text", "text encoder", ("cond_stage_model.model.",), "lora_te_", open_clip=True, layers=23
+    "text_encoder",
+    "text",
+    say("modelfiles.encoder_text_encoder"),
+    ("cond_stage_model.model.",),
+    "lora_te_",
+    open_clip=True,
+    layers=23,
 )
 PARTS = (sd1.UNET, sd1.VAE, TEXT_ENCODER)
 UNET_CONFIG = sd1.UNET_CONFIG | {
@@ -19,7 +26,7 @@ CLIP_H = {"num_hidden_layers": 23, "hidden_size": 1024, "intermediate_size": 409
 
 
 def names(configs: Configs) -> dict[str, str]:
-    """As SD 1's."""
+    """Canonical -> kohya names, spelled like SD 1's."""
     return kohya_names(PARTS, configs)
 
 
@@ -38,20 +45,20 @@ SD2 = Family(
     parts=PARTS,
     latent=sd1.LATENT,
     resolution=512,
-    resolution_v=768,
+    resolutions={"v_prediction": 768},
     published={"unet": UNET_CONFIG, "text_encoder": CLIP_H},
     targets=unet_targets.UNET_SETS,
     text_targets=unet_targets.TEXT_ENCODER,
     names=names,
     labels=Labels(
         version="sd_v2",
-        version_v="sd_v2_v",
+        versions={"v_prediction": "sd_v2_v"},
         architecture="stable-diffusion-v2-512/lora",
-        architecture_v="stable-diffusion-v2-768-v/lora",
+        architectures={"v_prediction": "stable-diffusion-v2-768-v/lora"},
         sidecar="SD2",
         v2=True,
     ),
     model="sdlora.families.sd1.model",
-    both_predictions=True,
+    several_predictions=True,
     block_lists=(17, 26),
 )

@@ -25,7 +25,7 @@ def text_state(encoder: nn.Module, ids: Tensor, clip_skip: int) -> tuple[Tensor,
 def predict(
     unet: nn.Module, noisy: Tensor, t: Tensor, text: TextEncoding, sizes: Tensor, masked: Tensor | None = None
 ) -> Tensor:
-    """As SD 1's. sizes: (B, 6), pixels, as ``clip_text.time_ids`` gives them."""
+    """The denoiser's output (B, 4, h, w) as SD 1's, told sizes (B, 6) in pixels: ``clip_text.time_ids`` gives them."""
     # Sizes stay float32 until the UNet has embedded them: bf16 would make 1336 of 1333 pixels.
     assert text.pooled is not None  # SDXL's second text encoder gives it
     told = {
@@ -36,11 +36,11 @@ def predict(
 
 
 def pipeline(inpainting: bool, **parts: Any) -> Any:
-    """As SD 1's."""
+    """diffusers' pipeline for pictures of SDXL; arguments as for SD 1's."""
     kind = StableDiffusionXLInpaintPipeline if inpainting else StableDiffusionXLPipeline
     return kind(text_encoder=None, text_encoder_2=None, tokenizer=None, tokenizer_2=None, **parts)
 
 
 def lora_loader() -> type:
-    """As SD 1's."""
+    """diffusers' loader of LoRA files for SDXL's pipeline."""
     return StableDiffusionXLLoraLoaderMixin

@@ -4,11 +4,18 @@ from sdlora.families.family import Configs, Family, Labels, Latent, Part
 from sdlora.families.sd1 import spec as sd1
 from sdlora.families.shared import unet_targets
 from sdlora.families.shared.kohya_names import kohya_names
+from sdlora.messages import say
 
-TEXT_ENCODER = Part("text_encoder", "text", "text encoder", ("conditioner.embedders.0.transformer.",), "lora_te1_")
+TEXT_ENCODER = Part(
+    "text_encoder",
+    "text",
+    say("modelfiles.encoder_text_encoder"),
+    ("conditioner.embedders.0.transformer.",),
+    "lora_te1_",
+)
 TEXT_ENCODER_2 = Part(
-    "text_encoder_2", "text", "second text encoder", ("conditioner.embedders.1.model.",), "lora_te2_",
-    open_clip=True, projected=True,
+    "text_encoder_2", "text", say("health.learner_text_encoder_2"), ("conditioner.embedders.1.model.",),
+    "lora_te2_", open_clip=True, projected=True,
 )  # fmt: skip
 PARTS = (sd1.UNET, sd1.VAE, TEXT_ENCODER, TEXT_ENCODER_2)
 UNET_CONFIG = {
@@ -28,7 +35,7 @@ CLIP_G = {"num_hidden_layers": 32, "hidden_size": 1280, "intermediate_size": 512
 
 
 def names(configs: Configs) -> dict[str, str]:
-    """The original code's block names, two text encoders: lora_unet_middle_block_1_…, lora_te1_…, lora_te2_…"""
+    """Canonical -> kohya names: the original code's block names, lora_unet_middle_block_1_…, lora_te1_…, lora_te2_…"""
     return kohya_names(PARTS, configs, original_blocks=True)
 
 

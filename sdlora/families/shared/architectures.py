@@ -7,6 +7,7 @@ configuration files; all sizes of the published models come out as published.
 from collections.abc import Mapping
 
 from sdlora.families.family import Family, Part
+from sdlora.objectives import OBJECTIVES
 
 Shapes = Mapping[str, tuple[int, ...]]
 HEAD = 64  # channels per attention head, in the UNets with linear projections and in all text encoders
@@ -75,7 +76,7 @@ def vae(family: Family, shapes: Shapes) -> dict:
 
 
 def vae_sizes(shapes: Shapes) -> dict:
-    """That part of it which the shapes tell, whatever the family."""
+    """AutoencoderKL's sizes: what the shapes of the weights tell, whatever the family."""
     level = "encoder.down." if any(name.startswith("encoder.down.") for name in shapes) else "encoder.down_blocks."
     block = "block" if level == "encoder.down." else "resnets"
     levels = _count(shapes, level)
@@ -133,7 +134,7 @@ def scheduler(prediction: str, zero_snr: bool) -> dict:
         "clip_sample": False,
         "set_alpha_to_one": False,
         "steps_offset": 1,
-        "prediction_type": prediction,
+        "prediction_type": OBJECTIVES[prediction].scheduler,
         "rescale_betas_zero_snr": zero_snr,
         "timestep_spacing": "trailing" if zero_snr else "leading",
     }

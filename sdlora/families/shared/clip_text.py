@@ -18,17 +18,27 @@ class Tokens(NamedTuple):
     weights: tuple[Tensor, ...]
 
     def to(self, device: torch.device | str) -> "Tokens":
+        """A copy on another device."""
         return Tokens(*(tuple(t.to(device) for t in part) for part in self))
+
+    def rows(self, start: int, end: int) -> "Tokens":
+        """Some texts of the batch."""
+        return Tokens(*(tuple(t[start:end] for t in part) for part in self))
 
 
 class TextEncoding(NamedTuple):
-    """hidden: (B, chunks · length, d), the encoders' states side by side. pooled: (B, d2) where the family has it."""
+    """Encoded texts. hidden: (B, chunks · length, d), the encoders' states side by side. pooled: (B, d2) or None."""
 
     hidden: Tensor
     pooled: Tensor | None = None
 
     def to(self, *args) -> "TextEncoding":
+        """A copy on another device, or in another dtype."""
         return TextEncoding(self.hidden.to(*args), None if self.pooled is None else self.pooled.to(*args))
+
+    def rows(self, start: int, end: int) -> "TextEncoding":
+        """Some texts of the batch."""
+        return TextEncoding(self.hidden[start:end], None if self.pooled is None else self.pooled[start:end])
 
 
 @dataclass(frozen=True)
@@ -73,15 +83,15 @@ class TextReader:
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """The texts on the CPU, all with as many chunks as the longest, empty chunks filling up as A1111 does."""
         per_encoder = [[self.chunks(text, t)[: self.max_chunks] for text in texts] for t in self.tokenizers]
-        count = max((len(own) for lists in per_encoder for own in lists), default=1)
-        filled = [[own + [Chunk((), ())] * (count - len(own)) for own in lists] for lists in per_encoder]
+        count = max((len(chunks) for lists in per_encoder for chunks in lists), default=1)
+        filled = [[chunks + [Chunk((), ())] * (count - len(chunks)) for chunks in lists] for lists in per_encoder]
         made = [
-            [[_framed(c, tokenizer) for c in own] for own in lists]
+            [[_framed(c, tokenizer) for c in chunks] for chunks in lists]
             for lists, tokenizer in zip(filled, self.tokenizers, strict=True)
         ]
         return Tokens(
-            tuple(torch.tensor([[c[0] for c in own] for own in lists], dtype=torch.int64) for lists in made),
-            tuple(torch.tensor([[c[1] for c in own] for own in lists], dtype=torch.float32) for lists in made),
+            tuple(torch.tensor([[c[0] for c in chunks] for chunks in lists], dtype=torch.int64) for lists in made),
+            tuple(torch.tensor([[c[1] for c in chunks] for chunks in lists], dtype=torch.float32) for lists in made),
         )
 
     def encode(self, encoders: Sequence[nn.Module], tokens: Tokens) -> TextEncoding:
@@ -90,8 +100,8 @@ class TextReader:
         states, pooled = [], None
         for encoder, ids, weights in zip(encoders, tokens.ids, tokens.weights, strict=True):
             batch, count, length = ids.shape
-            state, own = text_state(encoder, ids.flatten(0, 1), self.clip_skip)
-            pooled = pooled if own is None else own
+            state, pooled_state = text_state(encoder, ids.flatten(0, 1), self.clip_skip)
+            pooled = pooled if pooled_state is None else pooled_state
             state = _emphasized(state, weights.flatten(0, 1))
             states.append(state.view(batch, count * length, -1))
         if pooled is not None:

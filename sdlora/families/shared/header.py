@@ -14,13 +14,14 @@ from sdlora.errors import UserError
 from sdlora.files import kinds
 from sdlora.files.kinds import told_by_first_bytes
 from sdlora.files.regular import open_regular, read_regular
+from sdlora.messages import reason_of, say
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 LONGEST = 100_000_000  # bytes of header that safetensors accepts
 WORDS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16"}
-AGAIN = "Download or convert it again."
+AGAIN = say("files.get_again")
 # What a base model or VAE of another kind needs; only of LoRAs the pickled ones are converted here.
-FIXES = {**kinds.FIXES, kinds.PICKLE: "Convert it to .safetensors first, or choose another."}
+FIXES = {**kinds.FIXES, kinds.PICKLE: say("modelfiles.convert_to_safetensors")}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Header:
         return self.tensors[name][1] if name in self.tensors else ()
 
 
-def read_header(path: Path, where: str = "model.base") -> Header:
+def read_header(path: Path, where: str = "base") -> Header:
     """The header of a safetensors file, checked against the file's length.
 
     UserError, naming the file, for a missing, pickled, GGUF, empty, truncated or lying file.
@@ -47,8 +48,8 @@ def read_header(path: Path, where: str = "model.base") -> Header:
     name = path.name
     if path.suffix.lower() in PICKLED:
         raise UserError(
-            f"{name} is a pickled checkpoint, which can run code when opened.",
-            fix="Convert it to .safetensors first (A1111's and kohya's model converters write it), or choose another.",
+            say("modelfiles.pickled", file=name),
+            fix=say("modelfiles.convert_with_tools"),
             where=where,
         )
     try:
@@ -57,23 +58,24 @@ def read_header(path: Path, where: str = "model.base") -> Header:
             start = file.read(8)
             text = file.read(min(struct.unpack("<Q", start)[0], LONGEST)) if len(start) == 8 else b""
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"{name} can't be read: {reason}.", fix="Check the path.", where=where) from None
+        reason = reason_of(error)
+        raise UserError(
+            say("files.not_readable", file=name, reason=reason), fix=say("files.check_path"), where=where
+        ) from None
     if not stat.st_size:
-        raise UserError(f"{name} is empty.", fix=AGAIN, where=where)
+        raise UserError(say("files.empty", file=name), fix=AGAIN, where=where)
     try:
         return _parse(path, stat.st_size, text)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if other := told_by_first_bytes(path):
-            raise UserError(f"{name} {other}.", fix=FIXES[other], where=where) from None
-        reason = (
-            _reason(start, stat.st_size)
-            or f"its header can't be read ({(str(error) or 'no reason').splitlines()[0][:120]})"
+            raise UserError(say("common.fault", name=name, fault=other), fix=FIXES[other], where=where) from None
+        reason = _reason(start, stat.st_size) or say(
+            "modelfiles.damage_header_unreadable", reason=(str(error) or say("common.unknown")).splitlines()[0][:120]
         )
-        raise UserError(f"{name} is damaged: {reason}.", fix=AGAIN, where=where) from None
+        raise UserError(say("files.damaged", file=name, damage=reason), fix=AGAIN, where=where) from None
 
 
-def numbers(path: Path, header: Header, name: str) -> np.ndarray | None:
+def read_numbers(path: Path, header: Header, name: str) -> np.ndarray | None:
     """One tensor's numbers as float32 in its shape, read by themselves; None for dtypes that are no fp16, bf16 or fp32.
 
     numpy has no bf16: it is the upper half of a float32. OSError if the file can't be read.
@@ -107,16 +109,16 @@ def _parse(path: Path, size: int, text: bytes) -> Header:
 def _reason(start: bytes, size: int) -> str:
     """The commonest causes in words."""
     if len(start) < 8:
-        return "it has fewer than eight bytes"
+        return say("modelfiles.damage_too_short")
     (length,) = struct.unpack("<Q", start)
     if length > LONGEST:
-        return "it is no safetensors file, or its header claims an absurd length"
+        return say("modelfiles.damage_not_safetensors")
     if length + 8 > size:
-        return "it ends inside its header (an incomplete download)"
+        return say("modelfiles.damage_header_cut_off")
     return ""
 
 
-def read_json(path: Path) -> dict:
+def read_json_object(path: Path) -> dict:
     """A JSON object; {} if there is none."""
     try:
         value = json.loads(read_regular(path))
@@ -138,4 +140,4 @@ def quantised(header: Header) -> str:
     if any(kind.startswith(("F4", "F6")) for kind in kinds - {"F64"}):
         return "fp4"
     weights = {d for name, (d, shape) in header.tensors.items() if len(shape) >= 2 and name.endswith("weight")}
-    return "8-bit" if weights & {"I8", "U8"} else ""
+    return say("modelfiles.bits_8") if weights & {"I8", "U8"} else ""

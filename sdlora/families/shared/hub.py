@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sdlora.errors import UserError
-from sdlora.families.registry import parts
+from sdlora.families.table import parts
+from sdlora.messages import say
 
 # Repositories that were taken down, and where the same weights are now.
 MOVED = {
@@ -51,10 +52,10 @@ def wanted(files: Iterable[str], prefix: str = "") -> list[str]:
     return chosen
 
 
-def download(base: str, revision: str = "", where: str = "model.base", tqdm_class: type | None = None) -> Path:
+def download(base: str, revision: str = "", where: str = "base", tqdm_class: type | None = None) -> Path:
     """The folder of a hub id in the hub's cache, downloaded if it is not there. UserError if that can't be.
 
-    base: "organisation/model". revision: branch, tag or commit; "" for the newest. where: "model.base" or "model.vae",
+    base: "organisation/model". revision: branch, tag or commit; "" for the newest. where: "base" or "vae",
     the setting that named it. tqdm_class: what counts the bytes, as huggingface_hub takes it.
     """
     from huggingface_hub import snapshot_download
@@ -66,7 +67,7 @@ def download(base: str, revision: str = "", where: str = "model.base", tqdm_clas
     return _told(get, base, revision, where)
 
 
-def follow(base: str, revision: str = "", where: str = "model.base") -> Iterator[tuple[int, int]]:
+def download_in_steps(base: str, revision: str = "", where: str = "base") -> Iterator[tuple[int, int]]:
     """``download``, telling (bytes done, bytes in all) as it goes; what is in the cache already counts as done."""
     from huggingface_hub import snapshot_download
 
@@ -102,8 +103,8 @@ def _room_for(size: int, where: str) -> None:
     cache = Path(HF_HUB_CACHE)
     free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
     if size > free:
-        what = f"The download needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free in {cache}."
-        raise UserError(what, fix="Free some space, or set HF_HOME to a folder on another disk.", where=where)
+        what = say("models.no_space_for_download", size=f"{size / 1e9:.1f}", free=f"{free / 1e9:.1f}", path=cache)
+        raise UserError(what, fix=say("models.free_space_or_move_cache"), where=where)
 
 
 def _counting() -> Any:
@@ -129,29 +130,37 @@ def _told(get, base: str, revision: str, where: str):
     """What ``get`` gives; its errors in our words."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    what, say = "VAE" if where == "model.vae" else "base model", {"where": where}
+    what = say("models.kind_vae" if where == "vae" else "models.kind_base")
     try:
         return get()
     except GatedRepoError:
-        fix = "Accept its licence on its page and run `hf auth login`, or choose a local folder."
-        raise UserError(f"The {what} {base} is access-restricted.", fix=fix, **say) from None
+        fix = say("models.accept_licence")
+        raise UserError(say("models.restricted", model=what, name=base), fix=fix, where=where) from None
     except RevisionNotFoundError:
-        raise UserError(f"{base} has no revision {revision!r}.", fix="Check model.revision.", **say) from None
+        raise UserError(
+            say("models.revision_missing", name=base, revision=repr(revision)),
+            fix=say("models.check_revision"),
+            where=where,
+        ) from None
     except RepositoryNotFoundError:
-        fix = f'It was taken down; use "{MOVED[base]}".' if base in MOVED else "Check the spelling."
-        raise UserError(f"The hub has no {what} {base}.", fix=fix, **say) from None
+        fix = say("models.use_successor", name=MOVED[base]) if base in MOVED else say("models.check_spelling")
+        raise UserError(say("models.not_on_hub", model=what, name=base), fix=fix, where=where) from None
     except (OSError, ValueError) as error:  # no network, not cached, proxy refused, a malformed id
         if base in MOVED:
-            raise UserError(f"The {what} {base} was taken down.", fix=f'Use "{MOVED[base]}".', **say) from None
+            raise UserError(
+                say("models.taken_down", model=what, name=base),
+                fix=say("models.use_instead", name=MOVED[base]),
+                where=where,
+            ) from None
         raise UserError(
-            f"The {what} {base} could not be downloaded ({type(error).__name__}).",
-            fix='Check the connection, or use a local model or the embedded base "tiny".',
-            **say,
+            say("models.download_failed", model=what, name=base, reason=type(error).__name__),
+            fix=say("models.check_connection"),
+            where=where,
         ) from None
 
 
 def _allowed(base: str, revision: str, where: str) -> list[str]:
-    vae = where == "model.vae"
+    vae = where == "vae"
     return [*(("config.json",) if vae else configs()), *_listed(base, revision, "vae" if vae else "")]
 
 

@@ -4,22 +4,34 @@ Every loader takes a BaseInfo, reads only its own part, and holds the weights on
 memory, then each tensor is read from the mapped file, cast and put in its place.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import CLIPTokenizer
 
 from sdlora.errors import UserError
 from sdlora.families.base import BaseInfo
 from sdlora.families.shared import single
 from sdlora.families.shared.locate import CLIP
+from sdlora.messages import listed, say
+from sdlora.objectives import OBJECTIVES
 
 
-def load_unet(base: BaseInfo, dtype: torch.dtype = torch.float32) -> UNet2DConditionModel:
-    return _load(base, "unet", dtype)
+def load_unet(
+    base: BaseInfo, dtype: torch.dtype | None = torch.float32, mapped: bool = False, copy: Path | None = None
+) -> UNet2DConditionModel:
+    """The base's denoiser, frozen.
+
+    dtype: of its weights; None leaves each as the file has it. copy: a file to read them from in place of the base's,
+    with the model's own names (``train.weights``). mapped: weights that are of that dtype in the file stay there, and
+    take no memory that the system can't have back; the file must then stay as it is. Writing to such a weight copies
+    it, and never changes the file.
+    """
+    return _load(base, base.denoiser, dtype, mapped, copy)
 
 
 def load_vae(base: BaseInfo, dtype: torch.dtype = torch.float32) -> AutoencoderKL:
@@ -69,7 +81,7 @@ def load_scheduler(base: BaseInfo) -> DDIMScheduler:
     trailing = {"timestep_spacing": "trailing"} if base.zero_snr else {}
     return DDIMScheduler.from_config(
         base.config("scheduler"),
-        prediction_type=base.prediction,
+        prediction_type=OBJECTIVES[base.prediction].scheduler,
         rescale_betas_zero_snr=base.zero_snr,
         clip_sample=False,
         **trailing,
@@ -82,14 +94,16 @@ def _empty(base: BaseInfo, part: str, config: dict) -> torch.nn.Module:
         return base.spec.functions().network(base.spec.part(part), config)
 
 
-def _load(base: BaseInfo, part: str, dtype: torch.dtype) -> torch.nn.Module:
-    files = ", ".join(file.name for file in base.files(part))
+def _load(
+    base: BaseInfo, part: str, dtype: torch.dtype | None, mapped: bool = False, copy: Path | None = None
+) -> torch.nn.Module:
+    files = ", ".join(file.name for file in ([copy] if copy else base.files(part)))
     try:
         config = base.config(part)
         model = _empty(base, part, config)
         wanted = {name: value.shape for name, value in model.state_dict().items()}
         weights, missing, misfits = {}, set(wanted), []
-        for name, tensor in single.tensors(base, part, config):
+        for name, tensor in _copied(copy) if copy else single.tensors(base, part, config):
             # CLIPTextModel lost its "text_model." in transformers 5.6, CLIPTextModelWithProjection kept it.
             bare = name.removeprefix("text_model.")
             name = next((n for n in (name, bare, f"text_model.{name}") if n in wanted), "")
@@ -101,25 +115,29 @@ def _load(base: BaseInfo, part: str, dtype: torch.dtype) -> torch.nn.Module:
                     misfits.append(name)
                     continue
                 tensor = tensor.reshape(wanted[name])
-            # A copy of our own: a view would keep the file mapped, and change with it.
-            own = {"copy": True, "memory_format": torch.contiguous_format}
-            weights[name] = tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, **own)
+            # A copy of our own, unless it is wished otherwise: a view keeps the file mapped, and changes with it.
+            own = {"copy": not mapped, "memory_format": torch.contiguous_format}
+            weights[name] = tensor.to(dtype if dtype and tensor.is_floating_point() else tensor.dtype, **own)
             missing.discard(name)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise _unloadable(part, files, reason) from error
     if missing or misfits:
-        wrong = [f"{name} is missing" for name in sorted(missing - set(misfits))]
-        wrong += [f"{name} has another shape" for name in misfits]
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise _unloadable(part, files, f"{wrong[0]}{more}")
+        wrong = [say("models.weight_missing", weight=name) for name in sorted(missing - set(misfits))]
+        wrong += [say("models.weight_misshapen", weight=name) for name in misfits]
+        raise _unloadable(part, files, listed(wrong, 1))
     model.load_state_dict(weights, assign=True)
     return model.requires_grad_(False).eval()
 
 
+def _copied(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    with safe_open(file, framework="pt") as content:
+        yield from ((name, content.get_tensor(name)) for name in content.keys())  # noqa: SIM118 (no dictionary)
+
+
 def _unloadable(part: str, files: str, reason: str) -> UserError:
     return UserError(
-        f"The base model's {part} can't be loaded from {files or 'its folder'}: {reason}.",
-        fix="Download or convert the model again.",
-        where="model.base",
+        say("models.part_unloadable", part=part, files=files or say("models.files_of_folder"), fault_of_weights=reason),
+        fix=say("models.get_model_again"),
+        where="base",
     )

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdlora.errors import UserError
-from sdlora.families.shared.header import PICKLED, read_json
+from sdlora.families.shared.header import PICKLED, read_json_object
 from sdlora.families.shared.hub import download, stems
+from sdlora.messages import say
 
 TINY = Path(__file__).parents[1] / "tiny"
 CLIP = Path(__file__).parents[1] / "clip"
 
 
-def locate(base: str, revision: str = "", where: str = "model.base") -> tuple[Path, str]:
+def locate(base: str, revision: str = "", where: str = "base") -> tuple[Path, str]:
     """(path, name) of a base model; downloads a hub id. UserError if there is none."""
     if base == "tiny":
         return TINY, "tiny"
@@ -23,13 +24,13 @@ def locate(base: str, revision: str = "", where: str = "model.base") -> tuple[Pa
             return path, path.resolve().name
         if os.path.isfile(path) or path.suffix.lower() in (".safetensors", ".gguf", *PICKLED):
             return path, path.stem
-    odd = base.startswith((".", "/", "~")) or "\\" in base or "\0" in base or len(base) > 200
+    odd = base.startswith((".", "/", "~")) or base.endswith("/") or "\\" in base or "\0" in base or len(base) > 200
     if base.count("/") != 1 or odd:
         shown = base if len(base) < 300 else f"{base[:100]}…"
+        of_vae = where == "vae"
         raise UserError(
-            f"There is no {'VAE' if where == 'model.vae' else 'base model'} {shown!r}.",
-            fix='Use the path of a diffusers folder or .safetensors file, or a hub id such as "organisation/model"'
-            + ("." if where == "model.vae" else ', or "tiny".'),
+            say("models.vae_missing" if of_vae else "models.base_missing", name=repr(shown)),
+            fix=say("models.use_path_or_hub_id" if of_vae else "models.use_path_hub_id_or_tiny"),
             where=where,
         )
     return download(base, revision, where), base.split("/")[1]
@@ -50,7 +51,7 @@ def _choices(folder: Path) -> Iterator[list[Path]]:
             yield [folder / f"{stem}{middle}.safetensors"]
         # Both spellings of a sharded variant are in use.
         for index in (f"{stem}{middle}.safetensors.index.json", f"{stem}.safetensors.index{middle}.json"):
-            names = read_json(folder / index).get("weight_map")
+            names = read_json_object(folder / index).get("weight_map")
             shards = sorted(set(names.values())) if isinstance(names, dict) else []
             if shards and all(isinstance(s, str) and Path(s).name == s and (folder / s).is_file() for s in shards):
                 yield [folder / s for s in shards]

@@ -68,7 +68,7 @@ def weighted_parts(prompt: str) -> list[tuple[str, float]]:
     ]
 
 
-def escape(text: str) -> str:
+def escape_brackets(text: str) -> str:
     """The text with brackets as plain letters: what a prompt must be to mean the text itself."""
     return re.sub(r"([()\[\]\\])", r"\\\1", text)
 

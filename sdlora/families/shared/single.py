@@ -11,8 +11,8 @@ from safetensors import safe_open
 
 from sdlora.families.base import BaseInfo
 from sdlora.families.family import Part
-from sdlora.families.registry import prefixes
 from sdlora.families.shared import checkpoint
+from sdlora.families.table import prefixes
 
 # diffusers' own first spelling of the VAE's attention, still in many folders.
 OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -59,7 +59,7 @@ class _Name(str):
 
 
 def vae_names(names: list[str], config: dict) -> dict[str, str]:
-    """The same for a VAE; names in diffusers' spelling are taken as they are but for its old attention."""
+    """diffusers' name -> the checkpoint's name, for a VAE; its own spelling stays, but for the old attention."""
     if any(".down_blocks." in name for name in names):
         found = {}
         for name in names:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sdlora.errors import UserError
+from sdlora.messages import say
 
 # diffusers' name of a layer in a ResnetBlock2D -> the original code's (ResBlock)
 RESNET = {
@@ -96,7 +97,7 @@ def _attends(kind: str, way: str) -> bool:
 
 
 def _unknown(kind: str) -> UserError:
-    return UserError(f"The UNet has a block of the kind {kind}, which LoRA files have no names for.")
+    return UserError(say("models.block_without_lora_names", kind=kind))
 
 
 _REQUIRED = object()
@@ -106,7 +107,7 @@ def get(config: Any, key: str, default: Any = _REQUIRED) -> Any:
     """A value of a model's configuration, object or mapping; UserError if it is required and absent."""
     value = config.get(key, default) if isinstance(config, Mapping) else getattr(config, key, default)
     if value is _REQUIRED:
-        raise UserError(f"The base model's configuration lacks {key}.", fix="Check its config.json.")
+        raise UserError(say("models.config_lacks", name=key), fix=say("models.check_config"))
     return value
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sdlora.families.shared.header import numbers, read_header
+from sdlora.families.shared.header import read_header, read_numbers
+from sdlora.messages import say
 
 FIRST = "encoder.conv_in.weight"  # under this name in the original and in diffusers' spelling
 # Fine-tuned VAEs keep their encoder or nearly so (cosine near 1); those trained apart share nothing (near 0).
@@ -22,20 +23,20 @@ def difference(own: Iterable[Path], own_scaling: float, other: Iterable[Path], o
     own, other: the weight files, none where there are none. other_scaling: as its folder states it, else None.
     """
     if other_scaling and abs(other_scaling - own_scaling) > 1e-3 * own_scaling:
-        return f"its scaling factor is {other_scaling:g}, the base model's {own_scaling:g}"
+        return say("models.because_scaling_factor", given=f"{other_scaling:g}", own=f"{own_scaling:g}")
     first, second = _first_weights(own), _first_weights(other)
     if first is None or second is None or first.shape != second.shape:
         return ""
     length = float(np.linalg.norm(first) * np.linalg.norm(second))
     if length and float((first * second).sum()) / length < ALIKE:
-        return "its encoder has nothing in common with the base model's own"
+        return say("models.because_other_encoder")
     return ""
 
 
 def _first_weights(files: Iterable[Path]) -> np.ndarray | None:
     for file in files:
-        header = read_header(file, "model.vae")
+        header = read_header(file, "vae")
         for prefix in ("", "first_stage_model.", "vae."):
             if prefix + FIRST in header.tensors:
-                return numbers(file, header, prefix + FIRST)
+                return read_numbers(file, header, prefix + FIRST)
     return None

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES
+from sdlora.messages import say
 
 _LARGEST = 1024 * 1024  # bytes of header that ComfyUI reads
 
@@ -29,8 +30,8 @@ def with_base(metadata: Mapping[str, str], family: str) -> dict[str, str]:
     A version that is of the family already, such as sd_v2_v, stays.
     """
     labels = FAMILIES[family].labels
-    told = metadata.get("ss_base_model_version", "")
-    version = told if _is_for(family, told) else labels.version
+    stated = metadata.get("ss_base_model_version", "")
+    version = stated if _is_for(family, stated) else labels.version
     return {**metadata, "ss_base_model_version": version, "ss_v2": str(labels.v2)}
 
 
@@ -41,16 +42,16 @@ def _is_for(family: str, version: str) -> bool:
 
 def broken_keys(metadata: Mapping[str, str]) -> dict[str, str]:
     """Key -> a sentence on its value, for those on which a program's card fails."""
-    found = {}
+    sentences: dict[str, str] = {}
     for key in ("ss_training_started_at", "ss_training_finished_at"):
         if key in metadata and not is_number(metadata[key]):
-            found[key] = f"{key} is {metadata[key][:40]!r}, no time in seconds: A1111 can't show the file's card."
+            sentences[key] = say("inspection.card_time", key=key, given=repr(metadata[key][:40]))
     for key, (check, what) in _SHAPES.items():
         if key in metadata and not check(_json(metadata[key])):
-            found[key] = f"{key} is no {what}: A1111 can't show the file's card."
+            sentences[key] = say("inspection.card_shape", key=key, what=what)
     if metadata.get("ss_output_name", "").startswith("{"):
-        found["ss_output_name"] = "ss_output_name begins with {, which A1111 takes for JSON and not for a name."
-    return found
+        sentences["ss_output_name"] = say("inspection.name_like_json")
+    return sentences
 
 
 def metadata_faults(metadata: Mapping[str, str], family: str, header: int = 0) -> list[str]:
@@ -58,21 +59,22 @@ def metadata_faults(metadata: Mapping[str, str], family: str, header: int = 0) -
 
     header: its length in bytes.
     """
-    found = []
-    told = seen_as(metadata)
-    if told and family and told != family:
+    faults: list[str] = []
+    taken = seen_as(metadata)
+    if taken and family and taken != family:
         version = metadata.get("ss_base_model_version", "")
-        why = f"ss_base_model_version is {version[:40]}" if version else "ss_base_model_version and ss_v2 are missing"
-        if told == "sd2" or (version and _is_for(family, version)):
-            why = f"ss_v2 is {metadata.get('ss_v2', 'missing')}"
-        found.append(
-            f"A1111 takes it for {FAMILIES[told].short} and hides it beside {FAMILIES[family].short} models: {why}. "
-            "`sdlora rename` mends that."
+        why = (
+            say("inspection.because_version", version=version[:40]) if version else say("inspection.because_no_version")
         )
-    found += broken_keys(metadata).values()
+        if taken == "sd2" or (version and _is_for(family, version)):
+            why = say("inspection.because_v2", given=metadata.get("ss_v2") or say("saving.odd_missing"))
+        faults.append(
+            say("inspection.hidden_by_a1111", seen=FAMILIES[taken].short, family=FAMILIES[family].short, because=why)
+        )
+    faults += broken_keys(metadata).values()
     if header > _LARGEST:
-        found.append(f"Its header has {header} bytes: ComfyUI shows no metadata of more than {_LARGEST}.")
-    return found
+        faults.append(say("inspection.header_too_large", size=header, most=_LARGEST))
+    return faults
 
 
 def is_number(text: str) -> bool:
@@ -102,19 +104,19 @@ def _is_tags(value: Any) -> bool:
 
 def _is_folders(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(own, dict) and is_number(str(own.get("img_count", 0))) for own in value.values()
+        isinstance(folder, dict) and is_number(str(folder.get("img_count", 0))) for folder in value.values()
     )
 
 
 def _is_buckets(value: Any) -> bool:
     buckets = value.get("buckets", {}) if isinstance(value, dict) else None
     return isinstance(buckets, dict) and all(
-        isinstance(own, dict) and isinstance(own.get("resolution"), list) for own in buckets.values()
+        isinstance(bucket, dict) and isinstance(bucket.get("resolution"), list) for bucket in buckets.values()
     )
 
 
 _SHAPES = {
-    "ss_tag_frequency": (_is_tags, "JSON object of folders and tags"),
-    "ss_dataset_dirs": (_is_folders, "JSON object of folders"),
-    "ss_bucket_info": (_is_buckets, "JSON object of buckets"),
+    "ss_tag_frequency": (_is_tags, say("inspection.card_tags")),
+    "ss_dataset_dirs": (_is_folders, say("inspection.card_folders")),
+    "ss_bucket_info": (_is_buckets, say("inspection.card_buckets")),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from sdlora.lorafiles.readers.file import File, Module
 from sdlora.lorafiles.readers.rules import Finding
+from sdlora.messages import say
 
 _COMFY = ("ComfyUI", "Forge")
 _NORMS = ("w_norm", "b_norm")
@@ -18,7 +19,7 @@ _NORMS = ("w_norm", "b_norm")
 
 @dataclass(frozen=True)
 class Extra:
-    """leaves: the parts' names. readers: the tools that apply them. why: what the others do, after "<tool> …"."""
+    """Tensors beside a layer's factors. parts: their names. readers: the tools that apply them. why: what others do."""
 
     leaves: tuple[str, ...]
     readers: Collection[str]
@@ -26,14 +27,14 @@ class Extra:
 
 
 _EXTRAS = (
-    Extra(_NORMS, ("A1111", *_COMFY, "InvokeAI"), "passes over changes of norms"),
-    Extra(("diff_b",), _COMFY, "passes over changes of biases"),
-    Extra(("bias_indices", "bias_values", "bias_size"), ("InvokeAI",), "passes over the remainder in bias_values"),
-    Extra(("scalar",), (), "passes over the strength in scalar"),
-    Extra(("lora_B.bias",), ("diffusers",), "passes over the bias of lora_B"),
+    Extra(_NORMS, ("A1111", *_COMFY, "InvokeAI"), say("readers.skips_norms")),
+    Extra(("diff_b",), _COMFY, say("readers.skips_biases")),
+    Extra(("bias_indices", "bias_values", "bias_size"), ("InvokeAI",), say("readers.skips_bias_values")),
+    Extra(("scalar",), (), say("readers.skips_scalar")),
+    Extra(("lora_B.bias",), ("diffusers",), say("readers.skips_lora_b_bias")),
 )
 _KNOWN = {leaf for extra in _EXTRAS for leaf in extra.leaves}
-_REFUSED = "takes lora_down and lora_up alone"
+_REFUSED = say("readers.only_down_and_up")
 
 
 def without_extras(file: File) -> File:
@@ -53,7 +54,7 @@ def extra_findings(tool: str, file: File) -> list[Finding]:
         own = [m for m in file.loras if m.has(*extra.leaves) and not _reads(tool, extra, m)]
         found += _finding(tool, own, extra.leaves, extra.why)
     vectors = [m for m in file.loras if _is_vector(m) and "diff" in m.parts and tool not in _COMFY]
-    return found + _finding(tool, vectors, ("diff",), "passes over changes of norms")
+    return found + _finding(tool, vectors, ("diff",), say("readers.skips_norms"))
 
 
 def _finding(tool: str, modules: list[Module], leaves: tuple[str, ...], why: str) -> list[Finding]:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from sdlora.errors import UserError, explain
 from sdlora.lorafiles.stream import not_safetensors
+from sdlora.messages import say
 
 
 @dataclass
 class Module:
-    """The tensors under one stem. parts: leaf ("lora_down.weight") -> shape; alpha: its value, if there is one.
+    """The tensors of one layer, under one stem. parts: leaf ("lora_down.weight") -> shape; alpha: its value or None.
 
     keys: leaf -> the key as the file has it.
     """
@@ -29,6 +30,7 @@ class Module:
         return self.key_of(min(self.parts, key=lambda part: part == "alpha"))
 
     def key_of(self, leaf: str) -> str:
+        """The full key that ends in ``leaf``."""
         return self.keys.get(leaf) or (f"{self.stem}.{leaf}" if leaf else self.stem)
 
     @property
@@ -46,11 +48,13 @@ class Module:
 
     @property
     def rank(self) -> int:
+        """The inner size of its two factors."""
         pair = self.pair
         assert pair  # asked only of what has both factors
         return pair[0][0]
 
     def has(self, *starts: str) -> bool:
+        """Does any of its keys' endings begin with one of these?"""
         return any(leaf.startswith(starts) for leaf in self.parts)
 
 
@@ -64,7 +68,7 @@ PAIRS = (
 
 @dataclass
 class File:
-    """modules by stem; metadata: the file's own."""
+    """The layers of a LoRA file. modules: by stem; metadata: the file's own."""
 
     modules: dict[str, Module]
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -111,15 +115,17 @@ def read_shapes(file: Path | str | Mapping[str, Tensor]) -> File:
             shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118
             return _grouped(shapes, lambda key: float(opened.get_tensor(key)), opened.metadata() or {})
     except FileNotFoundError:
-        raise UserError(f"There is no LoRA file {path}.", fix="Check the path.", where=str(path)) from None
+        raise UserError(
+            say("settings.lora_file_missing", path=path), fix=say("files.check_path"), where=str(path)
+        ) from None
     except PermissionError as error:
         raise explain(error) from error
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         if path.is_file() and (other := not_safetensors(path)):
             raise other from None
         reason = str(error).splitlines()[0][:150]
-        what = f"{path.name} is truncated, damaged or no safetensors file ({reason})."
-        raise UserError(what, fix="Get it again.", where=str(path)) from None
+        what = say("lorafiles.not_readable", file=path.name, reason=reason)
+        raise UserError(what, fix=say("lorafiles.get_again"), where=str(path)) from None
 
 
 def _grouped(shapes: Mapping[str, tuple[int, ...]], value: Callable, metadata: Mapping[str, str]) -> File:

@@ -11,16 +11,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sdlora.adapters.table import KINDS, PLAIN
+from sdlora.lorafiles.forms import leaf_of
 from sdlora.lorafiles.readers.file import PAIRS, File, Module
 from sdlora.lorafiles.topology import Topology
+from sdlora.messages import say
 
 Kind = Literal["dropped", "wrong", "refused"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """key: the first that is concerned; kind: "dropped" (not applied), "wrong" (applied otherwise), "refused" (the
-    whole file); why: completes "<tool> …"; keys: how many modules are concerned."""
+    """One thing that a tool does otherwise than it is meant.
+
+    key: the first that is concerned; kind: "dropped" (not applied), "wrong" (applied otherwise), "refused" (the whole
+    file); why: completes "<tool> …"; keys: how many modules are concerned.
+    """
 
     kind: Kind
     key: str
@@ -45,6 +51,12 @@ def _flat(module: Module, base: Topology, prefixes: tuple[str, ...], spellings: 
             tables = (base.text.get(_TEXT[prefix], {}),) if prefix in _TEXT else spellings
             return next((table[path] for table in tables if path in table), None)
     return None
+
+
+def _declared(tool: str) -> tuple[str, ...]:
+    """How keys end of the adapter kinds that learn here and say themselves that the tool reads them."""
+    forms = {kind.form() for kind in KINDS.values() if tool in kind.readers} - {PLAIN.form()}
+    return tuple(sorted({leaf_of(part) for form in forms for part in form.parts}))
 
 
 def _sum_up(kind: Kind, modules: list[Module], why: str) -> list[Finding]:
@@ -79,15 +91,15 @@ def _product(sizes: tuple[int, ...]) -> int:
 
 
 def _shapes(file: File, base: Topology, resolve: Resolve, exact: bool) -> list[Finding]:
-    found: dict[Kind, list[Module]] = {"refused": [], "wrong": []}
+    odd: dict[Kind, list[Module]] = {"refused": [], "wrong": []}
     for module in file.loras:
         name = resolve(module)
         if name and (kind := _fits(module, base.shapes[name], exact)):
-            found[kind].append(module)
-    why = "takes factors of the weight's own shape only" if exact else "can't fit these factors to the weight"
+            odd[kind].append(module)
+    why = say("readers.factors_of_weight_shape") if exact else say("readers.factors_unfit")
     return [
-        *_sum_up("refused", found["refused"], why),
-        *_sum_up("wrong", found["wrong"], "reshapes these factors into a change without sense"),
+        *_sum_up("refused", odd["refused"], why),
+        *_sum_up("wrong", odd["wrong"], say("readers.factors_reshaped")),
     ]
 
 
@@ -105,13 +117,14 @@ def _dora(file: File, broken_axis: str) -> list[Finding]:
 
 def _no_dora(file: File) -> list[Finding]:
     with_size = [m for m in file.loras if m.has("dora_scale", "lora_magnitude_vector")]
-    return _sum_up("wrong", with_size, "passes over dora_scale: a plain LoRA is left")
+    return _sum_up("wrong", with_size, say("readers.skips_dora_scale"))
 
 
 # ---- the tools
 
 
 def a1111(file: File, base: Topology) -> list[Finding]:
+    """What A1111's own loader does with the file."""
     text = {"sd1": ("lora_te_", "lora_te1_"), "sd2": ("lora_te_",), "sdxl": ("lora_te1_", "lora_te2_")}[base.family]
     # Converts diffusers' block names with fixed numbers: the first upsampler where SD 1 has it, no add_embedding
     converted = {
@@ -124,9 +137,9 @@ def a1111(file: File, base: Topology) -> list[Finding]:
     def resolve(module: Module) -> str | None:
         return _flat(module, base, (*text, "lora_unet_"), (base.original, converted))
 
-    findings = _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name and says nothing")
+    findings = _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer_silent"))
     containers = [m for m in file.loras if m.stem.endswith("_to_out") and m.flat]
-    findings += _sum_up("refused", containers, "finds a container and no layer")
+    findings += _sum_up("refused", containers, say("readers.finds_container"))
     # OpenCLIP's attention is one module: q, k, v and out together or nothing
     root = {"sd2": "text_encoder", "sdxl": "text_encoder_2"}.get(base.family, "")
     layers: dict[str, list[Module]] = {}
@@ -134,29 +147,31 @@ def a1111(file: File, base: Topology) -> list[Finding]:
         name = resolve(module)
         if root and name and name.startswith(f"{root}.") and ".self_attn." in name:
             layers.setdefault(name.rpartition(".")[0], []).append(module)
-    parts = [module for own in layers.values() if len(own) < 4 for module in own]
-    findings += _sum_up("dropped", parts, "applies q, k, v and out of OpenCLIP's attention together or not at all")
+    parts = [module for modules in layers.values() if len(modules) < 4 for module in modules]
+    findings += _sum_up("dropped", parts, say("readers.openclip_together"))
     known = [m for m in file.loras if resolve(m)]
-    kinds = ("lora_up", *_LYCORIS)
+    kinds = ("lora_up", *_LYCORIS, *_declared("A1111"))
     halves = _halves(File({m.stem: m for m in known}))
-    findings += _sum_up("refused", halves or [m for m in known if not m.has(*kinds)], "knows no such kind of layer")
-    axis = "takes dora_scale per input channel and makes garbage of this one"
+    findings += _sum_up("refused", halves or [m for m in known if not m.has(*kinds)], say("readers.kind_unknown"))
+    axis = say("readers.dora_by_input")
     return findings + _shapes(file, base, resolve, exact=False) + _dora(file, axis)
 
 
 def comfyui(file: File, base: Topology) -> list[Finding]:
+    """What ComfyUI's loader does with the file."""
     resolve = _comfy_resolve(base)
-    return _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name (a warning in its console)") + (
-        _comfy(file, base, resolve)
+    return _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer_warned")) + _comfy(
+        file, base, resolve, "ComfyUI"
     )
 
 
 def forge(file: File, base: Topology) -> list[Finding]:
+    """What Forge's loader does with the file."""
     resolve = _comfy_resolve(base)
     lost = _unmatched(file, resolve)
     if sum(len(m.parts) for m in lost) > 12:
-        return _sum_up("refused", lost, "refuses a file with more than 12 keys that it has no layer for")
-    return _sum_up("dropped", lost, "has no layer of that name") + _comfy(file, base, resolve)
+        return _sum_up("refused", lost, say("readers.refuses_12_unknown_keys"))
+    return _sum_up("dropped", lost, say("readers.no_layer")) + _comfy(file, base, resolve, "Forge")
 
 
 def _comfy_resolve(base: Topology) -> Resolve:
@@ -185,19 +200,20 @@ def _comfy_resolve(base: Topology) -> Resolve:
     return resolve
 
 
-def _comfy(file: File, base: Topology, resolve: Resolve) -> list[Finding]:
+def _comfy(file: File, base: Topology, resolve: Resolve, tool: str) -> list[Finding]:
     """What ComfyUI and Forge do with the layers that they have found."""
     known = [m for m in file.loras if resolve(m)]
-    empty = [m for m in known if m.pair is None and not m.has(*_LYCORIS)]
-    axis = "takes the size of W for that of W + change: up to a third of the change is off"
-    findings = _sum_up("dropped", empty, "knows no such kind of layer")
+    empty = [m for m in known if m.pair is None and not m.has(*_LYCORIS, *_declared(tool))]
+    axis = say("readers.dora_without_change")
+    findings = _sum_up("dropped", empty, say("readers.kind_unknown"))
     findings += _shapes(file, base, resolve, exact=False) + _dora(file, axis)
     if _told_strength(file) != 1:
-        findings += _sum_up("wrong", known, "passes over the strength in lora_adapter_metadata")
+        findings += _sum_up("wrong", known, say("readers.skips_peft_strength"))
     return findings
 
 
 def kohya(file: File, base: Topology) -> list[Finding]:
+    """What kohya's sd-scripts do with the file."""
     inside = {path: name for path, name in base.diffusers.items() if not path.startswith(_OUTSIDE)}
     if base.family == "sdxl":
         names = set(inside.values())
@@ -212,50 +228,53 @@ def kohya(file: File, base: Topology) -> list[Finding]:
         return _flat(module, base, (*text, "lora_unet_"), spellings)
 
     known = [m for m in file.loras if resolve(m)]
-    other = [m for m in known if "lora_down.weight" not in m.parts]
-    findings = _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name and says nothing")
-    findings += _sum_up("dropped", other, "knows lora_down and lora_up alone and says nothing")
+    other = [m for m in known if "lora_down.weight" not in m.parts and not m.has(*_declared("kohya"))]
+    findings = _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer_silent"))
+    findings += _sum_up("dropped", other, say("readers.only_down_and_up_silent"))
     tucker = [m for m in known if m.has("lora_mid")]
-    findings += _sum_up("wrong", tucker, "passes over lora_mid: the rest makes no sense")
-    findings += _sum_up("wrong", [m for m in known if m.alpha == 0], "takes an alpha of 0 for alpha = rank")
+    findings += _sum_up("wrong", tucker, say("readers.skips_lora_mid"))
+    findings += _sum_up("wrong", [m for m in known if m.alpha == 0], say("readers.alpha_0_as_rank"))
     return findings + _shapes(file, base, resolve, exact=True) + _no_dora(file)
 
 
 def invokeai(file: File, base: Topology) -> list[Finding]:
+    """What InvokeAI's loader does with the file."""
     sdxl = base.family == "sdxl"
     text = ("lora_te1_", "lora_te2_") if sdxl else ("lora_te_",)
     odd = [m for m in file.loras if not m.flat or m.stem.startswith("lycoris_")]
     if odd:
-        return _sum_up("refused", odd, "takes the kohya container only")
+        return _sum_up("refused", odd, say("readers.only_kohya"))
     foreign = [m for m in file.loras if not m.stem.startswith((*text, "lora_unet_"))]
     if sdxl and foreign:
-        return _sum_up("refused", foreign, "refuses a file for SDXL with such a prefix")
+        return _sum_up("refused", foreign, say("readers.refuses_sdxl_prefix"))
     unet = [m for m in file.loras if m.stem.startswith("lora_unet_")]
     original = [m for m in unet if m.stem.removeprefix("lora_unet_") in base.original]
     if sdxl and original and len(original) < len(unet):
         others = [m for m in unet if m.stem.removeprefix("lora_unet_") not in base.original]
-        return _sum_up("refused", others, "refuses a file that mixes two kinds of block names")
+        return _sum_up("refused", others, say("readers.refuses_mixed_blocks"))
     spellings = (base.original, base.diffusers) if sdxl else (base.diffusers,)
 
     def resolve(module: Module) -> str | None:
         return _flat(module, base, (*text, "lora_unet_"), spellings)
 
-    findings = _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name")
+    findings = _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer"))
     containers = [m for m in file.loras if m.stem.endswith("_to_out")]
-    findings += _sum_up("refused", containers, "finds a container and no layer")
-    kinds = ("lora_up", "dora_scale", "hada_w1_a", "lokr_w1", "diff", "on_input", "w_norm")
+    findings += _sum_up("refused", containers, say("readers.finds_container"))
+    kinds = ("lora_up", "dora_scale", "hada_w1_a", "lokr_w1", "diff", "on_input", "w_norm", *_declared("InvokeAI"))
     unknown = _halves(file) or [m for m in file.loras if not m.has(*kinds)]
-    findings += _sum_up("refused", unknown, "knows no such kind of layer")
+    findings += _sum_up("refused", unknown, say("readers.kind_unknown"))
     # It tells the base model by the widths of these; SDXL also by its deep transformers
-    told = any(m.stem.endswith(("attn2_to_k", "attn2_to_v")) or "_self_attn_" in m.stem for m in file.loras)
-    if not told and not (sdxl and any("transformer_blocks_1_" in m.stem for m in unet)):
-        why = "can't tell the base model without attn2.to_k, attn2.to_v or a text encoder"
+    recognised = any(m.stem.endswith(("attn2_to_k", "attn2_to_v")) or "_self_attn_" in m.stem for m in file.loras)
+    if not recognised and not (sdxl and any("transformer_blocks_1_" in m.stem for m in unet)):
+        why = say("readers.base_unclear")
         findings += _sum_up("refused", file.loras, why)
-    axis = "takes dora_scale per input channel and makes garbage of this one"
+    axis = say("readers.dora_by_input")
     return findings + _shapes(file, base, resolve, exact=False) + _dora(file, axis)
 
 
 def stable_diffusion_cpp(file: File, base: Topology) -> list[Finding]:
+    """What stable-diffusion.cpp's loader does with the file."""
+
     def resolve(module: Module) -> str | None:
         if module.flat:
             return _flat(module, base, (*_TEXT, "lora_unet_", "lycoris_"), (base.original, base.diffusers))
@@ -265,18 +284,21 @@ def stable_diffusion_cpp(file: File, base: Topology) -> list[Finding]:
         return base.diffusers.get(path.replace(".", "_")) if root == "unet" else None
 
     known = [m for m in file.loras if resolve(m)]
-    findings = _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name")
+    findings = _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer"))
+    empty = [m for m in known if m.pair is None and not m.has(*_LYCORIS, *_declared("stable-diffusion.cpp"))]
+    findings += _sum_up("dropped", empty, say("readers.kind_unknown"))
     thin = [m for m in known if m.pair and m.rank == 1 and m.alpha is not None]
-    findings += _sum_up("wrong", thin, "divides alpha by the number of inputs where the rank is 1")
+    findings += _sum_up("wrong", thin, say("readers.alpha_by_inputs"))
     if _told_strength(file) != 1:
-        findings += _sum_up("wrong", known, "passes over the strength in lora_adapter_metadata")
+        findings += _sum_up("wrong", known, say("readers.skips_peft_strength"))
     return findings + _shapes(file, base, resolve, exact=False) + _no_dora(file)
 
 
 def diffusers(file: File, base: Topology) -> list[Finding]:
+    """What diffusers' loader does with the file."""
     odd = [m for m in file.modules.values() if not m.stem.startswith(("lora_unet_", *_TEXT))]
     if odd and len(odd) < len(file.modules):
-        return _sum_up("refused", odd, "refuses a file with a foreign key")
+        return _sum_up("refused", odd, say("readers.refuses_foreign_key"))
     return _diffusers_peft(file, base) if odd else _diffusers_kohya(file, base)
 
 
@@ -290,36 +312,37 @@ def _diffusers_kohya(file: File, base: Topology) -> list[Finding]:
 
     findings = []
     if "lora_adapter_metadata" in file.metadata:
-        why = "refuses peft's lora_adapter_metadata beside alpha"
+        why = say("readers.refuses_peft_beside_alpha")
         findings += _sum_up("refused", [m for m in file.loras if m.alpha is not None], why)
-    odd = [m for m in file.loras if set(m.parts) - {"lora_down.weight", "lora_up.weight", "dora_scale", "alpha"}]
-    findings += _sum_up("refused", odd or _halves(file), "takes lora_down and lora_up alone")
+    read = {"lora_down.weight", "lora_up.weight", "dora_scale", "alpha", *_declared("diffusers")}
+    odd = [m for m in file.loras if set(m.parts) - read]
+    findings += _sum_up("refused", odd or _halves(file), say("readers.only_down_and_up"))
     lost = _unmatched(file, resolve)
     bare = tuple(f"{prefix}encoder_" for prefix in _TEXT)
     short = [m for m in lost if m.stem.startswith(bare)]
-    findings += _sum_up("dropped", short, "finds layers without text_model with new versions of transformers only")
-    findings += _sum_up("dropped", [m for m in lost if not m.stem.startswith(bare)], "has no layer of that name")
+    findings += _sum_up("dropped", short, say("readers.finds_with_new_transformers"))
+    findings += _sum_up("dropped", [m for m in lost if not m.stem.startswith(bare)], say("readers.no_layer"))
     for root in ("unet", "text_encoder", "text_encoder_2"):
-        own = [m for m in file.loras if (name := resolve(m)) and name.split(".")[0] == root]
-        if root != "unet" and own and not any(m.stem.endswith("_out_proj") for m in own):
-            findings += _sum_up("refused", own, "takes a text encoder with out_proj only")
-        findings += _strengths(own)
+        modules = [m for m in file.loras if (name := resolve(m)) and name.split(".")[0] == root]
+        if root != "unet" and modules and not any(m.stem.endswith("_out_proj") for m in modules):
+            findings += _sum_up("refused", modules, say("readers.only_with_out_proj"))
+        findings += _strengths(modules)
     return findings + _shapes(file, base, resolve, exact=True) + _no_dora(file)
 
 
-def _strengths(own: list[Module]) -> list[Finding]:
+def _strengths(modules: list[Module]) -> list[Finding]:
     """One alpha per network: the commonest is taken for every module."""
-    pairs = [m for m in own if m.pair]
+    pairs = [m for m in modules if m.pair]
     alphas = Counter(m.alpha for m in pairs if m.alpha is not None)
     if alphas:
         common = alphas.most_common(1)[0][0]
         odd = [m for m in pairs if (m.rank if m.alpha is None else m.alpha) != common]
-        return _sum_up("wrong", odd, "takes one alpha for all layers of a network, and these have another")
+        return _sum_up("wrong", odd, say("readers.one_alpha"))
     mixed = {m.rank for m in pairs}
     if len(mixed) > 1:
         common = Counter(m.rank for m in pairs).most_common(1)[0][0]
         odd = [m for m in pairs if m.rank != common]
-        return _sum_up("wrong", odd, "mis-scales other ranks without alpha (releases before 2026-08)")
+        return _sum_up("wrong", odd, say("readers.ranks_misscaled"))
     return []
 
 
@@ -328,22 +351,24 @@ def _diffusers_peft(file: File, base: Topology) -> list[Finding]:
         name = module.stem.replace(".processor", "")
         return next((n for n in (name, f"{name}.0") if n in base.shapes), None)
 
-    findings = _sum_up("dropped", _unmatched(file, resolve), "has no layer of that name")
+    findings = _sum_up("dropped", _unmatched(file, resolve), say("readers.no_layer"))
     old = [m for m in file.loras if "lora.down.weight" in m.parts]
     if old and len(old) < len([m for m in file.loras if m.pair]):
-        findings += _sum_up("dropped", old, "reads one spelling a file and passes over the other")
-    findings += _sum_up("refused", _halves(file), "takes whole pairs only")
+        findings += _sum_up("dropped", old, say("readers.skips_second_spelling"))
+    findings += _sum_up("refused", _halves(file), say("readers.only_pairs"))
     if "text_model." in file.metadata.get("lora_adapter_metadata", ""):
         text = [m for m in file.loras if m.stem.startswith("text_encoder")]
-        findings += _sum_up("refused", text, "can't match target_modules with text_model in lora_adapter_metadata")
+        findings += _sum_up("refused", text, say("readers.target_modules_unmatched"))
     return findings + _shapes(file, base, resolve, exact=True) + _no_dora(file)
 
 
 def _told_strength(file: File) -> float:
     """The strength that peft's metadata tells, 1 if there is none."""
     try:
-        told = json.loads(file.metadata.get("lora_adapter_metadata", "{}"))
-        return next((told[f"{k[:-10]}lora_alpha"] / told[f"{k[:-10]}r"] for k in told if k.endswith("lora_alpha")), 1.0)
+        numbers = json.loads(file.metadata.get("lora_adapter_metadata", "{}"))
+        return next(
+            (numbers[f"{k[:-10]}lora_alpha"] / numbers[f"{k[:-10]}r"] for k in numbers if k.endswith("lora_alpha")), 1.0
+        )
     except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, RecursionError):
         return 1.0
 

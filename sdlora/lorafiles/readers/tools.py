@@ -12,19 +12,22 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sdlora.errors import Problem
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES
 from sdlora.lorafiles.readers.extras import extra_findings, without_extras
 from sdlora.lorafiles.readers.file import File, read_shapes
 from sdlora.lorafiles.readers.rules import RULES, Finding
 from sdlora.lorafiles.topology import Topology, topology
+from sdlora.messages import say
 
 TOOLS = tuple(RULES)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """loads: "all" of the file, a "part", "none" of it (refused, or without any effect), or "wrong" (otherwise than it
-    is meant). sentences: what happens, naming the first key; empty if all is well.
+    """What one tool makes of a LoRA file.
+
+    loads: "all" of it, a "part", "none" (refused, or without any effect), or "wrong" (otherwise than it is meant).
+    sentences: what happens, naming the first key; empty if all is well.
     """
 
     loads: Literal["all", "part", "none", "wrong"]
@@ -44,7 +47,7 @@ def check_tools(
     Raises UserError if the file can't be read or the family is unknown.
     """
     read, base = read_shapes(file), topology(family, configs)
-    fix = "Don't use this file there."
+    fix = say("readers.dont_use_there")
     known = [tool for tool in tools if tool in FAMILIES[family].readers]
     return [Problem(_sentence(tool, finding), fix) for tool in known for finding in _findings(tool, read, base)]
 
@@ -72,5 +75,7 @@ def _verdict(tool: str, file: File, findings: list[Finding]) -> Verdict:
 
 
 def _sentence(tool: str, finding: Finding) -> str:
-    more = f" and {finding.keys - 1} more layers" if finding.keys > 1 else ""
-    return f"{tool} {finding.why}: {finding.key[:120]}{more}."
+    layers = say("readers.layers_and_more", name=finding.key[:120], count=finding.keys - 1)
+    return say(
+        "readers.tool_does", tool=tool, does=finding.why, layers=layers if finding.keys > 1 else finding.key[:120]
+    )

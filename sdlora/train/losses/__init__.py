@@ -1,14 +1,6 @@
-"""The losses by name, as train.loss has them: a file each and a line here. No torch at import."""
+"""How an error is measured: a file each, and a line in ``table.py``. No torch at import."""
 
-from sdlora.train.losses import huber, mse
 from sdlora.train.losses.loss import Loss
-
-LOSSES: dict[str, Loss] = {
-    entry.LOSS.name: entry.LOSS
-    for entry in (
-        mse,
-        huber,
-    )
-}  # fmt: skip
+from sdlora.train.losses.table import LOSSES
 
 __all__ = ["LOSSES", "Loss"]

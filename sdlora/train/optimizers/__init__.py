@@ -1,14 +1,6 @@
-"""The optimizers by name, as train.optimizer has them: a file each and a line here. No torch at import."""
+"""How weights follow their gradients: a file each, and a line in ``table.py``. No torch at import."""
 
-from sdlora.train.optimizers import adafactor, adamw
 from sdlora.train.optimizers.recipe import Recipe
+from sdlora.train.optimizers.table import FIRST, OPTIMIZERS
 
-OPTIMIZERS: dict[str, Recipe] = {
-    entry.RECIPE.name: entry.RECIPE
-    for entry in (
-        adamw,
-        adafactor,
-    )
-}  # fmt: skip
-
-__all__ = ["OPTIMIZERS", "Recipe"]
+__all__ = ["FIRST", "OPTIMIZERS", "Recipe"]

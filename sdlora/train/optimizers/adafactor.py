@@ -10,13 +10,14 @@ from sdlora.train.optimizers.recipe import Recipe
 
 
 def make(groups, weight_decay: float):
+    """Adafactor over parameter groups, at a fixed rate."""
     from transformers.optimization import Adafactor
 
     return Adafactor(groups, scale_parameter=False, relative_step=False, warmup_init=False, weight_decay=weight_decay)
 
 
 def moments(shape):
-    """A row and a column over the last two dimensions; all of what has only one."""
+    """Numbers kept for one tensor: a row and a column over its last two dimensions; all of what has only one."""
     return prod(shape[:-1]) + prod((*shape[:-2], shape[-1])) if len(shape) > 1 else prod(shape)
 
 

@@ -6,9 +6,14 @@ from sdlora.train.optimizers.recipe import Recipe
 
 
 def make(groups, weight_decay: float):
+    """AdamW over parameter groups."""
     from torch.optim import AdamW
 
-    return AdamW(groups, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay)
+    options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weight_decay}
+    try:  # one operation for all factors in place of ten for each
+        return AdamW([dict(group) for group in groups], **options, fused=True)
+    except RuntimeError:  # PyTorch has no such kernel for this device
+        return AdamW(groups, **options)
 
 
 RECIPE = Recipe(

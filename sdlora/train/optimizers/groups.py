@@ -3,11 +3,11 @@
 import torch
 
 from sdlora.adapters.adapter import Adapter
-from sdlora.train.optimizers import OPTIMIZERS
+from sdlora.train.optimizers import FIRST, OPTIMIZERS
 
 
 def make_optimizer(
-    adapter: Adapter, rates: dict[str, float], weight_decay: float, name: str = "adamw"
+    adapter: Adapter, rates: dict[str, float], weight_decay: float, name: str = FIRST.name
 ) -> torch.optim.Optimizer:
     """The optimizer of that name, with one group per root ("unet", "text_encoder") with its own learning rate.
 

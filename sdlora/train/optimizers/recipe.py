@@ -21,6 +21,8 @@ class Recipe:
     recorded: ss_optimizer in the file's metadata, as kohya writes it.
     highest_lr: rates above ruin a LoRA within a few steps; None where the rate means something else.
     own_schedule: it sets its rate by itself, so that train.scheduler and train.warmup do nothing.
+    finds_rate: it works out how far to go from the gradients; train.lr is a factor of that, usually 1, and the same for
+    all that is trained.
     """
 
     name: str
@@ -30,3 +32,9 @@ class Recipe:
     recorded: str
     highest_lr: float | None = 0.01  # measured with AdamW: 0.003 draws well, 0.02 doubles the loss in 20 steps
     own_schedule: bool = False
+    finds_rate: bool = False
+
+    @property
+    def text_encoder_share(self) -> float:
+        """The text encoder's rate where none is set, as a share of train.lr."""
+        return 1.0 if self.finds_rate else 0.5

@@ -50,7 +50,7 @@ class CompareDesk:
             "best": (mark and mark[0], lambda: self._best(looked_at)),
             "use": (bool(mark), lambda: gr.update(visible=bool(mark))),
             "used": self._used(wanted),
-            "differences": (runs, lambda: render_runs.differences([self.watch.get(name)[0] for name in runs])),
+            "differences": (runs, lambda: render_runs.settings_table([self.watch.get(name)[0] for name in runs])),
             "played": ((played and played.mark, before), lambda: self._grid(played, before, text.PLAY_EMPTY)),
         }
 
@@ -97,7 +97,7 @@ class CompareDesk:
     def draw(self, chosen: Any, strengths: Any, prompts: Any, seed: Any) -> tuple[str, Any]:
         """(a sentence, the grid to look at): has it drawn, or says what is missing."""
         there = self._fresh()
-        keys = [key for key in chosen if key in there] if isinstance(chosen, list) else []
+        keys = [key for key in chosen if isinstance(key, str) and key in there] if isinstance(chosen, list) else []
         if not keys:
             return render.note(text.CHOOSE_FIRST if there else text.NO_CHECKPOINTS_YET), gr.skip()
         numbers = parse_strengths(strengths)
@@ -120,7 +120,7 @@ class CompareDesk:
         return self._ask("compare", runs, {"variants": variants, "prompts": lines, "seed": chosen_seed}, count)
 
     def play(self, prompt: Any, negative: Any, seed: Any, *loras: Any) -> tuple[str, Any]:
-        """As ``draw``, for one picture. loras: the slots' keys, then their strengths."""
+        """Have one picture of several LoRAs drawn; returns as ``draw``. loras: the slots' keys, then strengths."""
         there, keys, strengths = self._fresh(), loras[: self.slots], loras[self.slots :]
         if not str(prompt or "").strip():
             return render.note(text.NO_PROMPT), gr.skip()
@@ -158,7 +158,7 @@ class CompareDesk:
         grids = self.drawings.listed("compare")
         drawn = self.drawings.read(shown if shown in grids else next(iter(grids), None))
         keys = drawn.keys if drawn else []
-        acting = [pair for pair in keys[number] if pair[1]] if isinstance(number, int) and number < len(keys) else []
+        acting = [pair for pair in keys[number] if pair[1]] if number in range(len(keys)) else []
         if not acting:
             gr.Warning(text.USE_NO_LORA if drawn else text.DRAWING_GONE)
             return None
@@ -197,7 +197,7 @@ class CompareDesk:
         words = text.USED.format(file=file.name, folder=file.parent)
         if strength != 1:
             words += f" {text.USED_STRENGTH.format(strength=text.compact(strength))}"
-        return render_runs.download(words, file.name, self.place.url(link)) if link else render.note(words)
+        return render_runs.download_link(words, file.name, self.place.url(link)) if link else render.note(words)
 
 
 def parse_strengths(typed: Any) -> list[float]:

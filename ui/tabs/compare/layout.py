@@ -14,6 +14,8 @@ SLOTS = 3  # LoRAs of the playground
 
 @dataclass
 class CompareTab:
+    """The components of the tab."""
+
     checkpoints: gr.Dropdown
     strengths: gr.Textbox
     prompts: gr.Textbox
@@ -37,13 +39,14 @@ class CompareTab:
     wanted: gr.State  # of "Use this one": (run, step) that is being written
 
     def filled(self) -> dict[str, Any]:
-        """Those that a tick fills, by name."""
+        """The components that a tick fills, by name."""
         names = ("checkpoints", "shown", "grid", "best", "use", "differences", "played", "used")
         slots = {f"slot{number}": lora for number, lora in enumerate(self.play_loras)}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name in names} | slots
 
 
 def build() -> CompareTab:
+    """Make the components of the tab."""
     made: dict[str, Any] = {}
     _heading(text.COMPARE_TITLE, text.COMPARE_HELP)
     with gr.Row(equal_height=False):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ui.shell.place import Place
-from ui.tabs.images.album import Album, Entry
+from ui.tabs.images.album import Album, ImageEntry
 
 LATER = 1.0  # seconds until it begins: the page that is shown is on its way to the browser
 
@@ -18,11 +18,12 @@ class Ahead:
         self._pool = ThreadPoolExecutor(1)
         self._wish: Future | None = None
 
-    def draw(self, album: Album, entries: Sequence[Entry]) -> None:
+    def draw(self, album: Album, entries: Sequence[ImageEntry]) -> None:
+        """Draw these entries' thumbnails in the background, in place of what was wished before and has not begun."""
         if self._wish:
             self._wish.cancel()
         self._wish = self._pool.submit(self._draw, album, entries)
 
-    def _draw(self, album: Album, entries: Sequence[Entry]) -> None:
+    def _draw(self, album: Album, entries: Sequence[ImageEntry]) -> None:
         time.sleep(LATER)
         album.draw(self.place, entries)

@@ -1,7 +1,6 @@
 """A folder of captioned images as the Images tab shows it: what each image has, filters, pages, changes on disk."""
 
 import os
-import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -11,15 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sdlora.data import tokens
+from sdlora.data import CACHE_FOLDER, tokens
 from sdlora.data.captions import read_captions, sidecars
 from sdlora.data.edit import Edit, changes, tag_counts
-from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.index import Seen, inspect_files
 from sdlora.data.listing import find_images
-from sdlora.data.tags import clean_lines, holds, split_tags
+from sdlora.data.tags import clean_lines, has_word, split_tags
 from sdlora.errors import Problem, UserError
-from ui import text, translate
+from ui import text
 from ui.shell.place import Place
 from ui.shell.render import THUMB
 from ui.tabs.images.history import History
@@ -32,7 +30,7 @@ PROBLEMS = ("unreadable", "small", "shared", "long")  # those that are worth a l
 
 
 @dataclass
-class Entry:
+class ImageEntry:
     """One image. caption: as a step would see it without the trigger word. size: (0, 0) until it was looked at."""
 
     path: Path
@@ -56,7 +54,7 @@ class Entry:
 
     def words(self, limits: "Limits") -> str:
         """The caption as it is read: with the trigger word."""
-        if not limits.trigger or holds(self.caption, limits.trigger):
+        if not limits.trigger or has_word(self.caption, limits.trigger):
             return self.caption
         return f"{limits.trigger}, {self.caption}" if self.caption else limits.trigger
 
@@ -67,24 +65,27 @@ class Entry:
 
     def problems(self, limits: "Limits") -> list[str]:
         """Keys of ``PROBLEMS``. small: less than half as wide and high (by area) as the training size."""
-        found = {
+        applies = {
             "unreadable": self.broken,
             "small": self.size != (0, 0) and self.size[0] * self.size[1] * 4 < limits.resolution**2,
             "shared": self.shared,
-            "long": not tokens.fits(self.words(limits), limits.tokens, limits.weighted),
+            "long": not tokens.is_read_whole(self.words(limits), limits.tokens, limits.weighted),
         }
-        return [kind for kind in PROBLEMS if found[kind]]
+        return [kind for kind in PROBLEMS if applies[kind]]
 
 
 @lru_cache(maxsize=64)
 def _length(words: str) -> int:
-    return tokens.count([words])[0]
+    return tokens.token_counts([words])[0]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What of the settings decides whether an image has a problem. resolution: pixels. tokens: of a caption, at most;
-    trigger: the word that comes in front of it; weighted: are brackets read as weights?"""
+    """The settings that decide whether an image has a problem.
+
+    resolution: pixels. tokens: of a caption, at most; trigger: the word that comes in front of it; weighted: are
+    brackets read as weights?
+    """
 
     resolution: int
     tokens: int = 225
@@ -117,7 +118,7 @@ class Album:
         self.history = History(folder)
         self.notes: list[Problem] = []
         self.looked = 0  # images whose file was opened
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ImageEntry] = {}
         self._lock = threading.RLock()
         self._looking: threading.Thread | None = None
         self._by: dict[str, tuple[str, str]] = {}  # image -> (page that wrote its caption last, what it wrote)
@@ -132,15 +133,17 @@ class Album:
         stems: dict[Path, int] = {}
         for image in images:
             stems[image.with_suffix("")] = stems.get(image.with_suffix(""), 0) + 1
-        counts = tokens.count(captions[image].text for image in images)
+        counts = tokens.token_counts(captions[image].text for image in images)
         with self._lock:
             old, self._entries, self.notes, self.looked = self._entries, {}, notes, 0
             for image, amount in zip(images, counts, strict=True):
-                name, found = image.relative_to(self.folder).as_posix(), captions[image]
+                name, caption = image.relative_to(self.folder).as_posix(), captions[image]
                 known = old.get(name)
                 size, broken = (known.size, known.broken) if known else ((0, 0), "")
                 shared = stems[image.with_suffix("")] > 1
-                self._entries[name] = Entry(image, name, found.text, found.source, shared, amount, size, broken)
+                self._entries[name] = ImageEntry(
+                    image, name, caption.text, caption.source, shared, amount, size, broken
+                )
             self._looking = None
 
     def look(self) -> None:
@@ -177,34 +180,35 @@ class Album:
     def refresh(self, images: list[Path]) -> None:
         """Read the captions of these images again."""
         with self._lock:
-            found = {image: self._entries.get(image.relative_to(self.folder).as_posix()) for image in images}
-            captions = read_captions([image for image, entry in found.items() if entry], self.folder)[0]
-            counts = tokens.count(caption.text for caption in captions.values())
+            known = {image: self._entries.get(image.relative_to(self.folder).as_posix()) for image in images}
+            captions = read_captions([image for image, entry in known.items() if entry], self.folder)[0]
+            counts = tokens.token_counts(caption.text for caption in captions.values())
             for (image, caption), amount in zip(captions.items(), counts, strict=True):
-                entry = found[image]
+                entry = known[image]
                 entry.caption, entry.source, entry.tokens = caption.text, caption.source, amount
 
     # ---- what is shown
 
-    def entry(self, name: str) -> Entry | None:
+    def entry(self, name: str) -> ImageEntry | None:
+        """The image of that name; None if there is none."""
         return self._entries.get(name)
 
-    def entries(self, wanted: Filter, limits: Limits) -> list[Entry]:
+    def entries(self, wanted: Filter, limits: Limits) -> list[ImageEntry]:
         """What the filter lets through, in natural order of the names."""
         search, tags = wanted.search.casefold().strip(), {tag.casefold() for tag in wanted.tags}
         with self._lock:
-            found = list(self._entries.values())
+            shown = list(self._entries.values())
         if wanted.show == "bare":
-            found = [e for e in found if e.bare]
+            shown = [e for e in shown if e.bare]
         elif wanted.show == "named":
-            found = [e for e in found if e.named]
+            shown = [e for e in shown if e.named]
         elif wanted.show == "problem":
-            found = [e for e in found if e.problems(limits)]
+            shown = [e for e in shown if e.problems(limits)]
         if tags:
-            found = [e for e in found if tags <= {tag.casefold() for tag in split_tags(e.caption)}]
+            shown = [e for e in shown if tags <= {tag.casefold() for tag in split_tags(e.caption)}]
         if search:
-            found = [e for e in found if search in e.caption.casefold() or search in e.name.casefold()]
-        return found
+            shown = [e for e in shown if search in e.caption.casefold() or search in e.name.casefold()]
+        return shown
 
     def counts(self, limits: Limits) -> dict[str, int]:
         """How many images there are, how many each filter shows, how many have each problem."""
@@ -223,12 +227,12 @@ class Album:
         shown = self.entries(wanted, limits)
         return [(tag, n) for tag, n in tag_counts(e.caption for e in shown if not e.named) if n > 1]
 
-    def thumbnails(self, place: Place, entries: list[Entry], limits: Limits) -> list[tuple[str, str]]:
+    def thumbnails(self, place: Place, entries: list[ImageEntry], limits: Limits) -> list[tuple[str, str]]:
         """(thumbnail, short caption) of these; a grey square for those that can't be read."""
         pairs = zip(entries, self.draw(place, entries), strict=True)
         return [(str(picture or place.blank()), _short(entry, limits)) for entry, picture in pairs]
 
-    def draw(self, place: Place, entries: list[Entry]) -> list[Path | None]:
+    def draw(self, place: Place, entries: list[ImageEntry]) -> list[Path | None]:
         """The thumbnails. Side by side: decoding leaves the interpreter's lock."""
         with ThreadPoolExecutor(4) as pool:
             drawn = list(pool.map(lambda entry: place.picture(entry.path, THUMB), entries))
@@ -273,12 +277,12 @@ class Album:
         return changes({e.path: e.caption for e in self.entries(wanted, limits)}, edit)
 
     def apply(self, wanted: Filter, limits: Limits, edit: Edit) -> int:
-        """Do it to what is shown; how many captions changed."""
-        found = self.preview(wanted, limits, edit)
-        if found:
+        """Do the edit to every image that the filter shows; how many captions changed."""
+        edits = self.preview(wanted, limits, edit)
+        if edits:
             words = f"{edit.what} → {edit.by}" if edit.kind == "replace" else edit.what
-            self.write({image: after for image, (_, after) in found.items()}, edit.kind, words)
-        return len(found)
+            self.write({image: after for image, (_, after) in edits.items()}, edit.kind, words)
+        return len(edits)
 
     def write(self, captions: Mapping[Path, str], kind: str, words: str) -> None:
         """Write captions as one change that can be undone."""
@@ -288,42 +292,53 @@ class Album:
             self.refresh(list(captions))
 
     def undo(self) -> tuple[int, int]:
-        """Take the last change back: (captions restored, captions that changed again since and stay)."""
+        """Take the last change back: (captions or images restored, those that changed again since and stay)."""
         restored, changed = self.history.undo()
+        if any(self.entry(image.relative_to(self.folder).as_posix()) is None for image in restored):
+            self.read()  # images are back in the set
+            self.look()
         self.refresh(restored)
         return len(restored), changed
 
     def put_aside(self, names: list[str]) -> list[str]:
-        """Move images and their captions into the hidden folder ``.aside``; the names of those that moved."""
-        moved = []
+        """Move images and their captions into the hidden folder ``.aside`` as one change that can be undone.
+
+        The names of those that moved. UserError if one can't be moved.
+        """
         with self._lock:
-            for name in names:
-                entry = self._entries.get(name)
-                if entry is None:
-                    continue
-                try:
-                    target = _free(self.folder / ASIDE / name)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(entry.path, target)
-                    for side in [] if entry.shared else sidecars(entry.path):
-                        whole = side.stem.casefold() == entry.path.name.casefold()  # cat.png.txt
-                        shutil.move(side, target.with_name((target.name if whole else target.stem) + side.suffix))
-                except OSError as error:
-                    raise UserError(text.NOT_MOVED.format(name=name, reason=translate.reason(error))) from error
-                del self._entries[name]
-                moved.append(name)
+            entries = [entry for name in dict.fromkeys(names) if (entry := self._entries.get(name))]
+            taken: set[Path] = set()
+            ways = {entry.path: self._way_aside(entry, taken) for entry in entries}
+            if not ways:
+                return []
+            try:
+                self.history.move(ways, text.names_listed([entry.name for entry in entries], 2))
+            finally:
+                moved = [entry.name for entry in entries if not os.path.lexists(entry.path)]
+                for name in moved:
+                    del self._entries[name]
         return moved
 
+    def _way_aside(self, entry: ImageEntry, taken: set[Path]) -> dict[Path, Path]:
+        """Where each of the image's files is, and where it goes; ``taken``: where others go, which grows."""
+        target = _free(self.folder / ASIDE / entry.name, taken)
+        way = {entry.path: target}
+        for side in [] if entry.shared else sidecars(entry.path):
+            whole = side.stem.casefold() == entry.path.name.casefold()  # cat.png.txt
+            way[side] = target.with_name((target.name if whole else target.stem) + side.suffix)
+        taken |= set(way.values())
+        return way
 
-def _free(path: Path) -> Path:
+
+def _free(path: Path, taken: set[Path]) -> Path:
     attempt, target = 1, path
-    while os.path.lexists(target):
+    while os.path.lexists(target) or target in taken:
         attempt += 1
         target = path.with_name(f"{path.stem}-{attempt}{path.suffix}")
     return target
 
 
-def _short(entry: Entry, limits: Limits) -> str:
+def _short(entry: ImageEntry, limits: Limits) -> str:
     caption = text.NO_CAPTION if entry.bare else entry.caption.replace("\n", " ")
     kinds = entry.problems(limits)
     if kinds:

@@ -1,6 +1,7 @@
-"""Caption changes that can be taken back: each is kept on disk before it is made, in the dataset's cache folder."""
+"""Changes of captions, and images put aside, that can be taken back: each is kept on disk before it is made."""
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdlora.data import CACHE_FOLDER
 from sdlora.data.captions import write_caption
-from sdlora.data.images import CACHE_FOLDER
 from sdlora.data.tags import clean_lines
 from sdlora.errors import UserError
 from sdlora.files.intact import read_json, write_atomically, write_json
@@ -22,7 +23,7 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class CaptionChange:
-    """One change: the edit's kind (a key of ``text.CHANGES``), its words, and how many captions it wrote."""
+    """One change: its kind (a key of ``text.CHANGES``), its words, how many captions it wrote or images it moved."""
 
     number: int
     kind: str
@@ -34,7 +35,8 @@ class History:
     """The changes of one dataset folder.
 
     A change is a file ``.sdlora_cache/undo/000001.json``: for each image the caption file's bytes before (null: there
-    was none) and the text after. It is written first, so a crash between the two leaves nothing that can't be undone.
+    was none) and the text after; for each image that was moved where every file of it was and is. It is written first,
+    so a crash between the two leaves nothing that can't be undone.
     """
 
     def __init__(self, folder: Path):
@@ -45,7 +47,8 @@ class History:
         for path in reversed(self._files()):
             content = self._read(path)
             if content:
-                return CaptionChange(int(path.stem), str(content["kind"]), str(content["words"]), len(content["files"]))
+                count = len(content["files"]) + len(content.get("moved", ()))
+                return CaptionChange(int(path.stem), str(content["kind"]), str(content["words"]), count)
         return None
 
     def write(self, captions: Mapping[Path, str], kind: str, words: str) -> list[Path]:
@@ -55,21 +58,46 @@ class History:
         """
         with _one_at_a_time:
             files = {self._name(image): [_bytes_of(image), clean_lines(new)] for image, new in captions.items()}
-            numbers = [int(path.stem) for path in self._files()]
-            target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_json(target, {"kind": kind, "words": words, "files": files})
-            except OSError as error:
-                raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
-            for old in self._files()[:-KEPT]:
-                old.unlink(missing_ok=True)
+            self._keep({"kind": kind, "words": words, "files": files})
             _all_of(lambda pair: write_caption(*pair), captions.items())
             return list(captions)
 
+    def move(self, images: Mapping[Path, Mapping[Path, Path]], words: str) -> None:
+        """Move every file of these images (image -> where each is, and where it goes) as one change.
+
+        UserError if one can't be moved; what was moved by then can be brought back.
+        """
+        with _one_at_a_time:
+            moved = {
+                self._name(image): {self._name(old): self._name(new) for old, new in files.items()}
+                for image, files in images.items()
+            }
+            self._keep({"kind": "aside", "words": words, "files": {}, "moved": moved})
+            for image, files in images.items():
+                for old, new in files.items():
+                    try:
+                        new.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.move(old, new)
+                    except OSError as error:
+                        reason = translate.reason(error)
+                        raise UserError(text.NOT_MOVED.format(name=self._name(image), reason=reason)) from error
+
+    def _keep(self, change: dict[str, Any]) -> None:
+        numbers = [int(path.stem) for path in self._files()]
+        target = self.folder / f"{max(numbers, default=0) + 1:06d}.json"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(target, change)
+        except OSError as error:
+            raise UserError(text.NO_UNDO.format(reason=translate.reason(error))) from error
+        for old in self._files()[:-KEPT]:
+            old.unlink(missing_ok=True)
+
     def add_to(self, number: int, image: Path, new: str) -> bool:
-        """Write the caption as part of that change of this image alone; False if it is not the last one, or the caption
-        is not what it has written. UserError as ``write``."""
+        """Write the caption as part of that change, if it is the last one and of this image alone.
+
+        False if it is not, or if the caption is not what that change has written. UserError as ``write``.
+        """
         with _one_at_a_time:
             path = (self._files() or [Path("0")])[-1]
             content, name = self._read(path), self._name(image)
@@ -86,14 +114,15 @@ class History:
             return True
 
     def undo(self) -> tuple[list[Path], int]:
-        """Take the last change back: (images whose caption is as it was, captions left since they changed again)."""
+        """Take the last change back: (images that are as they were, how many stay since they changed again)."""
         with _one_at_a_time:
             for path in reversed(self._files()):
                 content = self._read(path)
                 if content:
-                    done = self._restore(content["files"])
+                    restored, changed = self._restore(content["files"])
+                    back, stayed = self._bring_back(content.get("moved", {}))
                     path.unlink(missing_ok=True)
-                    return done
+                    return restored + back, changed + stayed
                 path.unlink(missing_ok=True)
         return [], 0
 
@@ -105,6 +134,27 @@ class History:
             raise UserError(text.NOT_SAVED.format(name=failed.name, reason=reason)) from failed.why
         restored = [self.root / name for name, what in zip(files, done, strict=True) if what == "restored"]
         return restored, done.count("changed")
+
+    def _bring_back(self, moved: Mapping[str, Mapping[str, str]]) -> tuple[list[Path], int]:
+        """Images go where they were, unless something else lies there now or they are gone from where they went."""
+        back, stayed = [], 0
+        for name, files in moved.items():
+            pairs = [(self.root / old, self.root / new) for old, new in files.items()]
+            there = [(old, new) for old, new in pairs if os.path.lexists(new)]
+            if not there:  # never moved, or moved on by hand
+                stayed += not (self.root / name).exists()
+            elif any(os.path.lexists(old) for old, _ in there):
+                stayed += 1
+            else:
+                try:
+                    for old, new in there:
+                        old.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.move(new, old)
+                except OSError as error:
+                    reason = translate.reason(error)
+                    raise UserError(text.NOT_MOVED.format(name=name, reason=reason)) from error
+                back.append(self.root / name)
+        return back, stayed
 
     def _restore_one(self, name: str, before: str | None, after: str) -> str:
         """ "restored"; "changed", where it changed again since and stays; "" where there is nothing to do."""
@@ -138,11 +188,14 @@ class History:
         """The change, or None where the file is damaged or names anything but images of this folder."""
         try:
             content = read_json(path, digest=False)  # 0.1.0 wrote none
-            names = content["files"]
-            sound = all(
-                not os.path.isabs(name) and ".." not in name.split("/") and len(pair) == 2
-                for name, pair in names.items()
-            )
+            moved = content.get("moved", {})
+            names = [
+                *content["files"],
+                *moved,
+                *(end for ways in moved.values() for way in ways.items() for end in way),
+            ]
+            sound = all(not os.path.isabs(name) and ".." not in name.split("/") for name in names)
+            sound = sound and all(len(pair) == 2 for pair in content["files"].values())
             return content if sound and content["kind"] in text.CHANGES and "words" in content else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None

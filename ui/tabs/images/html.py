@@ -8,7 +8,7 @@ from ui import text, translate
 from ui.shell.place import Place
 from ui.shell.render import escape, note
 from ui.tabs.images import sight
-from ui.tabs.images.album import Album, Entry
+from ui.tabs.images.album import Album, ImageEntry
 from ui.tabs.images.sight import Training
 from ui.tabs.images.uploads import Added
 
@@ -38,7 +38,7 @@ def summary(album: Album, counts: dict[str, int], training: Training) -> str:
     return f'{line}<p class="note" role="status">{escape(done)}</p>{bar}'
 
 
-def image(place: Place, entry: Entry, training: Training, sees: bool) -> str:
+def image(place: Place, entry: ImageEntry, training: Training, sees: bool) -> str:
     """One image large with its name and size; with ``sees`` as the model is shown it."""
     crop = training.placement(entry) if sees else None
     drawn = place.picture(entry.path, PREVIEW, crop)
@@ -63,7 +63,7 @@ def image(place: Place, entry: Entry, training: Training, sees: bool) -> str:
     )
 
 
-def _sees(entry: Entry, training: Training, sees: bool) -> str:
+def _sees(entry: ImageEntry, training: Training, sees: bool) -> str:
     if not sees:
         return ""
     crop, caption = training.placement(entry), training.caption(entry)
@@ -75,7 +75,7 @@ def _sees(entry: Entry, training: Training, sees: bool) -> str:
     facts += " " + (text.SEES_CUT.format(percent=cut) if cut else text.SEES_WHOLE)
     count = entry.length(training.limits)
     said = f"<q>{escape(caption)}</q>" if caption else escape(text.SEES_NO_CAPTION)
-    fits = tokens.fits(entry.words(training.limits), training.tokens, training.weighted)
+    fits = tokens.is_read_whole(entry.words(training.limits), training.tokens, training.weighted)
     long = text.SEES_TOKENS if fits else text.SEES_LONG
     return (
         f'<div class="sees"><p>{escape(facts)}</p><p class="words">{said}</p>'
@@ -97,7 +97,7 @@ def preview(found: dict[Path, tuple[str, str]], shown: int) -> str:
         return note(text.CHANGES_NOTHING)
     head = text.CHANGES_COUNT.format(count=text.number(len(found)), of=text.number(shown))
     rows = "".join(
-        f"<li><small>{escape(image.name)}</small>{_difference(*pair)}</li>"
+        f"<li><small>{escape(image.name)}</small>{marked_change(*pair)}</li>"
         for image, pair in list(found.items())[:EXAMPLES]
     )
     more = len(found) - EXAMPLES
@@ -105,7 +105,8 @@ def preview(found: dict[Path, tuple[str, str]], shown: int) -> str:
     return f'<p class="note">{escape(head)}</p><ul class="changes">{rows}</ul>{rest}'
 
 
-def _difference(before: str, after: str) -> str:
+def marked_change(before: str, after: str) -> str:
+    """Two captions as one, with what goes and what comes marked."""
     old, new, pieces = before[:400].split(" "), after[:400].split(" "), []
     for what, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         gone, come = escape(" ".join(old[a:b])), escape(" ".join(new[c:d]))
@@ -126,10 +127,10 @@ def added(result: Added, folder: Path) -> str:
     if result.same:
         said.append(text.count("SAME", result.same))
     if result.renamed:
-        pairs = text.listed([f"{old} → {new}" for old, new in result.renamed], 3)
+        pairs = text.names_listed([f"{old} → {new}" for old, new in result.renamed], 3)
         said.append(text.RENAMED.format(names=pairs))
     said.append(text.ADDED_WHERE.format(folder=folder) if result.images else "")
-    rows = result.refused[:REFUSED]
+    rows = [*map(translate.problem, result.guessed), *result.refused[:REFUSED]]
     if len(result.refused) > REFUSED:
         rows = [*rows, text.more_problems(len(result.refused) - REFUSED)]
     items = "".join(f'<li class="warning">{escape(words)}</li>' for words in rows)

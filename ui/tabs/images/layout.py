@@ -12,12 +12,13 @@ from ui.tabs.images.album import FILTERS
 from ui.tabs.images.visitor import Where
 from ui.tabs.settings import form
 
-PRIVATE = {"api_visibility": "private"}
 RECENT = 8  # folders opened before that are offered again
 
 
 @dataclass
 class ImagesTab:
+    """The components of the tab."""
+
     drop: gr.File
     drop_folder: gr.UploadButton
     new_set: gr.Button
@@ -63,6 +64,14 @@ class ImagesTab:
     trigger: gr.Textbox
     aside: gr.Button
     looking: gr.Timer
+    doctor_start: gr.Button
+    doctor_stop: gr.Button
+    doctor_report: gr.HTML
+    doctor_mend: gr.CheckboxGroup
+    doctor_preview: gr.HTML
+    doctor_apply: gr.Button
+    doctor_promised: gr.State
+    examining: gr.Timer
 
     def all(self) -> list[Any]:
         """Every component: what any of the tab's handlers may change."""
@@ -85,6 +94,7 @@ def build(folder: str) -> ImagesTab:
         parts["undo"] = gr.Button("", elem_id="undo", **small)
     parts |= _finding()
     parts |= _bulk()
+    parts |= _doctor()
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             parts |= _grid()
@@ -166,6 +176,26 @@ def _bulk() -> dict[str, Any]:
     return {
         "tags_box": box, "tags": tags, "bulk_kind": kind, "bulk_what": what, "bulk_by": by, "bulk_preview": shown,
         "bulk_apply": apply,
+    }  # fmt: skip
+
+
+def _doctor() -> dict[str, Any]:
+    with gr.Accordion(text.DOCTOR, open=False, elem_id="doctor-box"):
+        gr.HTML(render.note(text.DOCTOR_HELP), apply_default_css=False)
+        with gr.Row(elem_classes="small-buttons"):
+            look = {"size": "sm", "scale": 0, "min_width": 170}
+            start = gr.Button(text.DOCTOR_START, variant="primary", elem_id="doctor-start", **look)
+            stop = gr.Button(text.DOCTOR_STOP, visible=False, elem_id="doctor-stop", **look)
+        report = gr.HTML("", elem_id="doctor-report", apply_default_css=False)
+        kinds = gr.CheckboxGroup(
+            [], label=text.DOCTOR_MEND, info=text.DOCTOR_MEND_HELP, visible=False, elem_id="doctor-mend"
+        )
+        preview = gr.HTML("", elem_id="doctor-preview", apply_default_css=False)
+        apply = gr.Button(text.DOCTOR_APPLY, variant="primary", visible=False, elem_id="doctor-apply")
+    return {
+        "doctor_start": start, "doctor_stop": stop, "doctor_report": report, "doctor_mend": form.as_typed(kinds),
+        "doctor_preview": preview, "doctor_apply": apply, "doctor_promised": gr.State(""),
+        "examining": gr.Timer(1.0, active=False),
     }  # fmt: skip
 
 

@@ -11,14 +11,12 @@ from sdlora.data.buckets import Placement, place
 from sdlora.data.tags import one_line, variant
 from sdlora.errors import UserError
 from sdlora.files.paths import tidy_path
+from sdlora.settings import keys_into
 from sdlora.settings.numbers import plain_number
-from ui.tabs.images.album import Entry, Limits
+from ui.tabs.images.album import ImageEntry, Limits
 
 USUAL = (512, 64)  # training size and step of Stable Diffusion 1.x, where the base model is not known
-KEYS = (
-    "model.base", "model.revision", "data.resolution", "data.fit", "data.upscale", "data.trigger",
-    "data.max_tokens", "data.weighted_captions",
-)  # fmt: skip
+KEYS = keys_into("sight")
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,11 @@ class Training:
     trigger: str = ""
     tokens: int = 225  # that are read of a caption
     weighted: bool = False
+    batch: int = 1
 
     @property
     def limits(self) -> Limits:
+        """What of the settings decides on an image's problems."""
         return Limits(self.resolution, self.tokens, one_line(self.trigger), self.weighted)
 
     @classmethod
@@ -57,9 +57,10 @@ class Training:
             str(values.get("data.trigger") or ""),
             _tokens(values.get("data.max_tokens")),
             bool(values.get("data.weighted_captions")),
+            _whole(values.get("train.batch_size"), 1, 10_000),
         )
 
-    def placement(self, entry: Entry) -> Placement | None:
+    def placement(self, entry: ImageEntry) -> Placement | None:
         """The crop; None for an image that is left out."""
         if entry.size == (0, 0) or entry.broken:
             return None
@@ -68,12 +69,18 @@ class Training:
         except UserError:
             return None
 
-    def caption(self, entry: Entry) -> str:
+    def caption(self, entry: ImageEntry) -> str:
         """The caption without what a step leaves to chance (shuffled and dropped tags)."""
         return variant(
             entry.caption, trigger=self.trigger, shuffle=False, keep_tags=0, tag_dropout=0, caption_dropout=0,
             rng=random.Random(0),
         )  # fmt: skip
+
+
+def _whole(typed: Any, usual: int, most: int) -> int:
+    """The whole number in a field, 1 to ``most``; ``usual`` for anything else."""
+    number = plain_number(str(typed or ""), whole=True).removesuffix(".0")
+    return int(number) if number.isdecimal() and len(number) < 6 and 1 <= int(number) <= most else usual
 
 
 def _tokens(typed: Any) -> int:

@@ -10,6 +10,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,12 @@ from typing import IO
 from gradio.utils import get_upload_folder
 
 from sdlora.data.captions import MAX_BYTES as CAPTION_BYTES
-from sdlora.data.captions import SIDECARS
-from sdlora.data.encodings import certain, decode, guess
+from sdlora.data.captions import SIDECARS, cannot_be_read, caption_bytes, what_was_guessed
+from sdlora.data.encodings import decode, guess_codec_beside, why_no_text
 from sdlora.data.images import SUFFIXES, check_image, content_hash
 from sdlora.data.tables import tables_among
 from sdlora.data.tags import clean_lines
-from sdlora.errors import UserError
+from sdlora.errors import Problem, UserError
 from ui import text, translate
 
 NAME_LENGTH = 80  # characters of a name without its ending
@@ -54,6 +55,7 @@ class Added:
     same: int = 0
     renamed: list[tuple[str, str]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    guessed: list[Problem] = field(default_factory=list)  # encodings of captions
 
 
 class _Refused(Exception):
@@ -218,6 +220,8 @@ class _Incoming:
             data = source.read(CAPTION_BYTES + 1)
             if len(data) > CAPTION_BYTES:
                 raise _Refused(text.TOO_LARGE.format(name=_shown(name), size=text.size(CAPTION_BYTES)))
+            if why := why_no_text(data):
+                raise _Refused(translate.problem(cannot_be_read(_shown(name), why)))
             whole = target.with_suffix("")
             key = _key(whole if whole.suffix.lower() in SUFFIXES else target)  # x.png.txt belongs to x.png
             if ending == SIDECARS[0] or key not in self.captions:
@@ -261,7 +265,7 @@ class _Incoming:
 
     def settle(self, added: Added) -> None:
         """Give every picture its name, and its caption with it."""
-        taken, captions = _Taken(self.folder), self._texts()
+        taken, captions = _Taken(self.folder), self._texts(added)
         for target, name, temporary in self.images:
             with _sentence(added, name):
                 caption = captions.get(_key(target))
@@ -274,7 +278,7 @@ class _Incoming:
                 place = self.folder / final
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if caption is not None:  # first: a picture without its caption would show for a moment
-                    place.with_suffix(".txt").write_text(clean_lines(caption), encoding="utf-8", errors="replace")
+                    place.with_suffix(".txt").write_bytes(caption_bytes(caption))
                 os.replace(temporary, place)
                 taken.add(final)
                 added.images.append(place)
@@ -285,11 +289,15 @@ class _Incoming:
             temporary.unlink(missing_ok=True)
         self._left_over(taken, added, captions, {_key(target) for target, _, _ in self.images})
 
-    def _texts(self) -> dict[str, str]:
-        """The captions read; what is not UTF-8 is of one hand, and its encoding guessed from all of it."""
-        unsure = [data for data in self.captions.values() if certain(data) is None]
-        codec = guess(unsure) if unsure else ""
-        return {key: decode(data, codec)[0] for key, data in self.captions.items()}
+    def _texts(self, added: Added) -> dict[str, str]:
+        """The captions read; what is not UTF-8 is of one hand, and its encoding guessed from all of it, and told."""
+        codec, guessed = guess_codec_beside(self.captions.values()), defaultdict(list)
+        read = {key: decode(data, codec) for key, data in self.captions.items()}
+        for key, (words, by_guess) in read.items():
+            if by_guess:
+                guessed[by_guess].append((f"{_shown(key)}{SIDECARS[0]}", clean_lines(words)))
+        added.guessed += [what_was_guessed(codec, files) for codec, files in guessed.items()]
+        return {key: words for key, (words, _) in read.items()}
 
     def _left_over(self, taken: "_Taken", added: Added, captions: dict[str, str], used: set[str]) -> None:
         """Captions that came without their picture: for one that is there, else refused."""
@@ -358,6 +366,7 @@ def default_name(names: Iterable[str]) -> str:
 
 
 def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that has nothing in it; any other stays."""
     try:
         folder.rmdir()
     except OSError:

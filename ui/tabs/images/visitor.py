@@ -20,10 +20,12 @@ class Where:
 
     @property
     def pages(self) -> int:
+        """How many pages there are."""
         return max(1, -(-len(self.names) // PAGE))
 
     @property
     def shown(self) -> tuple[str, ...]:
+        """The names on this page."""
         return self.names[self.page * PAGE : (self.page + 1) * PAGE]
 
 
@@ -41,4 +43,5 @@ class Context:
 
     @property
     def limits(self) -> Limits:
+        """What of the settings decides on an image's problems."""
         return self.training.limits

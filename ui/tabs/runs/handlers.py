@@ -60,11 +60,12 @@ def move(watch: Watch, name: Any, by: int) -> None:
 
 
 def remove(watch: Watch, name: Any) -> None:
+    """Take a run that waits out of the queue."""
     if _waits(watch, name):
         _change(watch, lambda: watch.queue.remove(name))
 
 
-def export(watch: Watch, name: Any, step: Any, container: Any, dtype: Any) -> None:
+def export_checkpoint(watch: Watch, name: Any, step: Any, container: Any, dtype: Any) -> None:
     """Have a checkpoint written as a LoRA file; it then stands among the files."""
     looked_up = _looked_up(watch, name)
     if looked_up is None:

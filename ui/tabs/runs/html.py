@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdlora.events import Progress
+from sdlora.files.paths import last_part
+from sdlora.settings import all_settings, value_of
 from ui import text, translate
 from ui.shell.drawings import Drawing
 from ui.shell.place import Place
@@ -13,6 +15,7 @@ from ui.shell.render import LARGE, THUMB, escape, note
 from ui.shell.view import RunView, strip_time
 
 LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
+RECIPE = ("data.folder", "model.base", "adapter.rank", "train.steps", "train.lr", "train.seed")  # said of each run
 BAD = ("failed", "interrupted", "new")
 DRAWING_TIME = 0.4  # seconds that one answer spends on thumbnails that were not there yet
 
@@ -20,7 +23,7 @@ DRAWING_TIME = 0.4  # seconds that one answer spends on thumbnails that were not
 # ---- on every tab
 
 
-def strip(view: RunView | None, state: str, drawn: tuple[int, int] | None = None) -> str:
+def status_strip(view: RunView | None, state: str, drawn: tuple[int, int] | None = None) -> str:
     """One line that says what is going on, for every tab."""
     if view is None:
         words = text.DRAWING_NOW.format(done=drawn[0], of=drawn[1]) if drawn else text.NOTHING_RUNNING
@@ -61,8 +64,24 @@ def run_card(view: RunView, state: str, place: int | None = None, before: str = 
     return (
         f'<section class="card"><div class="run-head"><h2>{escape(view.name)}</h2>'
         f'<span class="pill {kind}">{escape(text.STATES[state])}</span></div>'
-        f"{'' if state == 'waiting' else bar}{_said(view, state, place, before)}</section>"
+        f"{'' if state == 'waiting' else bar}{_recipe(view)}{_said(view, state, place, before)}</section>"
     )
+
+
+def _recipe(view: RunView) -> str:
+    """What the run is of: its images, base model and main numbers, the seed that was drawn among them."""
+    if not view.settings.data.folder:
+        return ""  # its settings can't be read
+    facts, infos = [], {info.key: info for info in all_settings()}
+    for key in RECIPE:
+        info, value = infos[key], value_of(view.settings, key)
+        shown = last_part(value) if info.path else f"{value:g}" if isinstance(value, float) else str(value)
+        facts.append((text.LABELS.get(key, info.label), shown))
+    return f'<div class="facts recipe">{_pairs(facts)}</div>'
+
+
+def _pairs(facts: Sequence[tuple[str, str]]) -> str:
+    return "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
 
 
 def _facts(view: RunView, state: str) -> str:
@@ -83,7 +102,7 @@ def _facts(view: RunView, state: str) -> str:
         facts.append((text.FACT_MEMORY, text.size(view.memory)))
     if view.images:
         facts.append((text.FACT_IMAGES, text.number(view.images)))
-    return "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
+    return _pairs(facts)
 
 
 def _work(progress: Progress) -> tuple[str, str]:
@@ -152,12 +171,15 @@ def _failure(view: RunView, state: str) -> str:
     return f'<div class="failure" role="alert"><dl>{body}</dl></div>{details if tail else ""}'
 
 
-def curve_help(checked: bool) -> str:
-    """Which line is which, and how to read them. checked: there is a validation loss."""
+def curve_help(checked: bool, trained: bool = False, drifts: bool = False) -> str:
+    """Which line is which, and how to read them. checked: there is a validation loss; trained: of training images too."""
     lines = [("check", text.SERIES_CHECK)] if checked else []
+    lines += [("trained", text.SERIES_TRAINED)] if trained else []
+    lines += [("drift", text.SERIES_DRIFT)] if drifts else []
     lines += [("smooth", text.SERIES_SMOOTH), ("raw", text.SERIES_RAW)]
     legend = "".join(f'<span class="{kind}">{words}</span>' for kind, words in lines)
-    return f'<p class="legend">{legend}</p>' + note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP)
+    said = note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP)
+    return f'<p class="legend">{legend}</p>{said}' + (note(text.CURVE_HELP_DRIFT) if drifts else "")
 
 
 # ---- pictures
@@ -234,6 +256,7 @@ def drawing(drawn: Drawing, place: Place, before: str = "") -> str:
 
 
 def drawing_state(drawn: Drawing, before: str) -> str:
+    """A line on how a drawing stands; "" once it is done."""
     if drawn.state == "done":
         return ""
     state = "next" if drawn.state == "waiting" and not before else drawn.state
@@ -262,7 +285,7 @@ def files(loras: list[tuple[int, Path, bool]], run: str, place: Place) -> str:
     return f'<section class="card"><h3>{text.FILES}</h3>{body}</section>'
 
 
-def download(words: str, name: str, url: str) -> str:
+def download_link(words: str, name: str, url: str) -> str:
     """A sentence with the link to the file that it is about."""
     return (
         f'<ul class="files"><li><span class="what">{escape(words)}</span><a href="{escape(url)}" '
@@ -273,7 +296,7 @@ def download(words: str, name: str, url: str) -> str:
 # ---- comparing
 
 
-def differences(runs: list[RunView]) -> str:
+def settings_table(runs: list[RunView]) -> str:
     """A table of the settings in which the runs differ; those that only name the run are left out."""
     if len(runs) < 2:
         return ""

@@ -14,7 +14,7 @@ from ui.tabs.runs import html as render_runs
 from ui import text, translate
 from ui.shell.drawings import Drawings
 from ui.shell.place import Place
-from ui.shell.theme import ACCENT, MUTED, STRONG
+from ui.shell.theme import ACCENT, MUTED, SOFT, STRONG, WARM
 from ui.shell.view import RunView, smooth
 from ui.shell.watch import LIVE, Watch
 
@@ -59,7 +59,7 @@ class RunsTab:
     seen: gr.State
 
     def filled(self) -> dict[str, Any]:
-        """Those that a tick fills."""
+        """The components that a tick fills."""
         own = ("stop_now", "strength", "draw_again", "zoom", "seen")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
@@ -175,5 +175,8 @@ def _export_made() -> dict[str, Any]:
 
 def _colours() -> dict[str, str]:
     """By name of the series, in every language: the plot is made once for all visitors."""
-    told = {"SERIES_RAW": MUTED, "SERIES_SMOOTH": ACCENT, "SERIES_CHECK": STRONG}
+    told = {
+        "SERIES_RAW": MUTED, "SERIES_SMOOTH": ACCENT, "SERIES_CHECK": STRONG, "SERIES_TRAINED": SOFT,
+        "SERIES_DRIFT": WARM,
+    }  # fmt: skip
     return {name: colour for series, colour in told.items() for name in text.every(series)}

@@ -30,6 +30,7 @@ class Viewed:
 
     @classmethod
     def of(cls, run: Any, all_steps: Any, smoothing: Any, zoom: Any) -> "Viewed":
+        """From what the page has sent, whatever that is."""
         sound = isinstance(smoothing, (int, float)) and 0 <= smoothing < 1
         pair = isinstance(zoom, (list, tuple)) and len(zoom) == 2 and all(isinstance(z, (int, float)) for z in zoom)
         return cls(
@@ -179,7 +180,8 @@ def _checkpoints(kept: list[int]) -> dict:
 
 
 def _curve(view: RunView, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
-    there, checked = bool(view.losses.points()), bool(view.checks.points())
+    there = bool(view.losses.points())
+    measured = tuple(bool(series.points()) for series in (view.checks, view.trained, view.drifts))
     # While a run goes on the curve is drawn anew at most every 5 s: each drawing carries all its points.
     due = view.version if view.finished else int(view.last_time // 5) if there else -1
     shown = lambda: gr.update(visible=there)  # noqa: E731
@@ -188,8 +190,8 @@ def _curve(view: RunView, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
         "smoothing": ((chosen, there), shown),
         "follow": ((chosen, bool(viewed.zoom)), lambda: gr.update(visible=bool(viewed.zoom))),
         "curve_help": (
-            (chosen, there, checked),
-            lambda: gr.update(value=render_runs.curve_help(checked), visible=there),
+            (chosen, there, measured),
+            lambda: gr.update(value=render_runs.curve_help(*measured), visible=there),
         ),
     }
 
@@ -202,8 +204,13 @@ def curve(view: RunView, smoothing: float = SMOOTHING, zoom: tuple[float, float]
     series = {text.SERIES_RAW: points}
     steps, losses = [list(column) for column in zip(*points, strict=True)]
     series[text.SERIES_SMOOTH] = list(zip(steps, smooth(losses, smoothing), strict=True))
-    if view.checks.points():
-        series[text.SERIES_CHECK] = view.checks.points()
+    for name, line in (
+        (text.SERIES_DRIFT, view.drifts),
+        (text.SERIES_TRAINED, view.trained),
+        (text.SERIES_CHECK, view.checks),
+    ):
+        if line.points():
+            series[name] = line.points()
     rows = [(step, round(loss, 5), name) for name, line in series.items() for step, loss in line]
     frame = pd.DataFrame(rows, columns=["step", "loss", "series"])
     return gr.update(value=frame, visible=True, x_lim=list(zoom) if zoom else None)

@@ -60,41 +60,43 @@ class Draft:
             return {}
         sections = {k: v for k, v in nested.items() if isinstance(v, dict)}
         known = form.shown()
-        found = {
+        stored = {
             f"{section}.{name}": value for section, pairs in sections.items() for name, value in pairs.items()
         }  # fmt: skip
-        kept = {key: form.fitting(known[key], value) for key, value in found.items() if key in known}
-        return kept | {key: value for key, value in found.items() if key.startswith(f"{PAGE}.")}
+        kept = {key: form.fitting(known[key], value) for key, value in stored.items() if key in known}
+        return kept | {key: value for key, value in stored.items() if key.startswith(f"{PAGE}.")}
 
 
 # ---- settings out of a file
 
 
 def read_file(path: Path, runs: Path) -> tuple[Settings, list[Problem], dict[str, Any]]:
-    """(settings, what was wrong and left out, what stands in the file) of a settings file, another tool's too,
-    or of a LoRA's metadata."""
+    """The settings of a settings file, ours or another tool's, or of a LoRA's metadata.
+
+    Returns (settings, what was wrong and left out, what stands in the file).
+    """
     if path.suffix.lower() == ".safetensors":
-        said = read_metadata(path)
-        settings, problems, given = read_text(said, path.name)
+        toml = settings_in_lora(path)
+        settings, problems, given = read_text(toml, path.name)
         return at_home(settings, runs) or settings, problems, given
     if tool_of(path):
-        settings, found = import_file(path)
-        return settings, found.problems(), merge({}, found.values)
+        settings, imported = import_file(path)
+        return settings, imported.problems(), merge({}, imported.values)
     try:
         if path.stat().st_size > 4 * LONGEST:
             raise UserError(text.TOO_LONG.format(name=path.name))
-        said = read_regular(path).decode("utf-8-sig")
+        toml = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise UserError(text.NOT_TEXT.format(name=path.name)) from None
-    return read_text(said, path.name)
+    return read_text(toml, path.name)
 
 
-def read_text(said: str, name: str) -> tuple[Settings, list[Problem], dict[str, Any]]:
-    """As ``read_file``, of a settings file's text."""
-    if len(said) > LONGEST:
+def read_text(toml: str, name: str) -> tuple[Settings, list[Problem], dict[str, Any]]:
+    """The settings of a settings file's text; returns as ``read_file``."""
+    if len(toml) > LONGEST:
         raise UserError(text.TOO_LONG.format(name=name))
     try:
-        given = parse_toml(said)
+        given = parse_toml(toml)
     except ValueError as error:
         reason = str(error).splitlines()[0][:160]
         raise UserError(text.NO_TOML.format(name=name, reason=reason)) from None
@@ -104,16 +106,16 @@ def read_text(said: str, name: str) -> tuple[Settings, list[Problem], dict[str, 
     return settings, problems, given
 
 
-def read_metadata(path: Path) -> str:
+def settings_in_lora(path: Path) -> str:
     """The settings in a LoRA file's metadata; UserError for any other file. Reads the header alone."""
     try:
         with safe_open(path, framework="np") as file:
-            said = (file.metadata() or {}).get("sdlora_settings", "")
+            toml = (file.metadata() or {}).get("sdlora_settings", "")
     except (SafetensorError, OSError, ValueError, RecursionError, OverflowError):
         raise UserError(text.NO_LORA_FILE.format(name=path.name)) from None
-    if not said:
+    if not toml:
         raise UserError(text.LORA_WITHOUT.format(name=path.name))
-    return said
+    return toml
 
 
 def at_home(settings: Settings, runs: Path) -> Settings | None:
@@ -121,11 +123,11 @@ def at_home(settings: Settings, runs: Path) -> Settings | None:
     wanted = _by_names(settings)
     for run in list_runs(runs):
         try:
-            own = load_settings(run.folder / "settings.toml")
+            kept = load_settings(run.folder / "settings.toml")
         except UserError:
             continue
-        if _by_names(own) == wanted:
-            return own
+        if _by_names(kept) == wanted:
+            return kept
     return None
 
 
@@ -146,13 +148,13 @@ def into_form(
     given: what stood in the file; a person's own subject stays where that says nothing of it. A mere name where a path
     should be gives way to a path in the form that ends in it. allows: may a setting's path be looked for on this disk?
     """
-    made, unknown = form.values_of(settings), []
+    made, unknown = form.field_values(settings), []
     for key in form.own():
         section, name = key.split(".")
-        said = given.get(section)
-        if not (isinstance(said, dict) and name in said) and key in values:
+        section_given = given.get(section)
+        if not (isinstance(section_given, dict) and name in section_given) and key in values:
             made[key] = values[key]
-    for key in form.paths():
+    for key in form.path_fields():
         now, name = str(values.get(key) or ""), made[key]
         if name and name == _names(name) and name != "tiny" and not (allows(key, name) and _is_there(name)):
             if _names(now) == name:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from sdlora.errors import Problem, UserError
+from sdlora.messages import say
 from sdlora.settings import SettingInfo, Settings, all_settings, make_settings, merge
 from sdlora.settings.numbers import plain_number
 from ui import text
@@ -21,21 +22,22 @@ def shown() -> dict[str, SettingInfo]:
 
 
 def basic() -> dict[str, SettingInfo]:
-    """Those that are seen at first."""
+    """The settings whose fields are seen at first."""
     return {key: info for key, info in shown().items() if info.level == "basic"}
 
 
 def own() -> list[str]:
-    """What belongs to the person's own subject: a preset leaves it as it is."""
+    """The settings that belong to a person's own subject: a preset leaves them as they are."""
     return [key for key, info in shown().items() if info.own]
 
 
-def paths() -> list[str]:
-    """Fields for paths, of which a LoRA file knows the last part alone."""
+def path_fields() -> list[str]:
+    """The settings that are paths, of which a LoRA file knows the last part alone."""
     return [key for key, info in shown().items() if info.path]
 
 
 def field_id(key: str) -> str:
+    """The HTML id of a setting's field."""
     return f"field-{key.replace('.', '-')}"
 
 
@@ -99,7 +101,7 @@ def number_text(value: float) -> str:
     return format(Decimal(said), "f") if 1e-7 <= abs(value) < 1e16 and "e" in said else said
 
 
-def values_of(settings: Settings) -> dict[str, Any]:
+def field_values(settings: Settings) -> dict[str, Any]:
     """What each field holds for these settings, by key."""
     values = settings.model_dump(mode="python")
     found = {}
@@ -123,8 +125,10 @@ def fitting(info: SettingInfo, value: Any) -> Any:
 
 
 def overrides(values: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """(settings' values by key, what can't be read at all) of the form's values. An emptied number is a problem: what
-    it stands for is for a person to say."""
+    """The form's values as settings: (values by key, problems of those that can't be read at all).
+
+    An emptied number is a problem: what it stands for is for a person to say.
+    """
     found, problems = {}, []
     known = shown()
     for key, value in values.items():
@@ -159,7 +163,7 @@ def to_settings(values: dict[str, Any], runs: str) -> Settings:
     """Settings from the form's values by key; UserError with every problem at once."""
     found, problems = overrides(values)
     try:
-        made = make_settings(merge({}, found | {"run.folder": runs}), "the form")
+        made = make_settings(merge({}, found | {"run.folder": runs}), say("settings.source_form"))
     except UserError as error:
         raise UserError(*problems, *error.problems) from None
     if problems:

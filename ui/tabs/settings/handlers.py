@@ -5,18 +5,17 @@ Handlers get all the form's values last, in the order of ``SettingsTab.inputs``,
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from sdlora.check import BaseInfo, prepare
 from sdlora.errors import Problem, UserError, explain
 from sdlora.events import Finished
 from sdlora.runs import origin
 from sdlora.runs.run import Run, list_runs, safe_name
-from sdlora.settings import Settings, dump_settings, load_settings, merge, salvage
+from sdlora.settings import Settings, dump_settings, keys_into, load_settings, salvage
 from ui import text, translate
 from ui.shell import downloads, render
 from ui.shell.place import Place
@@ -24,64 +23,10 @@ from ui.shell.view import strip_time
 from ui.tabs.settings import drafts, estimate, form, presets, probe
 from ui.tabs.settings import html as render_settings
 from ui.tabs.settings.layout import SettingsTab
+from ui.tabs.settings.state import FormState, form_state
 
 KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
 ORIGIN = f"{drafts.PAGE}.origin"  # "RUN@STEP", where the run is to go on from; "" for the beginning
-
-SUMMED = {"train.steps", "train.batch_size", "train.accumulate", "data.repeats", "validation.held_out"}
-
-
-@dataclass(frozen=True)
-class FormState:
-    """The form as it stands. settings: what is wrong replaced by its default. ready: nothing left open, to train with;
-    None while there is a fatal problem. info: the base model, if it is one. fetch: the hub id that has to be downloaded
-    first, or ""."""
-
-    settings: Settings
-    ready: Settings | None
-    problems: list[Problem]
-    info: BaseInfo | None
-    fetch: str = ""
-
-
-def form_state(place: Place, values: dict[str, Any], quick: bool = False) -> FormState:
-    """Everything that can be told before a start; never raises for what was typed.
-
-    quick: without reading all captions for test prompts, where there are none; not to be trained with.
-    """
-    found, problems = form.overrides(values)
-    problems += _without_odd_paths(found) + place.held(found)
-    try:
-        found[form.FOLDER], folder = str(place.folder(values.get(form.FOLDER) or "")), []
-    except UserError as error:
-        found[form.FOLDER], folder = "", list(error.problems)
-    ready = prepare(merge({}, found | {"run.folder": str(place.runs)}), "the form")
-    if folder:  # tells more than that none is chosen
-        ready = replace(ready, problems=tuple(p for p in ready.problems if p.where != form.FOLDER))
-    ready = ready.also([*problems, *folder])
-    base = ready.settings.model.base
-    fetch = downloads.missing(base, list(ready.problems))
-    ready = replace(ready, problems=tuple(downloads.explain_missing(base, list(ready.problems))))
-    trainable = None if ready.fatal else ready.resolved(prompts=not quick)
-    return FormState(ready.settings, trainable, list(ready.problems), ready.base, fetch)
-
-
-def _without_odd_paths(found: dict[str, Any]) -> list[Problem]:
-    """Takes out of ``found`` what no disk has a name for, and says so."""
-    problems = []
-    for key in form.paths():
-        value = found.get(key)
-        for path in value if isinstance(value, list) else [value]:
-            if isinstance(path, str) and _is_odd(path):
-                problems.append(Problem(text.ODD_PATH.format(key=key), text.ODD_PATH_FIX, key))
-                found.pop(key, None)
-                break
-    return problems
-
-
-def _is_odd(path: str) -> bool:
-    long = len(path) > 2000 or any(len(part.encode("utf-8", "replace")) > 255 for part in re.split(r"[\\/]", path))
-    return long or any(ord(c) < 32 for c in path)
 
 
 class SettingsDesk:
@@ -142,27 +87,27 @@ class SettingsDesk:
     def _shown(self, state: FormState, kind: str, memory: str) -> dict:
         tab, settings, info = self.tab, state.settings, state.info
         answer, stale = self.probes.get(state.ready) if state.ready else (None, False)
-        problems = [*state.problems, *_other_family(kind, memory, state), *probe.problems(answer, stale)]
+        problems = [*state.problems, *_other_family(kind, memory, state), *probe.memory_problems(answer, stale)]
         sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
         adapter = settings.adapter
         scale = None if adapter.start_from else adapter.alpha / adapter.rank
-        usual = form.values_of(presets.load(presets.name_of(kind, memory))) if _is_preset(kind, memory) else {}
-        facts = render_settings.facts(problems, sizes, info.family if info else "", usual)
+        usual = form.field_values(presets.load(presets.preset_name(kind, memory))) if _is_preset(kind, memory) else {}
+        facts = render_settings.form_facts(problems, sizes, info.family if info else "", usual)
         return {
             tab.checks: render.checks(problems) + facts,
             tab.trained: render_settings.trained(self.place, settings.data.folder, estimate.images(settings, info)),
-            tab.described: render_settings.described(translate.described(info.described) if info else ""),
-            tab.strength: render_settings.numbers(scale, estimate.size_of(info, settings) if info else None),
+            tab.described: render_settings.base_line(translate.message(info.described) if info else ""),
+            tab.strength: render_settings.adapter_size(scale, estimate.size_of(info, settings) if info else None),
             **self._estimated(state, answer, stale),
             **self._fetching(state.fetch),
         }
 
     def _estimated(self, state: FormState, answer: dict | None, stale: bool) -> dict:
         open_ones = {p.where for p in state.problems if p.fatal}  # defaults stand in for them: no sums with those
-        found = None if open_ones & SUMMED else estimate.passes(state.settings, state.info)
+        passes = None if open_ones.intersection(keys_into("epochs")) else estimate.passes(state.settings, state.info)
         measured = probe.time_words(answer, stale, state.settings.train.steps) if answer else ""
         running = bool(self.probes.running)
-        shown = render_settings.estimate(estimate.pass_words(found) if found else [], measured, running)
+        shown = render_settings.estimate(estimate.pass_words(passes) if passes else [], measured, running)
         return {
             self.tab.estimate: shown,
             self.tab.measure: gr.update(interactive=state.ready is not None and not running),
@@ -211,7 +156,7 @@ class SettingsDesk:
             return {self.tab.preset_note: render.note(text.PRESET_CHOOSE)}
         memory = memory or presets.suggested((presets.gpu() or ("", 0))[1]) or "8"
         self.draft.save({KIND: kind, MEMORY: memory})
-        name = presets.name_of(kind, memory)
+        name = presets.preset_name(kind, memory)
         return {
             **self._filled(presets.applied(name, self._looked_at(typed))),
             **self._chosen(kind, memory),
@@ -248,11 +193,11 @@ class SettingsDesk:
             return self._nothing()
         return self._load(lambda: drafts.read_file(Path(path), self.place.runs), Path(path).name, values)
 
-    def load_text(self, said: Any, *values: Any) -> dict:
+    def load_text(self, typed: Any, *values: Any) -> dict:
         """The settings of a text that was pasted."""
-        if not str(said or "").strip():
+        if not str(typed or "").strip():
             return self._nothing()
-        return self._load(lambda: drafts.read_text(str(said), text.PASTED), text.PASTED, values)
+        return self._load(lambda: drafts.read_text(str(typed), text.PASTED), text.PASTED, values)
 
     def _load(self, read: Callable[[], tuple[Settings, list[Problem], dict]], name: str, values: tuple) -> dict:
         typed, _, _ = self._values(values)
@@ -265,7 +210,7 @@ class SettingsDesk:
             [text.LOADED_BUT.format(problems=" ".join(translate.problem(p) for p in problems[:8]))] if problems else []
         )
         if unknown:
-            more.append(text.ONLY_NAMES.format(fields=text.listed([text.LABELS[key] for key in unknown])))
+            more.append(text.ONLY_NAMES.format(fields=text.names_listed([text.LABELS[key] for key in unknown])))
         answer = render_settings.answer(text.LOADED.format(name=name), more)
         return {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
 
@@ -295,17 +240,17 @@ class SettingsDesk:
             step, rate = _advised(run)
             changes = {"train.lr": rate} if rate else {}
             settings, _ = salvage(origin.settings_for(run, changes), text.PASTED)
-            step = origin.choose(run, step)[0] if step is None or step else 0
+            step = origin.choose_checkpoint(run, step)[0] if step is None or step else 0
         except UserError:  # no checkpoint: from the beginning
             settings, step = load_settings(run.folder / "settings.toml"), 0
             if not run.checkpoints():
                 error = None
             if error:
                 gr.Warning(render.plain(translate.error(error)))
-        made, where = form.values_of(settings), f"{run.name}@{step}" if step else ""
+        made, where = form.field_values(settings), f"{run.name}@{step}" if step else ""
         self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where})
-        said = render_settings.answer(text.LOADED.format(name=strip_time(run.name)))
-        filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: said}
+        answer = render_settings.answer(text.LOADED.format(name=strip_time(run.name)))
+        filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
         return {**filled, **self._from(where)}
 
     def afresh(self) -> dict:
@@ -315,12 +260,12 @@ class SettingsDesk:
 
     def _from(self, where: str) -> dict:
         run, _, step = where.rpartition("@")
-        there = bool(self._run(run)) and step.isdecimal()
-        words = text.GOES_ON_FROM.format(name=strip_time(run), step=text.number(int(step))) if there else ""
+        known = bool(self._run(run)) and step.isdecimal()
+        words = text.GOES_ON_FROM.format(name=strip_time(run), step=text.number(int(step))) if known else ""
         return {
-            self.tab.origin: where if there else "",
+            self.tab.origin: where if known else "",
             self.tab.origin_said: render_settings.answer(words) if words else "",
-            self.tab.afresh: gr.update(visible=there),
+            self.tab.afresh: gr.update(visible=known),
         }
 
     def _run(self, name: str) -> Run | None:
@@ -336,7 +281,7 @@ class SettingsDesk:
         if run is None:
             return None, [Problem(text.UNKNOWN_RUN)]
         try:
-            number, checkpoint, _ = origin.choose(run, int(step))
+            number, checkpoint, _ = origin.choose_checkpoint(run, int(step))
             wrong = origin.problems_with(run, number, checkpoint, state.ready)
         except UserError as error:
             return None, list(error.problems)
@@ -362,9 +307,9 @@ class SettingsDesk:
 
 def _advised(run: Run) -> tuple[int | None, float | None]:
     """(step, learning rate) of the command that a failed run's last words name; None for what they leave open."""
-    told = next((event.text for _, event in reversed(list(run.events())) if isinstance(event, Finished)), "")
-    found = re.search(r"--from \S+@(\d{1,9})\S* --train\.lr ([0-9.e-]{1,12})", told)
-    return (int(found[1]), float(found[2])) if found else (None, None)
+    ending = next((event.text for _, event in reversed(list(run.events())) if isinstance(event, Finished)), "")
+    advice = re.search(r"--from \S+@(\d{1,9})\S* --train\.lr ([0-9.e-]{1,12})", ending)
+    return (int(advice[1]), float(advice[2])) if advice else (None, None)
 
 
 def _plain(value: Any) -> str:
@@ -380,21 +325,21 @@ def _other_family(kind: str, memory: str, state: FormState) -> list[Problem]:
     """A preset's numbers suit its own kind of base model."""
     if state.info is None or not _is_preset(kind, memory):
         return []
-    name = presets.name_of(kind, memory)
-    family = presets.family_of(name)
+    name = presets.preset_name(kind, memory)
+    family = presets.family_of_preset(name)
     if state.info.family == family if family else state.settings.model.base == "tiny":
         return []
-    what = text.PRESET_OTHER.format(name=name, base=translate.described(state.info.described))
+    what = text.PRESET_OTHER.format(name=name, base=translate.message(state.info.described))
     return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
 
 
 def gpu_words() -> str:
     """What this computer's GPU suits."""
-    found = presets.gpu()
-    if found is None:
+    gpu = presets.gpu()
+    if gpu is None:
         return text.GPU_NONE
-    size = f"{found[1]:.0f} GB"
-    memory = presets.suggested(found[1])
+    size = f"{gpu[1]:.0f} GB"
+    memory = presets.suggested(gpu[1])
     if not memory:
-        return text.GPU_SMALL.format(gpu=found[0], size=size)
-    return text.GPU_SUGGESTS.format(gpu=found[0], size=size, memory=memory)
+        return text.GPU_SMALL.format(gpu=gpu[0], size=size)
+    return text.GPU_SUGGESTS.format(gpu=gpu[0], size=size, memory=memory)

@@ -1,6 +1,7 @@
 """The Settings tab's HTML. As in ``ui.shell.render``: what a person or a file can have said is escaped."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ui.shell import render
 from ui.shell.place import Place
 
 
-def facts(
+def form_facts(
     problems: list[Problem], sizes: dict[str, list[int]], family: str, usual: dict[str, Any] | None = None
 ) -> str:
     """What the browser's part of the form works with: sentences by field, sums for the size, the base's family.
@@ -20,9 +21,15 @@ def facts(
     by_key: dict[str, list[str]] = {}
     for problem in sorted(problems, key=lambda p: not p.fatal):
         if "." in problem.where:
-            by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + translate.problem(problem))
+            by_key.setdefault(problem.where, []).append(("" if problem.fatal else "!") + at_field(problem))
     said = json.dumps({"problems": by_key, "sizes": sizes, "family": family, "usual": usual or {}}, ensure_ascii=True)
     return f'<div id="form-facts" hidden data-facts="{render.escape(said)}"></div>'
+
+
+def at_field(problem: Problem) -> str:
+    """The sentence as it stands at its field: the setting by the label that one sees there, not by its key."""
+    label = text.LABELS.get(problem.where, problem.where)
+    return re.sub(rf"{re.escape(problem.where)}(?!\w)", lambda _: label, translate.problem(problem))
 
 
 def trained(place: Place, folder: str, images: list[Path]) -> str:
@@ -44,11 +51,12 @@ def trained(place: Place, folder: str, images: list[Path]) -> str:
     )
 
 
-def described(words: str) -> str:
+def base_line(words: str) -> str:
+    """A line on what the base model is."""
     return f'<p class="described">{render.escape(words)}</p>' if words else ""
 
 
-def numbers(scale: float | None, size: tuple[int, int] | None) -> str:
+def adapter_size(scale: float | None, size: tuple[int, int] | None) -> str:
     """The strength alpha / rank, how many parameters learn, how large the file will be."""
     parts = []
     if scale is not None:

@@ -11,11 +11,12 @@ from ui.shell import render
 from ui.tabs.settings import form, presets
 
 AFTER = {"model.base": "described", "adapter.alpha": "strength"}  # lines below a field, which ``settings_desk`` fills
-PRIVATE = {"api_visibility": "private"}
 
 
 @dataclass
 class SettingsTab:
+    """The components of the tab."""
+
     fields: dict[str, gr.components.Component]
     kind: gr.Radio
     memory: gr.Radio
@@ -59,7 +60,7 @@ class SettingsTab:
 def build(folder: gr.Textbox) -> SettingsTab:
     """The form; ``folder`` is the Images tab's field, which belongs to it too."""
     fields: dict[str, gr.components.Component] = {form.FOLDER: folder}
-    first = form.values_of(presets.load(presets.name_of(presets.EMBEDDED)))
+    first = form.field_values(presets.load(presets.preset_name(presets.EMBEDDED)))
     parts: dict[str, Any] = {}
     with gr.Row(equal_height=False, elem_id="settings-form"):
         with gr.Column(scale=5, min_width=320):

@@ -9,7 +9,7 @@ from typing import Any
 import sdlora
 from sdlora.check import inspect_base
 from sdlora.errors import UserError
-from sdlora.families.registry import FAMILIES
+from sdlora.families.table import FAMILIES
 from sdlora.settings import Settings, load_settings
 from ui.tabs.settings import form
 
@@ -21,7 +21,7 @@ PATTERNS = {EMBEDDED: "Embedded*.toml"}
 SHY = 0.93  # a card of "8 GB" shows a little less to its programs
 
 
-def name_of(kind: str, memory: str = "") -> str:
+def preset_name(kind: str, memory: str = "") -> str:
     """The preset for what is to be learnt and the GPU's gigabytes; ValueError for another kind or size."""
     known = kind in KINDS and (kind in PATTERNS or memory in MEMORY)
     found = sorted(FOLDER.glob(PATTERNS.get(kind, f"* {kind}, {memory} GB.toml"))) if known else []
@@ -37,21 +37,21 @@ def load(name: str) -> Settings:
 
 def applied(name: str, values: dict[str, Any]) -> dict[str, Any]:
     """The form's values with the preset in them: a person's own subject stays, and a base model of its kind too."""
-    made = form.values_of(load(name))
+    made = form.field_values(load(name))
     kept = {key: values[key] for key in form.own() if key in values}
     if _fits(name, values.get("model.base"), made["model.base"]):
         kept |= {key: values[key] for key in ("model.base", "model.revision", "model.vae") if key in values}
     return made | kept
 
 
-def family_of(name: str) -> str:
+def family_of_preset(name: str) -> str:
     """The family of base models that a preset is for; "" if it is for any."""
     return next((f.name for f in FAMILIES.values() if f.preset and name.startswith(f.preset)), "")
 
 
 def _fits(name: str, base: Any, its_own: str) -> bool:
     """Is this another base model than a preset's, one that is there, and of the family that the preset is for?"""
-    family = family_of(name)
+    family = family_of_preset(name)
     if not family or not isinstance(base, str) or base in ("", "tiny", its_own):
         return False
     try:

@@ -10,9 +10,10 @@ from typing import Any
 
 from sdlora.errors import Problem
 from sdlora.files.intact import read_json, write_json
+from sdlora.messages import packed
 from sdlora.settings import Settings, all_settings, dump_settings
 from ui import text, translate
-from ui.shell.tasks import Task, TaskState
+from ui.background.task import Task, TaskState, problem_in
 from ui.tabs.settings import presets
 from ui.tabs.settings.drafts import FOLDER
 
@@ -22,7 +23,7 @@ NUMBERS = ("step_seconds", "start_seconds", "peak_bytes", "free_bytes")
 
 
 def key_of(settings: Settings) -> str:
-    """The same for all settings whose steps cost the same on this computer."""
+    """A key that is equal for all settings whose steps cost the same on this computer."""
     values = settings.model_dump(mode="json")
     parts: list[list] = []
     for info in all_settings():
@@ -42,6 +43,7 @@ class Probes:
 
     @property
     def running(self) -> bool:
+        """Is a measurement in progress?"""
         return self._task.running
 
     def start(self, settings: Settings) -> bool:
@@ -50,6 +52,7 @@ class Probes:
         return self._task.start(files=files, ended=lambda state: self._keep(key, state))
 
     def wait(self, seconds: float) -> None:
+        """Wait for the measurement's end, so many seconds at most."""
         self._task.wait(seconds)
 
     def get(self, settings: Settings) -> tuple[dict[str, Any] | None, bool]:
@@ -62,7 +65,9 @@ class Probes:
 
     def _keep(self, key: str, state: TaskState) -> None:
         good = not state.failed and _sound(state.reported)
-        answer = state.reported if good else {"failed": True, "problem": state.problem}
+        answer = state.reported
+        if not good:
+            answer = {"failed": True, "problem": str(state.problem), "said": packed(state.problem)}
         kept = {k: v for k, v in self._read().items() if k != key} | {key: answer}
         try:
             write_json(self.path, dict(list(kept.items())[-KEPT:]))
@@ -90,20 +95,21 @@ def _sound(answer: dict) -> bool:
 def time_words(answer: dict[str, Any], stale: bool, steps: int) -> str:
     """How long so many steps take, and how much memory, or that this was measured with other settings."""
     if answer.get("failed"):
-        return text.PROBE_FAILED.format(reason=translate.message(str(answer.get("problem") or "")) or text.PROBE_SILENT)
+        return text.PROBE_FAILED.format(reason=translate.message(problem_in(answer)) or text.PROBE_SILENT)
     seconds = answer["start_seconds"] + answer["step_seconds"] * steps
+    where = [str(answer.get(key) or "")[:60] for key in ("device", "precision")]
     facts = {
         "time": text.duration(seconds),
         "pace": text.pace(answer["step_seconds"]),
         "peak": text.size(answer["peak_bytes"]),
         "free": text.size(answer["free_bytes"]),
-        "device": str(answer.get("device", ""))[:60],
+        "device": ", ".join(filter(None, where)),
     }
     return (text.PROBE_STALE if stale else text.PROBE_SAYS).format(**facts)
 
 
-def problems(answer: dict[str, Any] | None, stale: bool) -> list[Problem]:
+def memory_problems(answer: dict[str, Any] | None, stale: bool) -> list[Problem]:
     """A warning where a step of these very settings did not fit."""
     if answer is None or stale or not answer.get("problem"):
         return []
-    return [Problem(str(answer["problem"])[:500], "", "train.batch_size", fatal=False)]
+    return [Problem(problem_in(answer), "", "train.batch_size", fatal=False)]

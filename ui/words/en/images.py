@@ -10,6 +10,7 @@ TRIGGER_HELP = "A word that stands for what is learned. It comes in front of eve
 GALLERY = "Images"
 PREVIOUS, NEXT = "Previous", "Next"
 PAGE_OF = "{first} to {last} of {count}"
+REGULAR_ONE, REGULAR_MANY = "{count} regularization image", "{count} regularization images"
 IMAGES_ONE, IMAGES_MANY = "{count} image", "{count} images"
 WITH_CAPTION = "{count} with a caption"
 LOOKING = "Looking at the files: {done} of {of}"
@@ -127,10 +128,12 @@ CHANGES = {
     "replace": "replace {words}",
     "remove": "remove “{words}”",
     "dropped": "captions that were dropped",
+    "mended": "letters in {words}",
+    "aside": "{words} out of the set",
 }
 UNDONE_ONE, UNDONE_MANY = "{count} caption is as it was.", "{count} captions are as they were."
 UNDONE_CHANGED = "{count} changed again since and stay."
-NO_UNDO = "The captions were not changed, since no undo could be kept ({reason})."
+NO_UNDO = "Nothing was changed, since no undo could be kept ({reason})."
 
 # ---- folders that a person types
 

@@ -13,7 +13,12 @@ CURVE_HELP_CHECK = (
     "Judge by the test pictures. The validation loss is measured on the same images with the same noise each time; "
     "when it rises on images that are held out, the LoRA learns its images by heart. The faint line is mostly noise."
 )
+CURVE_HELP_DRIFT = (
+    "Drift is the price: how far the model's answers to prompts of everyday things have moved from the base model's. "
+    "It rises as long as anything is learnt."
+)
 SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "each step", "smoothed", "validation"
+SERIES_TRAINED, SERIES_DRIFT = "the same on training images", "drift of other prompts"
 SMOOTHING, FOLLOW = "Smoothing", "Follow latest"
 FILES = "Files"
 NO_FILES = "The LoRA file appears here at the end, also when you stop early."
@@ -52,6 +57,7 @@ STATES = {
 WORK = {
     "start": "Starting",
     "model": "Loading the model",
+    "class": "Drawing regularization images",
     "latents": "Preparing images",
     "text": "Reading captions",
     "validation": "Measuring the validation loss",

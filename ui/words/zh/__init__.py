@@ -1,6 +1,7 @@
 """Simplified Chinese."""
 
 from ui.words.zh.compare import *  # noqa: F403
+from ui.words.zh.doctor import *  # noqa: F403
 from ui.words.zh.images import *  # noqa: F403
 from ui.words.zh.page import *  # noqa: F403
 from ui.words.zh.runs import *  # noqa: F403

@@ -10,6 +10,7 @@ TRIGGER_HELP = "代表学习内容的词。没有这个词的说明文字会在�
 GALLERY = "图片"
 PREVIOUS, NEXT = "上一页", "下一页"
 PAGE_OF = "第 {first} 至 {last} 张，共 {count} 张"
+REGULAR_ONE, REGULAR_MANY = "{count} 张正则化图片", "{count} 张正则化图片"
 IMAGES_ONE, IMAGES_MANY = "{count} 张图片", "{count} 张图片"
 WITH_CAPTION = "{count} 张有说明文字"
 LOOKING = "正在查看文件：{done} / {of}"
@@ -125,10 +126,12 @@ CHANGES = {
     "replace": "替换 {words}",
     "remove": "删除“{words}”",
     "dropped": "拖入的说明文字",
+    "mended": "{words} 的文字",
+    "aside": "移出 {words}",
 }
 UNDONE_ONE, UNDONE_MANY = "{count} 条说明文字已恢复原样。", "{count} 条说明文字已恢复原样。"
 UNDONE_CHANGED = "{count} 条之后又被修改，保持不变。"
-NO_UNDO = "无法保存撤销记录（{reason}），因此没有修改说明文字。"
+NO_UNDO = "无法保存撤销记录（{reason}），因此没有做任何修改。"
 
 # ---- folders that a person types
 

@@ -13,7 +13,9 @@ CURVE_HELP_CHECK = (
     "请以测试图片为准。验证损失每次用同样的图片和同样的噪声测得；"
     "用留出的图片测时，它若上升，说明 LoRA 在死记训练图片。浅色线大多是噪声。"
 )
+CURVE_HELP_DRIFT = "漂移是代价：模型对日常事物提示词的回答偏离基础模型的程度。只要还在学，它就会上升。"
 SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "每一步", "平滑后", "验证"
+SERIES_TRAINED, SERIES_DRIFT = "训练图片上的同一损失", "其他提示词的漂移"
 SMOOTHING, FOLLOW = "平滑", "跟随最新"
 FILES = "文件"
 NO_FILES = "训练结束后 LoRA 文件会出现在这里，提前停止也一样。"
@@ -52,6 +54,7 @@ STATES = {
 WORK = {
     "start": "正在启动",
     "model": "正在加载模型",
+    "class": "正在画正则化图片",
     "latents": "正在准备图片",
     "text": "正在读取说明文字",
     "validation": "正在测量验证损失",

@@ -22,6 +22,8 @@ LABELS = {
     "data.wildcards": "说明中的通配符",
     "data.weighted_captions": "说明中的权重",
     "data.max_tokens": "说明最大长度",
+    "data.regularization": "正则化图片",
+    "data.class_prompts": "类别提示词",
     "data.cache": "缓存文件夹",
     "adapter.rank": "秩（rank）",
     "adapter.alpha": "缩放系数（alpha）",
@@ -46,8 +48,10 @@ LABELS = {
     "train.max_grad_norm": "梯度范数上限",
     "train.precision": "精度",
     "train.gradient_checkpointing": "梯度检查点",
+    "train.memory": "节省内存",
     "train.min_snr_gamma": "Min-SNR 的 gamma",
     "train.noise_offset": "噪声偏移",
+    "train.prior_weight": "正则化的权重",
     "train.seed": "随机种子",
     "train.device": "设备",
     "sample.prompts": "测试提示词",
@@ -90,6 +94,10 @@ HELP: dict[str, str] = {
     "data.wildcards": "把说明中的 {red|blue} 读作两者之一，每一步重新抽取。",
     "data.weighted_captions": "把说明中的 (word:1.2) 和 [word] 读作权重；关闭时括号就是普通文字。",
     "data.max_tokens": "超过这么多词元的说明会被截断；每 75 个为一段读取。",
+    "data.regularization": (
+        "存放正则化图片的文件夹，用来保住基础模型对这一类事物的认识：与图片一起训练，用自己的说明，不加触发词。"
+    ),
+    "data.class_prompts": "由基础模型按这些提示词画出正则化图片，张数与图片相同。",
     "data.cache": "存放潜变量和文本缓存的文件夹；留空为 data.folder 里的 .sdlora_cache。",
     "adapter.rank": "LoRA 的秩：决定它的容量和文件大小。",
     "adapter.alpha": "LoRA 以 alpha / rank 的强度起作用。",
@@ -112,13 +120,16 @@ HELP: dict[str, str] = {
     "train.warmup": "学习率从零升起所用的步数。",
     "train.weight_decay": "LoRA 的数值每一步缩小多少（再乘以学习率）。",
     "train.max_grad_norm": "梯度按此范数缩小；0 表示从不缩小。",
-    "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上为 fp32。",
+    "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上取 fp32 与 bf16 中较快者。",
     "train.gradient_checkpointing": "激活值重新计算而不保存：省内存，但更慢。",
+    "train.memory": (
+        "为节省内存做什么：auto 在需要时只做必要的；unpacked、checkpointing、split 一开始就采取该项及之前的各项。"
+    ),
     "train.min_snr_gamma": (
-        "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用；"
-        "留空为 5，但 v-prediction 且零终端信噪比时不用。"
+        "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用；留空为 5，但零终端信噪比时不用。"
     ),
     "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
+    "train.prior_weight": "一张正则化图片的误差相对于一张图片的误差占多少权重。",
     "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。-1 表示随机选取。",
     "train.device": "在哪里训练；auto 有 GPU 就用 GPU。",
     "sample.prompts": "测试图片的提示词，每个提示词一张。",
@@ -129,8 +140,8 @@ HELP: dict[str, str] = {
     "sample.guidance": "引导强度：多严格地遵循提示词。",
     "sample.sampler": "测试图片的去噪方法。",
     "sample.seed": "第一张测试图片的种子；后面的提示词依次加一。-1 表示随机选取。",
-    "validation.every": "每隔多少步测一次验证损失：每次用同样的图片和噪声；0 表示不测。",
-    "validation.held_out": "不参与训练、只用来测验证损失的图片数；0 表示用四张训练图片来测。",
+    "validation.every": "每隔多少步测一次验证损失：每次用同样的图片和噪声；留空则按总时间的十分之一安排，0 表示不测。",
+    "validation.held_out": "不参与训练、只用来测验证损失的图片数；留空：12 张起留 4 张，更少不留；0：只用训练图片。",
     "save.every": "每隔多少步存一个检查点；0 表示只在结束时。",
     "save.keep": "保留最新的多少个检查点；0 表示全部。",
     "save.container": "LoRA 文件的布局：kohya 所有工具都能读，diffusers 只有 diffusers 能读。",
@@ -143,6 +154,7 @@ HELP: dict[str, str] = {
 HINTS = {
     "data.folder": "/home/me/pictures/cat-toy",
     "data.trigger": "例如：ohwx",
+    "data.class_prompts": "每行一个提示词，例如：\na dog",
     "sample.prompts": "每行一个提示词，例如：\na watercolour of a lighthouse",
     "adapter.rank_pattern": "例如：*.mid_block.*=4",
     "adapter.alpha_pattern": "例如：*.mid_block.*=2",
@@ -163,7 +175,6 @@ PARAMETERS = "个参数"
 FILE_SIZE = "文件"
 CHECKS = "检查"
 ALL_GOOD = "一切正常。"
-CHECKED_AT_START = "填写表单时，检查结果会显示在这里。"
 CHECK_AGAIN = "重新检查"
 START = "开始训练"
 NOT_HERE_YET = "基础模型 {base} 还没有下载到这台电脑。"
@@ -221,6 +232,7 @@ ESTIMATE = "这次训练"
 NO_ESTIMATE = "有了图片和基础模型，这里会说明需要多长时间。"
 EPOCH = "{images} = 每轮 {steps} 步。"
 EPOCH_WHY = "一批只取同一种形状的图片，而这些图片有 {shapes} 种形状：因此并非每批都装满。"
+HELD_OUT_ONE = HELD_OUT_MANY = "{all} 张图片中有 {count} 张不参与训练，只用来测量。"
 EPOCHS = "{steps} 步 = {epochs} 轮。"
 MEASURE = "测量一步"
 MEASURING = "正在测量一步……"

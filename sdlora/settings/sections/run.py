@@ -1,0 +1,17 @@
+"""run.*: the run's name and where its folder is."""
+
+from sdlora.settings.setting import Section, setting
+
+
+# fmt: off
+class RunSettings(Section):
+    """The run's name and where its folder is."""
+
+    name: str = setting(
+        "my-lora", "Name of the run and of the LoRA file.", "basic",
+        label="Name", group="what", place=1, own=True, cost=False, max_length=200
+    )
+    folder: str = setting(
+        "runs", "Folder that the run's own folder is made in.", "expert",
+        label="Runs folder", on_page=False, path="folder", cost=False
+    )

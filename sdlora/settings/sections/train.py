@@ -1,0 +1,126 @@
+"""train.*: how it learns: steps, rates, optimizer, precision."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from sdlora.messages import say
+from sdlora.runs.memory import NAMES as WAYS_TO_SAVE
+from sdlora.settings.setting import Follows, OneOf, Section, When, setting
+from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers import FIRST, OPTIMIZERS
+from sdlora.train.schedules import SCHEDULES
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """The test of ``When`` for a choice out of several."""
+    return f"like:^({'|'.join(names)})$"
+
+
+# fmt: off
+class TrainSettings(Section):
+    """How it learns: steps, rates, optimizer, precision."""
+
+    steps: int = setting(
+        1000, "Optimizer steps in all.", "basic",
+        label="Steps", group="training", place=1, cost=False, usual=(1, 100_000), ge=1, le=10_000_000,
+        into=("epochs",)
+    )
+    batch_size: int = setting(
+        1, "Images per step on each device.",
+        label="Batch size", group="memory", usual=(1, 128), ge=1, le=1024,
+        into=("epochs", "sight"), recorded=("batch_size_per_device",)
+    )
+    accumulate: int = setting(
+        1, "Batches added up for one optimizer step.",
+        label="Gradient accumulation", group="memory", usual=(1, 64), ge=1, le=1024,
+        into=("epochs",), recorded=("gradient_accumulation_steps",)
+    )
+    lr: float = setting(
+        1e-4, "Learning rate of the UNet's LoRA.", "basic",
+        label="Learning rate", group="training", place=2, cost=False, gt=0, le=10,
+        recorded=("learning_rate", "unet_lr")
+    )
+    text_encoder_lr: float | None = setting(
+        None, "Learning rate of the text encoder's LoRA: empty for half of train.lr, or all of it where the optimizer "
+        "finds the rate; 0 not to train it.",
+        label="Learning rate of the text encoder", group="training", cost=False, ge=0, le=10,
+        when=When({"adapter.text_encoder": "set"}, say("settings.because_text_encoder_off")),
+        follows=Follows(("train.lr", "train.optimizer"), lambda lr, name: lr * OPTIMIZERS[name].text_encoder_share),
+        recorded=("text_encoder_lr",)
+    )
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting(
+        FIRST.name, "How the LoRA's numbers follow their gradients.",
+        label="Optimizer", group="training"
+    )
+    loss: Annotated[str, OneOf(LOSSES)] = setting(
+        next(iter(LOSSES)), "How the distance from what is to be predicted is measured.", "expert",
+        label="Loss", group="training", cost=False
+    )
+    scheduler: Annotated[str, OneOf(SCHEDULES)] = setting(
+        "cosine", "How the learning rate changes over the run.",
+        label="Learning rate schedule", group="training", cost=False,
+        recorded=("lr_scheduler",)
+    )
+    cycles: int = setting(
+        3, "How many falls from full rate cosine_with_restarts makes; the other schedulers make one.",
+        label="Restarts: number of falls", group="training", cost=False, ge=1, le=1000,
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.cycles)},
+                  say("settings.because_no_restarts"))
+    )
+    warmup: int = setting(
+        0, "Steps over which the learning rate rises from zero.",
+        label="Warm-up steps", group="training", cost=False, ge=0, le=1_000_000,
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.warms_up)},
+                  say("settings.because_constant_schedule"), say("settings.use_constant_with_warmup")),
+        recorded=("lr_warmup_steps",)
+    )
+    weight_decay: float = setting(
+        0.01, "How much the LoRA's numbers shrink in each step, times the learning rate.", "expert",
+        label="Weight decay", group="training", cost=False, usual=(0, 0.2), ge=0, le=1
+    )
+    max_grad_norm: float = setting(
+        1.0, "Gradients are scaled down to this norm; 0 for never.", "expert",
+        label="Gradient norm", group="training", cost=False, usual=(0, 100), ge=0, le=1_000_000,
+        recorded=("max_grad_norm",)
+    )
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = setting(
+        "auto", "Precision of the arithmetic; auto is bf16 or fp16 on a GPU, and on a CPU the faster of fp32 and bf16.",
+        label="Precision", group="memory"
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations twice instead of keeping them: less memory, slower.",
+        label="Gradient checkpointing", group="memory",
+        recorded=("gradient_checkpointing",)
+    )
+    memory: Annotated[str, OneOf(("auto", *WAYS_TO_SAVE))] = setting(
+        "auto", "What is done to need less memory: auto does what is needed, when it is needed; unpacked, "
+        "checkpointing and split begin with that and with all before it.", "expert",
+        label="Saving memory", group="memory"
+    )
+    min_snr_gamma: float | None = setting(
+        None,
+        "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none, empty for 5, or for none "
+        "with zero terminal SNR.",
+        label="Min-SNR gamma", group="training", cost=False, usual=(0, 20), ge=0, le=100,
+        recorded=("min_snr_gamma",)
+    )
+    noise_offset: float = setting(
+        0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.",
+        label="Noise offset", group="training", cost=False, usual=(0, 0.2), ge=0, le=1
+    )
+    prior_weight: float = setting(
+        1.0, "How much the error of a regularization image weighs beside that of an image.",
+        label="Weight of regularization", group="training", cost=False, usual=(0.1, 2), ge=0, le=100,
+        when=When({"data.regularization": "set", "data.class_prompts": "set"},
+                  say("settings.because_no_regularization")),
+        recorded=("prior_loss_weight",)
+    )
+    seed: int = setting(
+        0, "Same seed, same run: order, crops, noise, test pictures. -1 draws one.", "basic",
+        label="Seed", group="training", place=4, cost=False, ge=-1, le=2**63 - 1,
+        recorded=("seed",)
+    )
+    device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = setting(
+        "auto", "Where to train; auto takes a GPU if there is one.",
+        label="Device", group="memory"
+    )

@@ -1,0 +1,16 @@
+"""The optimizers by name, as train.optimizer has them: a file each and a line here. No torch at import."""
+
+from sdlora.train.optimizers import adafactor, adamw, came, lion, prodigy
+from sdlora.train.optimizers.recipe import Recipe
+
+OPTIMIZERS: dict[str, Recipe] = {
+    entry.RECIPE.name: entry.RECIPE
+    for entry in (
+        adamw,
+        adafactor,
+        lion,
+        came,
+        prodigy,
+    )
+}  # fmt: skip
+FIRST = next(iter(OPTIMIZERS.values()))  # the usual one, and the only one that checkpoints of format 1 know
