@@ -208,6 +208,16 @@ MESSAGES = {
         "en": "The caption {file} can't be saved ({reason}).",
         "zh": "说明文件 {file} 无法保存（{reason}）。",
     },
+    "no_undo": {
+        "en": "Nothing was changed, since no undo could be kept ({reason}).",
+        "zh": "无法保存撤销记录（{reason}），因此没有做任何修改。",
+    },
+    "file_not_moved": {"en": "{name} can't be moved ({reason}).", "zh": "{name} 无法移动（{reason}）。"},
+    "captions_busy": {
+        "en": "The captions of this folder are being changed by another program.",
+        "zh": "另一个程序正在修改这个文件夹的说明文字。",
+    },
+    "wait_for_captions": {"en": "Wait for its end, then try again.", "zh": "请等它结束，然后再试。"},
     "write_txt_captions": {
         "en": "Write captions as .txt files beside the images.",
         "zh": "请在图片旁边用 .txt 文件写说明文字。",

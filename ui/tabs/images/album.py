@@ -13,6 +13,7 @@ from pathlib import Path
 from sdlora.data import CACHE_FOLDER, tokens
 from sdlora.data.captions import read_captions, sidecars
 from sdlora.data.edit import Edit, changes, tag_counts
+from sdlora.data.history import History
 from sdlora.data.index import Seen, inspect_files
 from sdlora.data.listing import find_images
 from sdlora.data.tags import clean_lines, has_word, split_tags
@@ -20,7 +21,6 @@ from sdlora.errors import Problem, UserError
 from ui import text
 from ui.shell.place import Place
 from ui.shell.render import THUMB
-from ui.tabs.images.history import History
 
 PAGE = 60
 SHORT = 90  # characters of a caption under its thumbnail

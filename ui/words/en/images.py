@@ -71,13 +71,11 @@ CHANGED_MEANWHILE = (
 )
 TYPED_HERE, STANDS_THERE = "Typed here", "There now"
 KEEP_MINE, TAKE_THEIRS = "Keep what I typed", "Take what is there"
-NOT_SAVED = "{name} can't be saved ({reason})."
 TOKENS = "{tokens} of {limit} tokens"
 PREVIOUS_IMAGE, NEXT_IMAGE = "Previous image", "Next image"
 ASIDE_ONE = "Move out of the set"
 ASIDE_BROKEN_ONE, ASIDE_BROKEN_MANY = "Move {count} unreadable file aside", "Move {count} unreadable files aside"
 MOVED_ONE, MOVED_MANY = "Moved {count} file to {folder}.", "Moved {count} files to {folder}."
-NOT_MOVED = "{name} can't be moved ({reason})."
 PROBLEM_SHORT = {
     "unreadable": "can't be read",
     "small": "too small",
@@ -129,11 +127,11 @@ CHANGES = {
     "remove": "remove “{words}”",
     "dropped": "captions that were dropped",
     "mended": "letters in {words}",
+    "captioned": "captions by {words}",
     "aside": "{words} out of the set",
 }
 UNDONE_ONE, UNDONE_MANY = "{count} caption is as it was.", "{count} captions are as they were."
 UNDONE_CHANGED = "{count} changed again since and stay."
-NO_UNDO = "Nothing was changed, since no undo could be kept ({reason})."
 
 # ---- folders that a person types
 

@@ -69,13 +69,11 @@ SAVED = "已保存。"
 CHANGED_MEANWHILE = "{name} 的说明文字已在别的窗口或磁盘上被更改。目前还没有写入任何内容。"
 TYPED_HERE, STANDS_THERE = "这里输入的", "现在的内容"
 KEEP_MINE, TAKE_THEIRS = "保留我输入的", "采用现在的内容"
-NOT_SAVED = "{name} 无法保存（{reason}）。"
 TOKENS = "{tokens} / {limit} 个词元"
 PREVIOUS_IMAGE, NEXT_IMAGE = "上一张", "下一张"
 ASIDE_ONE = "移出这组图片"
 ASIDE_BROKEN_ONE, ASIDE_BROKEN_MANY = "移开 {count} 个无法读取的文件", "移开 {count} 个无法读取的文件"
 MOVED_ONE, MOVED_MANY = "已将 {count} 个文件移到 {folder}。", "已将 {count} 个文件移到 {folder}。"
-NOT_MOVED = "{name} 无法移动（{reason}）。"
 PROBLEM_SHORT = {
     "unreadable": "无法读取",
     "small": "太小",
@@ -127,11 +125,11 @@ CHANGES = {
     "remove": "删除“{words}”",
     "dropped": "拖入的说明文字",
     "mended": "{words} 的文字",
+    "captioned": "{words} 写的说明文字",
     "aside": "移出 {words}",
 }
 UNDONE_ONE, UNDONE_MANY = "{count} 条说明文字已恢复原样。", "{count} 条说明文字已恢复原样。"
 UNDONE_CHANGED = "{count} 条之后又被修改，保持不变。"
-NO_UNDO = "无法保存撤销记录（{reason}），因此没有做任何修改。"
 
 # ---- folders that a person types
 

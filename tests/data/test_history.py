@@ -6,13 +6,21 @@ import os
 
 import pytest
 from captioned import caption_of
-from example import make_images
+from PIL import Image
 from said import saying
 
-from sdlora.data import CACHE_FOLDER
+from sdlora.data import CACHE_FOLDER, history
+from sdlora.data.captions import write_caption
+from sdlora.data.history import CaptionChange, History
 from sdlora.errors import UserError
-from ui.tabs.images import history
-from ui.tabs.images.history import CaptionChange, History
+
+
+def make_images(folder, count):
+    folder.mkdir()
+    for n in range(1, count + 1):
+        Image.new("RGB", (8, 8), (n, 90, 160)).save(folder / f"disc{n:04d}.png")
+        write_caption(folder / f"disc{n:04d}.png", f"a disc, number {n}")
+    return folder
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def test_a_change_that_can_not_be_taken_back_says_which(folder, monkeypatch):
 
     monkeypatch.setattr(history, "write_atomically", full)
     with pytest.raises(
-        UserError, match=saying("page.NOT_SAVED", name="disc0002.txt", reason="No space left on device")
+        UserError, match=saying("images.caption_not_saved", file="disc0002.txt", reason="No space left on device")
     ):
         History(folder).undo()
     monkeypatch.undo()
@@ -125,11 +133,37 @@ def test_only_so_many_changes_are_kept(folder, monkeypatch):
     image = folder / "disc0001.png"
     for n in range(6):
         History(folder).write({image: f"caption {n}"}, "one", "disc0001.png")
-    assert len(list((folder / CACHE_FOLDER / "undo").iterdir())) == 3
+    assert len(list((folder / CACHE_FOLDER / "undo").glob("*.json"))) == 3
 
 
 def test_without_a_place_for_undo_nothing_is_changed(folder):
     (folder / CACHE_FOLDER).write_text("a file is in the way")
-    with pytest.raises(UserError, match=saying("page.NO_UNDO")):
+    with pytest.raises(UserError, match=saying("images.no_undo")):
         History(folder).write({folder / "disc0001.png": "new"}, "one", "")
     assert texts(folder)[0] == "a disc, number 1"
+
+
+def test_a_job_that_goes_on_is_one_change_and_knows_where_it_was(folder):
+    images, before = sorted(folder.glob("*.png")), texts(folder)
+    number = History(folder).grow(0, {images[0]: "first"}, "a model", job="j")
+    History(folder).write({images[2]: "by hand"}, "one", "disc0003.png")
+    assert History(folder).grow(number, {images[1]: "second", images[2]: "third"}, "a model", job="j") == number
+    assert History(folder).unfinished("j") == (number, set(images)) and History(folder).unfinished("k") == (0, set())
+    write_caption(images[1], before[1])  # as if it had been killed before that file was written
+    assert History(folder).unfinished("j")[1] == {images[0], images[2]}
+    write_caption(images[1], "second")
+    History(folder).finish(number)
+    assert History(folder).unfinished("j") == (0, set())
+    assert History(folder).undo() == ([], 1)  # what was typed in between changed again
+    assert History(folder).last() == CaptionChange(number, "captioned", "a model", 3)
+    assert History(folder).undo()[0] == images[:2] + images[2:] and texts(folder)[:2] == before[:2]
+
+
+def test_a_job_whose_change_was_undone_begins_another(folder):
+    images, before = sorted(folder.glob("*.png")), texts(folder)
+    number = History(folder).grow(0, {images[0]: "first"}, "a model", job="j")
+    History(folder).undo()
+    again = History(folder).grow(number, {images[1]: "second"}, "a model", job="j")
+    assert History(folder).unfinished("j") == (again, {images[1]})
+    History(folder).undo()
+    assert texts(folder) == before
