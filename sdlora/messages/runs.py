@@ -22,6 +22,31 @@ MESSAGES = {
         "zh": "输出文件夹 {path} 无法写入（{reason}）。",
     },
     "choose_another_folder": {"en": "Choose another run.folder.", "zh": "请换一个 run.folder。"},
+    # ---- what is said of it, the bin, a zip
+    "rating_odd": {
+        "en": "The rating is {rating}; it must be a whole number from 0 (none) to {best}.",
+        "zh": "评分为 {rating}；必须是 0（不评）到 {best} 的整数。",
+    },
+    "name_too_long": {
+        "en": "The name has {length} characters; {limit} are allowed.",
+        "zh": "名称有 {length} 个字符；最多 {limit} 个。",
+    },
+    "note_too_long": {
+        "en": "The note has {length} characters; {limit} are allowed.",
+        "zh": "备注有 {length} 个字符；最多 {limit} 个。",
+    },
+    "stop_before_deleting": {"en": "Stop it before you delete it.", "zh": "请先停止，再删除。"},
+    "in_bin_already": {"en": "{name} is in the bin already.", "zh": "{name} 已在回收站中。"},
+    "empty_bin": {
+        "en": "`sdlora runs --empty-bin` deletes it for good.",
+        "zh": "`sdlora runs --empty-bin` 可彻底删除。",
+    },
+    "not_in_bin": {"en": "No run called {name} is in the bin.", "zh": "回收站中没有名为 {name} 的训练。"},
+    "list_bin": {"en": "`sdlora runs --bin` lists what is there.", "zh": "`sdlora runs --bin` 会列出其中的内容。"},
+    "export_first": {
+        "en": "`sdlora export RUN --all` writes one of each checkpoint.",
+        "zh": "`sdlora export RUN --all` 会为每个检查点各写一个。",
+    },
     # ---- its settings
     "settings_edited": {
         "en": "The settings of {name} are not those it began with: settings.toml was edited or damaged.",

@@ -34,6 +34,10 @@ MESSAGES = {
         "en": "A merge into a base is exact and keeps its dtypes.",
         "zh": "并入基础模型是精确的，并保留其数值格式。",
     },
+    "all_of_them_alone": {
+        "en": "--all takes neither --out nor --plain.",
+        "zh": "--all 不能与 --out 或 --plain 一起使用。",
+    },
     "leave_out_options": {"en": "Leave out --rank, --method, --dtype.", "zh": "请去掉 --rank、--method、--dtype。"},
     "foreign_settings": {"en": "{file} is a settings file of {tool}.", "zh": "{file} 是 {tool} 的设置文件。"},
     "import_first": {
@@ -46,9 +50,32 @@ MESSAGES = {
     "all_taken": {"en": "Everything was taken.", "zh": "全部已采用。"},
     # ---- runs
     "run_unreadable": {"en": "{name} unreadable   {why}", "zh": "{name} 无法读取   {why}"},
-    "run_line": {"en": "{name} {state} step {step} {file}{origin}", "zh": "{name} {state} 步 {step} {file}{origin}"},
+    "run_line": {
+        "en": "{name} {state} step {step} {size}  {file}{origin}{remarks}",
+        "zh": "{name} {state} 步 {step} {size}  {file}{origin}{remarks}",
+    },
     "run_from": {"en": "  (from {origin})", "zh": "  （来自 {origin}）"},
     "no_runs": {"en": "No runs in {folder}.", "zh": "{folder} 中没有训练。"},
+    "runs_sum": {
+        "en": "{count} runs, {size}; in the bin {binned}, {binned_size}.",
+        "one": "1 run, {size}; in the bin {binned}, {binned_size}.",
+        "zh": "{count} 次训练，{size}；回收站中 {binned} 次，{binned_size}。",
+    },
+    "bin_empty": {"en": "The bin of {folder} is empty.", "zh": "{folder} 的回收站是空的。"},
+    "bin_emptied": {
+        "en": "{count} runs deleted for good, {size}.",
+        "one": "1 run deleted for good, {size}.",
+        "zh": "已彻底删除 {count} 次训练，{size}。",
+    },
+    "in_the_bin": {"en": "In the bin: {path} ({size})", "zh": "已移入回收站：{path}（{size}）"},
+    "put_back": {"en": "Put back: {path}", "zh": "已放回：{path}"},
+    "remarked": {"en": "Noted of {name}.", "zh": "已记在 {name} 上。"},
+    "wrote_bytes": {"en": "Wrote {path} ({size})", "zh": "已写入 {path}（{size}）"},
+    "name_a_run": {"en": "Which run? Name its folder.", "zh": "是哪次训练？请写出它的文件夹。"},
+    "one_run_only": {
+        "en": "A name and a zip belong to one run: name one folder.",
+        "zh": "名称和 zip 只能用于一次训练：请只写一个文件夹。",
+    },
     "not_training": {"en": "{name} is not being trained.", "zh": "{name} 没有在训练。"},
     "resume_with": {"en": "To go on: sdlora train --resume {path}", "zh": "要继续：sdlora train --resume {path}"},
     "asked": {"en": "Asked {name}: {what}.", "zh": "已请求 {name}：{what}。"},

@@ -53,6 +53,14 @@ def verified(folder: Path | str) -> dict[str, Any]:
     return state
 
 
+def is_whole(folder: Path | str) -> bool:
+    """Is a checkpoint what was written? Reads all of it."""
+    try:
+        return bool(verified(folder))
+    except Damaged:
+        return False
+
+
 def newest_intact(
     folder: Path | str, last: int | None = None
 ) -> tuple[tuple[int, Path] | None, list[tuple[Path, str]]]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdlora.runs.checkpoints import checkpoints_in, newest_intact, verified
+from sdlora.runs.checkpoints import checkpoints_in, is_whole, newest_intact, verified
 from sdlora.settings import Settings, dump_settings, keys_into, merge, opened, value_of
 from sdlora.errors import Problem, UserError, explain
 from sdlora.files.intact import Damaged, read_json, write_json
@@ -158,17 +158,10 @@ def calmer_command(run: Run, settings: Settings, step: int) -> str:
     step: where the training blew up; the weights shortly before are mostly ruined already. The checkpoint is one from
     at least a tenth of those steps earlier; without any, the run begins again.
     """
-    whole = [s for s, path in checkpoints_in(run.folder / "checkpoints") if s <= step * 0.9 and _is_whole(path)]
+    whole = [s for s, path in checkpoints_in(run.folder / "checkpoints") if s <= step * 0.9 and is_whole(path)]
     where = shlex.quote(f"{run.folder}@{max(whole, default=0)}")
     rate = calmer(settings)
     text_rate = settings.train.text_encoder_lr
     own = text_rate is not None and text_rate != settings.train.lr / 2 and text_rate > rate / 2  # else it follows
     text = f" --train.text_encoder_lr {rate / 2:g}" if own else ""
     return f"sdlora train --from {where} --train.lr {rate:g}{text}"
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        return bool(verified(path))
-    except Damaged:
-        return False
