@@ -107,6 +107,16 @@ MESSAGES = {
         "en": "The base model's weights are held in memory in {precision}; no copy beside the cache: {reason}",
         "zh": "基础模型的权重以 {precision} 放在内存中；未能在缓存旁另存一份：{reason}",
     },
+    "weights_copy_lost": {
+        "en": (
+            "The copy of the base model's weights in {precision} could not be read any more when it was needed: "
+            "{path}. The base model's own file is read into memory instead; the next start makes the copy again."
+        ),
+        "zh": (
+            "需要用到基础模型权重的 {precision} 副本时，它已无法读取：{path}。"
+            "已改为把基础模型自己的文件读入内存；下次启动会重新生成该副本。"
+        ),
+    },
     "packing_no_room": {
         "en": (
             "The convolutions are not laid out for this CPU as when the run began: that takes {needed} GB, {free} GB "

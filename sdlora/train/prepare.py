@@ -37,7 +37,7 @@ from sdlora.train.rhythm import Rhythm
 from sdlora.train.spill import Spill
 from sdlora.train.trainee import DTYPES, Trainee, load_trainee, needs_text_encoders, reader_of
 from sdlora.train.validate import Validation, measured_on
-from sdlora.train.weights import copied, copy_weights
+from sdlora.train.weights import copy_weights, load_denoiser
 
 FP32 = Arithmetic("fp32")
 
@@ -172,8 +172,8 @@ def prepare_job(
     latents, text = yield from _filled(work, run, accelerator)
     give_back()
     yield from _or_stop(run, Progress("model", 0, 1), alone)  # again: images and captions were told of meanwhile
-    copy = copied(base, dtype, cache_folder) if accelerator.device.type == "cpu" else None
-    trainee = load_trainee(settings, base, text, accelerator.device, dtype, copy)
+    unet = yield from load_denoiser(base, dtype, cache_folder if accelerator.device.type == "cpu" else None)
+    trainee = load_trainee(settings, base, text, accelerator.device, dtype, unet)
     if arithmetic.packed:
         yield from _pack(trainee)
     yield from _or_stop(run, Progress("model", 1, 1), alone)

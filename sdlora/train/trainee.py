@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -153,14 +152,14 @@ class Trainee:
 
 
 def load_trainee(
-    settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype, copy: Path | None = None
+    settings: Settings, base: BaseInfo, text_cache: TextStore | None, device, dtype, unet: nn.Module | None = None
 ) -> Trainee:
     """Load and freeze the base, merge adapter.stack into it, attach the adapter.
 
-    The text encoders are loaded only if they learn or if there is no ``text_cache``. copy: where the denoiser's weights
-    are in that dtype (``train.weights``).
+    The text encoders are loaded only if they learn or if there is no ``text_cache``. unet: the denoiser in that dtype,
+    where it is loaded already.
     """
-    unet = load_unet(base, dtype, mapped=True, copy=copy).to(device)
+    unet = (unet or load_unet(base, dtype, mapped=True)).to(device)
     encoders = load_text_encoders(base, dtype) if settings.adapter.text_encoder or text_cache is None else {}
     encoders = {root: encoder.to(device) for root, encoder in encoders.items()}
     for path, strength in stack_of(settings.adapter.stack):

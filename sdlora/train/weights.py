@@ -8,11 +8,12 @@ the second takes the place of the first. It may be deleted at any time; a run th
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from sdlora.errors import UserError, explain
 from sdlora.events import Event, Progress, Warned
@@ -67,6 +68,25 @@ def copy_weights(base: BaseInfo, dtype: torch.dtype, cache: Path) -> Iterator[Ev
         return
     amount = shown_bytes(path.stat().st_size)
     yield Warned(say("training.weights_copied", precision=precision, stored=base.precision, size=amount, path=path))
+
+
+def load_denoiser(
+    base: BaseInfo, dtype: torch.dtype, cache: Path | None
+) -> Generator[Event, None, UNet2DConditionModel]:
+    """The frozen denoiser, on the CPU: mapped from its copy in ``cache``, else from the base's own files.
+
+    A copy that can't be read although it was there a moment ago (somebody empties the cache, a network disk goes) is
+    no hindrance: a Warned says so, and the next start makes it again. cache: None where no copy is used.
+    """
+    copy = copied(base, dtype, cache) if cache else None
+    if copy:
+        try:
+            return load_unet(base, dtype, mapped=True, copy=copy)
+        except UserError:
+            with suppress(OSError):
+                _note(copy).unlink()  # what was believed of it
+            yield Warned(say("training.weights_copy_lost", precision=WORDS[dtype], path=copy))
+    return load_unet(base, dtype, mapped=True)
 
 
 def _write(base: BaseInfo, dtype: torch.dtype, path: Path) -> str:

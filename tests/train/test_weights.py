@@ -21,7 +21,7 @@ from sdlora.messages import say
 from sdlora.settings import make_settings
 from sdlora.train import weights
 from sdlora.train.loop import training
-from sdlora.train.weights import copied, copy_weights
+from sdlora.train.weights import copied, copy_weights, load_denoiser
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -121,6 +121,44 @@ def test_a_second_process_and_a_person_do_no_harm_to_a_mapped_copy(half):
     shutil.rmtree(cache)
     assert all(torch.equal(one, two) for one, two in zip(before, mapped.parameters(), strict=True))
     assert copied(base, torch.bfloat16, cache) is None and len(made(base, cache)) == 1
+
+
+def loaded(loading):
+    """(the denoiser, what was told)"""
+    told = []
+    while True:
+        try:
+            told.append(next(loading).text)
+        except StopIteration as done:
+            return done.value, told
+
+
+@pytest.mark.parametrize("harm", ["deleted", "emptied", "other tensors"])
+def test_a_copy_lost_between_check_and_load_is_told_and_the_base_is_read(half, monkeypatch, harm):
+    base, cache = half
+    made(base, cache)
+    path, check = copied(base, torch.bfloat16, cache), weights.copied
+
+    def then_harmed(*args):
+        found = check(*args)
+        if harm == "deleted":
+            found.unlink()
+        elif harm == "emptied":
+            found.write_bytes(b"")
+        else:
+            save_file({"conv_in.bias": torch.zeros(3)}, found)
+        return found
+
+    monkeypatch.setattr(weights, "copied", then_harmed)
+    unet, told = loaded(load_denoiser(base, torch.bfloat16, cache))
+    assert told == [say("training.weights_copy_lost", precision="bf16", path=path)]
+    cast = load_unet(base, torch.bfloat16)
+    assert all(torch.equal(one, two) for one, two in zip(cast.parameters(), unet.parameters(), strict=True))
+    monkeypatch.undo()
+    monkeypatch.setattr(copies, "LEAST", 1)
+    assert len(made(base, cache)) == 1
+    assert loaded(load_denoiser(base, torch.bfloat16, cache))[1] == []
+    assert loaded(load_denoiser(base, torch.bfloat16, None))[1] == []
 
 
 def test_no_room_and_no_permission_are_told_and_no_hindrance(half, monkeypatch):
