@@ -20,6 +20,7 @@ class Command:
 
 
 COMMANDS = {
+    "ui": Command("open the page in the browser"),
     "train": Command("train a LoRA, for example: sdlora train settings.toml --adapter.rank 8"),
     "check": Command("say what is wrong with settings and images, without training"),
     "doctor": Command("say what is wrong with a folder of pictures: copies, blur, blocks, bars, captions"),

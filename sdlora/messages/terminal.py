@@ -18,6 +18,14 @@ MESSAGES = {
         "one": "Drew 1 picture into {folder}",
         "zh": "已在 {folder} 中画了 {count} 张图片",
     },
+    "page_not_installed": {
+        "en": "The page can't be loaded: the package {name} is not installed.",
+        "zh": "无法载入页面：未安装软件包 {name}。",
+    },
+    "install_again": {
+        "en": "Install sdlora again with what it needs: pip install --upgrade sdlora",
+        "zh": "请连同所需的软件包重新安装 sdlora：pip install --upgrade sdlora",
+    },
     "option_fault": {"en": "--{fault}", "zh": "--{fault}"},
     "base_ready": {"en": "{base}: {described}, ready to train on.", "zh": "{base}：{described}，可以用来训练。"},
     "one_of": {"en": "One of: {choices}.", "zh": "可选：{choices}。"},

@@ -7,6 +7,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 import argparse
 import socket
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,13 @@ def _wire_settings(
 
 
 def serve(
-    place: Place, trainers: Trainers, port: int, listen: bool, password: str, wait: bool = True, api: bool = False
+    place: Place, trainers: Trainers, port: int, listen: bool, password: str,
+    wait: bool = True, api: bool = False, browser: bool = False,
 ) -> str:  # fmt: skip
-    """Serve the page; its address. Only ``place.shown`` can be fetched from this computer's disk."""
+    """Serve the page; its address. Only ``place.shown`` can be fetched from this computer's disk.
+
+    browser: show the page there, on a machine that has a screen.
+    """
     queue = Queue(place.runs, trainers)
     page = build_page(place, queue, api)
     gr.set_static_paths([place.shown])
@@ -149,9 +154,19 @@ def serve(
     )
     print(text.SERVING.format(url=url), flush=True)
     queue.keep_going()
+    if browser and _has_screen():
+        webbrowser.open(f"http://127.0.0.1:{port}")
     if wait:
         page.block_thread()
     return url
+
+
+def _has_screen() -> bool:
+    """False where a text browser would take over the terminal, and over SSH."""
+    if os.name == "nt" or sys.platform == "darwin":
+        return True
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(screen) and not os.environ.get("SSH_CONNECTION")
 
 
 def _check_port(port: int) -> None:
@@ -170,6 +185,7 @@ def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -
     parser.add_argument("--data", help="the page reads inside this folder only (with --listen: datasets)")
     parser.add_argument("--models", help="with --data or --listen: base models may lie here too (default: models)")
     parser.add_argument("--api", action="store_true", help="let scripts use the page (docs/api.md)")
+    parser.add_argument("--browser", action="store_true", help="open the browser")
     options = parser.parse_args(arguments)
     inuse.hold()
     password = os.environ.get("SDLORA_PASSWORD", "")
@@ -179,7 +195,8 @@ def main(arguments: list[str] | None = None, trainers: Trainers | None = None) -
         _check_port(options.port)
         data = options.data or ("datasets" if options.listen else None)
         place = Place(Path(options.runs), Path(data) if data else None, Path(options.models or "models"))
-        serve(place, trainers or Trainers(), options.port, options.listen, password, api=options.api)
+        open_for = {"api": options.api, "browser": options.browser}
+        serve(place, trainers or Trainers(), options.port, options.listen, password, **open_for)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
