@@ -78,6 +78,10 @@ MESSAGES = {
         "en": "{precision} with convolutions laid out for this CPU, measured {times} times as fast as {of} here",
         "zh": "{precision}，卷积权重已为此 CPU 预先排列（实测在此比 {of} 快到 {times} 倍）",
     },
+    "arithmetic_earlier": {
+        "en": "{arithmetic}, in an earlier run (sdlora probe measures anew)",
+        "zh": "{arithmetic}，此结果来自之前的一次测量（sdlora probe 会重新测量）",
+    },
     "packing_failed": {
         "en": "The convolutions can't be laid out for this CPU ({reason}); steps are slower, the result is as good.",
         "zh": "无法为此 CPU 预先排列卷积权重（{reason}）；每步会更慢，结果同样好。",

@@ -20,7 +20,7 @@ class Arithmetic:
     """precision: "fp32", "fp16" or "bf16". packed: are the frozen convolutions laid out for the processor?
 
     seconds: what was measured, of a piece of a step, by the name of the way ("bf16+packed"); empty for what was not.
-    processor, threads: on what.
+    processor, threads: on what. earlier: had that been measured for another run? It is not kept.
     """
 
     precision: str
@@ -28,6 +28,7 @@ class Arithmetic:
     seconds: Mapping[str, float] = field(default_factory=dict)
     processor: str = ""
     threads: int = 0
+    earlier: bool = field(default=False, compare=False)
 
     @property
     def way(self) -> str:
@@ -39,6 +40,11 @@ class Arithmetic:
         """One line for people: the precision, whether convolutions are packed, and how fast that was found to be."""
         if not self.seconds:
             return self.precision
+        found = self._found
+        return say("training.arithmetic_earlier", arithmetic=found) if self.earlier else found
+
+    @property
+    def _found(self) -> Message:
         slowest = max(self.seconds, key=self.seconds.__getitem__)
         times = self.seconds[slowest] / self.seconds[self.way]
         if times < 1.05:

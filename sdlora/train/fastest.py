@@ -12,7 +12,9 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -35,7 +37,16 @@ SPARE = 1_500_000_000  # bytes of memory to leave free
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TEXT = 77  # tokens
 Piece = Callable[[], None]
-Figures = tuple[dict[str, float], dict[str, float]]
+
+
+class Figures(NamedTuple):
+    """Seconds of a piece of a step by way, and of laying its weights out by precision. earlier: not of this run."""
+
+    seconds: dict[str, float]
+    laying: dict[str, float]
+    earlier: bool = False
+
+
 Measure = Callable[[BaseInfo, tuple[str, ...], int, int], Figures]
 
 
@@ -45,18 +56,19 @@ def fastest(
     """How to train on this CPU.
 
     wanted: "auto", or a precision that is kept whatever it takes. pixels: side of the images. steps: of the run, over
-    which packing has to pay. measure: stands in for ``measured``.
+    which packing has to pay. measure: stands in for ``measured``, such as what remembers its answers.
     """
     plain = Arithmetic("fp32" if wanted == "auto" else wanted)
     if wanted not in ("auto", *DTYPES) or parameters_of_denoiser(base) < LEAST:
         return plain
     precisions = tuple(DTYPES) if wanted == "auto" else (wanted,)
     side, batch = max(2, min(pixels // base.factor, SIDE)), min(batch, BATCH)
-    seconds, laying = (measure or measured)(base, precisions, side, batch)
-    if not seconds:
+    figures = (measure or measured)(base, precisions, side, batch)
+    if not figures.seconds:
         return plain
     free = psutil.virtual_memory().available - SPARE
-    return choose(seconds, laying, steps, lambda precision: has_room(base, precision, free))
+    chosen = choose(figures.seconds, figures.laying, steps, lambda precision: has_room(base, precision, free))
+    return replace(chosen, earlier=figures.earlier)
 
 
 def choose(
@@ -80,9 +92,9 @@ def choose(
 
 
 def measured(base: BaseInfo, precisions: tuple[str, ...], side: int, batch: int) -> Figures:
-    """(seconds of a piece of a step by way, seconds of laying its weights out by precision): the least of some.
+    """What a piece of a step takes, each way: the least of some times.
 
-    Both are empty where the denoiser has no such blocks. A way that PyTorch refuses is left out.
+    All is empty where the denoiser has no such blocks. A way that PyTorch refuses is left out.
     """
     with init_empty_weights():
         network = base.spec.functions().network(base.spec.part(base.denoiser), base.config(base.denoiser))
@@ -106,7 +118,7 @@ def measured(base: BaseInfo, precisions: tuple[str, ...], side: int, batch: int)
             began = time.perf_counter()
             piece()
             took[way].append(time.perf_counter() - began)
-    return {way: min(seconds) for way, seconds in took.items()}, laying
+    return Figures({way: min(seconds) for way, seconds in took.items()}, laying)
 
 
 def has_room(base: BaseInfo, precision: str, free: float) -> bool:

@@ -50,8 +50,8 @@ class Measured:
 def probe(settings: Settings, steps: int = 3) -> Measured:
     """Measure up to ``steps`` steps with resolved settings, on the images of the first steps alone.
 
-    Nothing is kept but the cache (latents, on a CPU weights). Raises UserError for what would stop the run too, running
-    out of memory included.
+    Nothing is kept but the cache: latents, and on a CPU weights and which precision is the fastest, measured anew.
+    Raises UserError for what would stop the run too, running out of memory included.
     """
     settings = settings.model_copy(deep=True)
     settings.sample.prompts, settings.save.every, settings.validation.held_out = [], 0, 0
@@ -60,7 +60,7 @@ def probe(settings: Settings, steps: int = 3) -> Measured:
     with tempfile.TemporaryDirectory(prefix="sdlora-probe-") as folder:
         run = Run.create(folder, "probe", dump_settings(settings))
         base = base_of(settings)
-        arithmetic = arithmetic_of(settings, run, base)
+        arithmetic = arithmetic_of(settings, run, base, anew=True)
         accelerator = make_accelerator(settings.train.device, arithmetic.precision)
         kind = accelerator.device.type
         free = free_memory(kind)

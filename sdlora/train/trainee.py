@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -28,6 +29,7 @@ from sdlora.settings import Settings
 from sdlora.train.caching import TextStore
 from sdlora.train.fastest import fastest
 from sdlora.train.processes import PATIENCE, made_by_main, trains_on_cpu, unsharded
+from sdlora.train.remembered import remembering
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -51,10 +53,11 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         )
 
 
-def arithmetic_of(settings: Settings, run: Run, base: BaseInfo) -> Arithmetic:
-    """The precision, and on a CPU how else it computes: as the run began, else measured now and recorded there.
+def arithmetic_of(settings: Settings, run: Run, base: BaseInfo, anew: bool = False) -> Arithmetic:
+    """The precision, and on a CPU how else it computes: as the run began, else as measured here, and recorded there.
 
-    A run that began without a record goes on as its precision is said to be, by a rule. All processes get the same.
+    anew: measured now, even if an earlier run has measured the same. A run that began without a record goes on as its
+    precision is said to be, by a rule. All processes get the same.
     """
     train = settings.train
     if not trains_on_cpu(train.device):
@@ -62,18 +65,19 @@ def arithmetic_of(settings: Settings, run: Run, base: BaseInfo) -> Arithmetic:
     if train.device not in ("auto", "cpu"):  # it is not there, which ``make_accelerator`` says
         return Arithmetic(device_kinds.choose_precision(train.precision, "cpu"))
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return _on_cpu(settings, run, base)
-    return made_by_main(lambda: _on_cpu(settings, run, base), train.device)
+        return _on_cpu(settings, run, base, anew)
+    return made_by_main(lambda: _on_cpu(settings, run, base, anew), train.device)
 
 
-def _on_cpu(settings: Settings, run: Run, base: BaseInfo) -> Arithmetic:
+def _on_cpu(settings: Settings, run: Run, base: BaseInfo, anew: bool) -> Arithmetic:
     train, kept = settings.train, recorded_arithmetic(run.folder)
     if kept is not None and train.precision in ("auto", kept.precision):
         return kept
     if any(isinstance(event, Started) for _, event in run.events()):
         return Arithmetic(device_kinds.choose_precision(train.precision, "cpu"))
-    batches = train.steps * train.accumulate
-    found = fastest(base, train.precision, settings.data.resolution or base.resolution, train.batch_size, batches)
+    batches, pixels = train.steps * train.accumulate, settings.data.resolution or base.resolution
+    measure = remembering(Path(settings.data.cache), anew)
+    found = fastest(base, train.precision, pixels, train.batch_size, batches, measure)
     if found.seconds:
         record_arithmetic(run.folder, found)
     return found

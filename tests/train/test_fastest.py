@@ -50,7 +50,7 @@ def test_what_is_wished_is_never_overridden_and_small_models_keep_fp32(base_fold
 
     def measure(base, precisions, side, batch):
         asked.append((precisions, side, batch))
-        return {way: s for way, s in FP32_SLOW.items() if way.split("+")[0] in precisions}, LAYING
+        return room.Figures({way: s for way, s in FP32_SLOW.items() if way.split("+")[0] in precisions}, LAYING)
 
     assert room.fastest(base, "auto", 64, 1, 1000, measure) == Arithmetic("fp32") and not asked
     monkeypatch.setattr(room, "LEAST", 0)
@@ -64,7 +64,8 @@ def test_what_is_wished_is_never_overridden_and_small_models_keep_fp32(base_fold
 
 def test_a_piece_of_the_base_is_measured(base_folder):
     base = inspect_base(str(base_folder))
-    seconds, laying = room.measured(base, ("fp32", "bf16"), 4, 2)
+    seconds, laying, earlier = room.measured(base, ("fp32", "bf16"), 4, 2)
+    assert not earlier
     assert {"fp32", "bf16"} <= set(seconds) and min(seconds.values()) > 0
     assert set(laying) == {way.split("+")[0] for way in seconds if "packed" in way}
 
