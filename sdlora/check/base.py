@@ -7,7 +7,8 @@ from sdlora.errors import Problem, UserError
 from sdlora.families.base import BaseInfo, contradictions, inspect_base
 from sdlora.messages import Message, either, say
 from sdlora.objectives import OBJECTIVES
-from sdlora.settings import ModelSettings, Settings
+from sdlora.settings import ModelSettings, Settings, TrainSettings
+from sdlora.train.weightings import WEIGHTINGS
 
 
 def known_base(settings: Settings) -> tuple[BaseInfo | None, list[Problem]]:
@@ -45,8 +46,7 @@ def as_wished(info: BaseInfo, model: ModelSettings) -> BaseInfo:
     return info if model.zero_snr == "auto" else replace(info, zero_snr=model.zero_snr == "on")
 
 
-def base_in_short(info: BaseInfo, min_snr_gamma: float) -> Message:
-    """One line on what is trained on and how that is known. info: ``as_wished``; the gamma is a resolved one."""
-    gamma = f"{min_snr_gamma:g}"
-    weighting = say("models.min_snr_gamma", gamma=gamma) if min_snr_gamma else say("models.no_min_snr")
+def base_in_short(info: BaseInfo, train: TrainSettings) -> Message:
+    """One line on what is trained on and how that is known. info: ``as_wished``; train: resolved."""
+    weighting = WEIGHTINGS[train.weighting].told(train)
     return say("models.in_short", described=info.described, told_by=info.told_by, weighting=weighting)

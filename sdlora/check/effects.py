@@ -110,8 +110,9 @@ def unmeasured(case: Case) -> Iterator[Problem]:
 
 def dropped_timesteps(case: Case) -> Iterator[Problem]:
     """Min-SNR where it takes the weight off the timesteps that matter."""
-    read = as_wished(case.base, case.settings.model)
-    if case.settings.train.min_snr_gamma and read.zero_snr and OBJECTIVES[read.prediction].learns_from_noise:
+    read, train = as_wished(case.base, case.settings.model), case.settings.train
+    drops = train.weighting == "min_snr" and train.min_snr_gamma and read.zero_snr
+    if drops and OBJECTIVES[read.prediction].learns_from_noise:
         what = say("settings.min_snr_with_zero_snr")
         fix = say("settings.leave_min_snr_empty")
         yield Problem(what, fix, "train.min_snr_gamma", fatal=False)

@@ -25,9 +25,9 @@ def resolve(settings: Settings, info: BaseInfo, prompts: bool = True, images: in
     What follows another setting (``settings.Follows``): what comes of that one. data.resolution: the base's own.
     sample.prompts: two of the captions (with the trigger word), else the trigger word. Where train.text_encoder_lr is
     0, adapter.text_encoder is off. model.prediction: the base's. train.min_snr_gamma: 5, or 0 with zero terminal
-    SNR. train.seed and sample.seed: of -1 a number that is drawn now. validation.held_out: what is usual for
-    so many images. train.precision, train.device and an open validation.every stay: only the machine that trains can
-    tell.
+    SNR; open under another weighting. train.seed and sample.seed: of -1 a number that is drawn now.
+    validation.held_out: what is usual for so many images. train.precision, train.device and an open validation.every
+    stay: only the machine that trains can tell.
 
     prompts: read the captions for test prompts where there are none; without, the settings are not for training.
     images: how many can be used; None to count the files.
@@ -54,7 +54,7 @@ def resolve(settings: Settings, info: BaseInfo, prompts: bool = True, images: in
         done.model.prediction = info.prediction
     if settings.model.zero_snr == "auto":
         done.model.zero_snr = "on" if info.zero_snr else "off"
-    if settings.train.min_snr_gamma is None:
+    if settings.train.min_snr_gamma is None and settings.train.weighting == "min_snr":
         done.train.min_snr_gamma = usual_gamma(as_wished(info, done.model))
     if settings.validation.held_out is None:
         count = len(find_images(Path(done.data.folder))) if images is None else images

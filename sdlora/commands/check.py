@@ -17,8 +17,10 @@ def run(args: argparse.Namespace) -> int:
 
     ready = prepared(args)
     if ready.base and not any(problem.where.startswith("model.") for problem in ready.fatal):
-        gamma, base = ready.settings.train.min_snr_gamma, as_wished(ready.base, ready.settings.model)
-        print(say("terminal.base_model", base=base_in_short(base, usual_gamma(base) if gamma is None else gamma)))
+        train, base = ready.settings.train.model_copy(), as_wished(ready.base, ready.settings.model)
+        if train.min_snr_gamma is None:
+            train.min_snr_gamma = usual_gamma(base)
+        print(say("terminal.base_model", base=base_in_short(base, train)))
     for problem in ready.problems:
         print(say("terminal.problem" if problem.fatal else "terminal.note", what=problem.message))
     print(say("terminal.to_correct", count=len(ready.fatal)) if ready.fatal else say("terminal.ready"))

@@ -200,7 +200,7 @@ def _training(reader: Reader) -> None:
         reader.found.taken = [pair for pair in reader.found.taken if not pair[1].startswith("train.cycles")]
     reader.take("max_grad_norm", "train.max_grad_norm", finite_number)
     reader.take("mixed_precision", "train.precision", lambda v: {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}[v])
-    reader.take("min_snr_gamma", "train.min_snr_gamma", finite_number)
+    _weighting(reader)
     reader.take("noise_offset", "train.noise_offset", finite_number)
     _loss(reader)
     reader.unless("max_timestep", 1000, say("foreign.because_all_timesteps"))
@@ -276,6 +276,16 @@ def _loss(reader: Reader) -> None:
     else:
         reader.ignore("huber_scale")
         reader.unless("loss_type", "l2", say("foreign.because_no_loss"))
+
+
+def _weighting(reader: Reader) -> None:
+    """sd-scripts multiply the weights of all that is on; here it is one of them."""
+    reader.take("debiased_estimation_loss", "train.weighting", lambda v: "debiased" if yes(v) else None)
+    if "train.weighting" in reader.found.values:
+        if rate(reader.get("min_snr_gamma")):
+            reader.leave("min_snr_gamma", say("foreign.because_one_weighting"))
+    else:
+        reader.take("min_snr_gamma", "train.min_snr_gamma", finite_number)
 
 
 def pairs(value: Any) -> dict[str, str]:

@@ -20,6 +20,8 @@ FAMILIES = ("STABLE_DIFFUSION_1", "STABLE_DIFFUSION_2", "STABLE_DIFFUSION_XL")
 SCHEDULERS = {"CONSTANT": "constant_with_warmup", "LINEAR": "linear", "COSINE": "cosine", "REX": "rex",
               "COSINE_WITH_HARD_RESTARTS": "cosine_with_restarts"}  # fmt: skip
 PRECISIONS = {"FLOAT_16": "fp16", "BFLOAT_16": "bf16", "FLOAT_32": "fp32", "TFLOAT_32": "fp32"}
+WEIGHTINGS = {"MIN_SNR_GAMMA": ("min_snr", "train.min_snr_gamma"), "P2": ("p2", "train.p2_gamma"),
+              "DEBIASED_ESTIMATION": ("debiased", "")}  # fmt: skip
 TARGETS = {"full": "full", "attn-mlp": "attn-mlp", "attn-only": "attn"}
 EPOCHS = say("foreign.because_counted_in_steps")
 # Where things lie, how fast they go, what is logged and kept: nothing of the result. Parts of other models.
@@ -248,7 +250,7 @@ def _training(reader: Reader) -> None:
     else:
         reader.take("clip_grad_norm", "train.max_grad_norm", finite_number)
     reader.take("train_dtype", "train.precision", lambda v: PRECISIONS[v])
-    reader.take("loss_weight_fn", "train.min_snr_gamma", lambda v: _gamma(v, reader))
+    _weighting(reader)
     reader.take("offset_noise_weight", "train.noise_offset", finite_number)
     reader.take("output_dtype", "save.dtype", lambda v: PRECISIONS[v])
     reader.take("output_model_destination", "run.name", lambda v: PurePath(str(v).replace("\\\\", "/")).stem or None)
@@ -293,10 +295,17 @@ def _warmup(value: Any) -> int:
     return whole(value)
 
 
-def _gamma(name: str, reader: Reader) -> float:
-    if name == "MIN_SNR_GAMMA":
-        return finite_number(reader.get("loss_weight_strength"))
-    reader.get("loss_weight_strength")
-    if name != "CONSTANT":
-        raise Left(say("foreign.because_min_snr_only"))
-    return 0.0
+def _weighting(reader: Reader) -> None:
+    """Its weight of timesteps, and the strength of it, which has one key for all."""
+    name, strength = str(reader.get("loss_weight_fn")), reader.get("loss_weight_strength")
+    said = reader.said("loss_weight_fn", name)
+    if name in WEIGHTINGS:
+        weighting, key = WEIGHTINGS[name]
+        if weighting != "min_snr":
+            reader.put("train.weighting", weighting, said)
+        if key:
+            reader.put(key, strength, reader.said("loss_weight_strength", strength), finite_number)
+    elif name == "CONSTANT":
+        reader.put("train.min_snr_gamma", 0.0, said)
+    else:
+        reader.found.left.append((said, say("foreign.because_no_weighting")))

@@ -133,7 +133,11 @@ MESSAGES = {
     "because_no_loss": {"en": "there is no such loss here", "zh": "这里没有这种损失函数"},
     "because_mse_only": {"en": "the loss is the mean squared error alone", "zh": "这里的损失只有均方误差"},
     "because_loss_unscaled": {"en": "the loss is used as it is", "zh": "损失按原样使用"},
-    "because_min_snr_only": {"en": "only min-SNR weighting is used here", "zh": "这里只有 min-SNR 加权"},
+    "because_one_weighting": {
+        "en": "timesteps are weighted in one way only here",
+        "zh": "这里只用一种时间步加权",
+    },
+    "because_no_weighting": {"en": "there is no such weighting here", "zh": "这里没有这种加权"},
     "because_all_timesteps": {"en": "all timesteps are trained here", "zh": "这里训练所有时间步"},
     "because_even_timesteps": {"en": "timesteps are drawn evenly here", "zh": "这里均匀抽取时间步"},
     "because_no_sampler": {"en": "there is no such sampler here", "zh": "这里没有这种采样器"},

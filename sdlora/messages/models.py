@@ -139,7 +139,9 @@ MESSAGES = {
     "assumed_from": {"en": "assumed from {hint}", "zh": "根据{hint}推测"},
     "assumed_unsaid": {"en": "assumed, since the model does not say", "zh": "模型没有说明，为推测"},
     "min_snr_gamma": {"en": "min-SNR gamma {gamma}", "zh": "min-SNR gamma {gamma}"},
-    "no_min_snr": {"en": "no min-SNR weighting", "zh": "没有 min-SNR 加权"},
+    "no_weighting": {"en": "all timesteps weigh the same", "zh": "所有时间步权重相同"},
+    "debiased": {"en": "debiased estimation", "zh": "去偏估计加权"},
+    "p2": {"en": "P2 gamma {gamma}", "zh": "P2 gamma {gamma}"},
     "in_short": {
         "en": "{described}; prediction {told_by}; {weighting}",
         "zh": "{described}；预测方式{told_by}；{weighting}",

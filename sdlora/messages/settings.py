@@ -182,6 +182,10 @@ MESSAGES = {
         "en": 'train.scheduler is not "cosine_with_restarts"',
         "zh": "train.scheduler 不是“cosine_with_restarts”",
     },
+    "because_other_weighting": {
+        "en": 'train.weighting is not "{name}"',
+        "zh": "train.weighting 不是“{name}”",
+    },
     "because_one_cycle": {
         "en": 'with train.cycles 1 it is "cosine"',
         "zh": "train.cycles 为 1 时它就是“cosine”",

@@ -16,6 +16,10 @@ def _says_nothing(*_: object) -> None:
     return None
 
 
+def _debiased(a: Tensor) -> Tensor:
+    return bounded_snr(a).rsqrt()
+
+
 @dataclass(frozen=True, eq=False)
 class Objective:
     """How images are noised, what is to be predicted from that, and the signs of models that predict it.
@@ -26,6 +30,8 @@ class Objective:
     name: as model.prediction has it. title: as people write it.
     noisy, target: (x0, noise, a) -> (B, 4, h, w). weight: (a, gamma) -> float32 (B,), how much each image counts by
         min-SNR-gamma (Hang et al. 2023, eq. 4).
+    debiased: a -> float32 (B,), how much each counts by debiased estimation (Yu et al. 2023: 1 / sqrt(SNR) of an error
+        in the noise), as kohya's sd-scripts have it.
     learns_from_noise: is there something to learn at a = 0, so that a schedule may end in pure noise?
     scheduler: ``prediction_type`` of diffusers' schedulers and of scheduler_config.json. recorded:
         ``modelspec.prediction_type`` in LoRA files. Both are the name if empty.
@@ -40,6 +46,7 @@ class Objective:
     noisy: Callable[[Tensor, Tensor, Tensor], Tensor]
     target: Callable[[Tensor, Tensor, Tensor], Tensor]
     weight: Callable[[Tensor, float], Tensor]
+    debiased: Callable[[Tensor], Tensor] = _debiased
     learns_from_noise: bool = True
     scheduler: str = ""
     recorded: str = ""
@@ -57,6 +64,11 @@ class Objective:
 def snr_of(a: Tensor) -> Tensor:
     """Signal-to-noise ratio alpha_bar / (1 - alpha_bar), float32 (B,)."""
     return a.float() / (1 - a.float())
+
+
+def bounded_snr(a: Tensor) -> Tensor:
+    """Signal-to-noise ratio, float32 (B,), of at most 1000, so that a picture without noise keeps a finite weight."""
+    return snr_of(a).clamp(max=1000)
 
 
 def add_noise(x0: Tensor, noise: Tensor, a: Tensor) -> Tensor:

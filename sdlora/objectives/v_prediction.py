@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sdlora.objectives.objective import Numbers, Objective, add_noise, snr_of
+from sdlora.objectives.objective import Numbers, Objective, add_noise, bounded_snr, snr_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +43,7 @@ OBJECTIVE = Objective(
     noisy=add_noise,
     target=velocity,
     weight=lambda a, gamma: snr_of(a).clamp(max=gamma) / (snr_of(a) + 1),  # the same weight on x0
+    debiased=lambda a: 1 / (bounded_snr(a) + 1),
     recorded="v",
     stated={
         "modelspec.prediction_type": ("v", "v_prediction"),

@@ -20,6 +20,7 @@ from sdlora.train.batch import Captioning
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.trainee import Trainee
+from sdlora.train.weightings import WEIGHTINGS
 
 
 def write_trained(
@@ -125,6 +126,7 @@ def facts_of(
             "mixed_precision": precision,
             "noise_offset": train.noise_offset or None,  # kohya's trainer writes one where there is one
             **LOSSES[train.loss].recorded,
+            **WEIGHTINGS[train.weighting].recorded,
             **recorded(settings),
         },
     }

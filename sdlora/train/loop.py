@@ -34,6 +34,7 @@ from sdlora.train.rhythm import rhythm_of
 from sdlora.train.save import rescue, save
 from sdlora.train.schedules import make_scheduler, put_at
 from sdlora.train.trainee import Trainee, arithmetic_of, base_of, make_accelerator
+from sdlora.train.weightings import WEIGHTINGS
 
 LEAST_SCALE = 2.0**-10  # of a GradScaler; below, it is not the scale that makes gradients infinite
 
@@ -92,7 +93,7 @@ def steps(job: Job) -> Generator[Event, None, None]:
     yield Started(
         job.done, train.steps, len(job.items), adapter.trainable, adapter.total,
         adapter.file_bytes(job.settings.save.dtype), str(job.device),
-        base_in_short(job.trainee.base, train.min_snr_gamma or 0.0), job.arithmetic.described,
+        base_in_short(job.trainee.base, train), job.arithmetic.described,
     )  # fmt: skip
     yield from start_on_rung(job)
     try:
@@ -158,14 +159,15 @@ def take(job: Job, step: int) -> float:
     Raises OutOfMemory, in all processes, if that was so in one before the update: then nothing has changed.
     """
     train, trainee, accelerator = job.settings.train, job.trainee, job.accelerator
-    loss, predict = LOSSES[train.loss], partial(job.module, trainee.predict)
+    loss, weigh = LOSSES[train.loss], WEIGHTINGS[train.weighting].weigh(train)
+    predict = partial(job.module, trainee.predict)
     total = 0.0
     # fmt: off
     # ------------------------------------------------------------------------------------------ one step
     with in_all_processes(job):  # OutOfMemory leaves here, before anything is changed
         for batch, parts in batches_at(job, step):                              # x0, noise: (B, 4, h, w)
             # noise, prediction, error
-            weighted, error = error_of(trainee, batch, loss, train.min_snr_gamma or 0.0, predict)  # (B,) each
+            weighted, error = error_of(trainee, batch, loss, weigh, predict)    # (B,) each
             accelerator.backward(weighted.mean() / parts)
             total += error.mean().item() / parts
     total = mean_over_processes(job, total)

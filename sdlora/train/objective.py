@@ -12,16 +12,20 @@ from sdlora.objectives import OBJECTIVES
 from sdlora.train.batch import Batch
 from sdlora.train.losses import Loss
 from sdlora.train.trainee import Trainee
+from sdlora.train.weightings import Weigh
 
 
 def error_of(
-    trainee: Trainee, batch: Batch, loss: Loss, gamma: float = 0.0, predict: Callable[..., Tensor] | None = None
+    trainee: Trainee,
+    batch: Batch,
+    loss: Loss,
+    weigh: Weigh | None = None,
+    predict: Callable[..., Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Noise, prediction, error: (error to descend (B,), the plain one (B,)), float32. Training and validation share it.
 
-    batch: on the model's device. gamma: of min-SNR; 0 for none, then both are the same, but for
-    the batch's weights. predict: called in place of
-    ``trainee.predict``, where more than one process trains.
+    batch: on the model's device. weigh: by timestep; None for not at all, then both are the same, but for the batch's
+    weights. predict: called in place of ``trainee.predict``, where more than one process trains.
     """
     objective, x0, noise = OBJECTIVES[trainee.base.prediction], batch.latents, batch.noise  # (B, 4, h, w)
     a = level_of(trainee, batch)  # (B,)
@@ -31,7 +35,7 @@ def error_of(
     target = objective.target(x0, noise, a)                        # (B, 4, h, w)
     error = loss.of(predicted, target).mean((1, 2, 3))             # (B,)          error
     # fmt: on
-    weighted = error * objective.weight(a, gamma) if gamma else error
+    weighted = error * weigh(objective, a) if weigh else error
     return (weighted if batch.weights is None else weighted * batch.weights), error
 
 

@@ -27,6 +27,8 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     *(({f"adapter.{name}": value, "adapter.start_from": "x.safetensors"}, f"adapter.{name}", {"adapter.start_from": ""})
       for name, value in {"kind": "dora", "rank": 3, "alpha": 3, "targets": "full", "rank_pattern": {"*": 2},
                           "alpha_pattern": {"*": 2}}.items()),
+    ({"train.min_snr_gamma": 3, "train.weighting": "debiased"}, "train.min_snr_gamma", {"train.weighting": "min_snr"}),
+    ({"train.p2_gamma": 0.5}, "train.p2_gamma", {"train.weighting": "p2"}),
     ({"data.keep_tags": 3}, "data.keep_tags", {"data.shuffle_tags": True}),
     ({"model.revision": "main"}, "model.revision", {"model.base": "some/model"}),
     ({"sample.negative": "blurry", "sample.guidance": 1}, "sample.negative", {"sample.guidance": 2}),

@@ -46,6 +46,9 @@ def test_min_snr_is_off_where_it_would_drop_the_last_timesteps(settings, base, z
     settings.model.zero_snr, settings.train.min_snr_gamma = zero_snr, given
     assert resolve(settings, inspect_base(str(base))).train.min_snr_gamma == gamma
     assert (say("settings.min_snr_with_zero_snr") in warnings(check(settings))) == (given is not None)
+    settings.train.weighting = "debiased"
+    assert resolve(settings, inspect_base(str(base))).train.min_snr_gamma == given
+    assert say("settings.min_snr_with_zero_snr") not in warnings(check(settings))
 
 
 def test_a_seed_of_minus_one_is_drawn_and_written_down(settings: Settings, base: Path) -> None:

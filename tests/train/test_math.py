@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -11,10 +12,11 @@ from torch import nn
 
 from sdlora.adapters.inject import inject
 from sdlora.objectives import OBJECTIVES, snr_of
-from sdlora.settings import all_settings
+from sdlora.settings import TrainSettings, all_settings
 from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
 from sdlora.train.optimizers.groups import make_optimizer
 from sdlora.train.schedules import SCHEDULES, make_scheduler
+from sdlora.train.weightings import WEIGHTINGS
 
 
 @pytest.fixture
@@ -55,6 +57,38 @@ def test_weights_are_min_snr(theirs, drawn):
     lesser = torch.minimum(snr, torch.full_like(snr, 5.0))
     torch.testing.assert_close(OBJECTIVES["epsilon"].weight(a, 5.0), lesser / snr)
     torch.testing.assert_close(OBJECTIVES["v_prediction"].weight(a, 5.0), lesser / (snr + 1))
+
+
+def test_debiased_estimation_is_kohyas(theirs, drawn):
+    """sd-scripts: 1 / sqrt(SNR) for epsilon, as Yu et al. 2023 have it; 1 / (SNR + 1) for v; SNR of at most 1000."""
+    _, _, t = drawn
+    a = theirs.alphas_cumprod[t]
+    snr = compute_snr(theirs, t).numpy().astype(np.float64)
+    assert snr[0] > 1000
+    bounded = np.minimum(snr, 1000)
+    weigh = WEIGHTINGS["debiased"].weigh(None)
+    assert weigh(OBJECTIVES["epsilon"], a).tolist() == pytest.approx((bounded**-0.5).tolist(), rel=1e-5)
+    assert weigh(OBJECTIVES["v_prediction"], a).tolist() == pytest.approx((1 / (bounded + 1)).tolist(), rel=1e-5)
+    assert weigh(OBJECTIVES["v_prediction"], torch.zeros(1)).item() == 1
+
+
+def test_p2_weighs_as_its_paper_does(theirs, drawn):
+    """Choi et al. 2022, eq. 8: 1 / (k + SNR)^gamma on the simple loss, k = 1."""
+    _, _, t = drawn
+    snr = compute_snr(theirs, t)
+    weigh = WEIGHTINGS["p2"].weigh(TrainSettings(p2_gamma=0.5))
+    expected = [1 / (1 + value) ** 0.5 for value in snr.tolist()]
+    for objective in OBJECTIVES.values():
+        assert weigh(objective, theirs.alphas_cumprod[t]).tolist() == pytest.approx(expected, rel=1e-5)
+    assert WEIGHTINGS["p2"].weigh(TrainSettings(p2_gamma=0)) is None
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weights_are_finite_at_every_timestep(theirs, name):
+    settings = TrainSettings(weighting=name, min_snr_gamma=5)
+    for objective in OBJECTIVES.values():
+        weights = WEIGHTINGS[name].weigh(settings)(objective, theirs.alphas_cumprod)
+        assert weights.shape == (1000,) and weights.isfinite().all() and (weights > 0).all()
 
 
 def test_dice_depend_on_seed_step_and_slot_alone():

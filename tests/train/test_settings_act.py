@@ -203,6 +203,16 @@ def weighted(a: Result, b: Result) -> bool:
     return near(b.gradient().norm().item() / a.gradient().norm().item(), min(snr, 1e-4) / snr)
 
 
+def weighted_by(weight: Callable) -> Callable:
+    """With one image in the step, its gradient is the other one's times a function of the SNR."""
+
+    def holds(a: Result, b: Result) -> bool:
+        snr = snr_of(b.job.trainee.alphas_cumprod[b.batches[0].timesteps]).item()
+        return near(b.gradient().norm().item() / a.gradient().norm().item(), weight(snr))
+
+    return holds
+
+
 def offset(a: Result, b: Result) -> bool:
     """A constant for each channel is added to the noise."""
     added = b.batches[0].noise - a.batches[0].noise
@@ -297,6 +307,9 @@ CASES = [
          and not a.job.trainee.unet.is_gradient_checkpointing and torch.allclose(a.gradient(), b.gradient(), rtol=1e-4,
                                                                                 atol=1e-9), ONE),
     Case("train.min_snr_gamma", 1e-4, weighted, ONE),
+    Case("train.weighting", "debiased", weighted_by(lambda snr: min(snr, 1000) ** -0.5), ONE),
+    Case("train.weighting", "p2", weighted_by(lambda snr: 1 / (1 + snr)), ONE),
+    Case("train.p2_gamma", 0.5, weighted_by(lambda snr: (1 + snr) ** 0.5), ONE | {"train.weighting": "p2"}),
     Case("train.noise_offset", 0.5, offset, ONE),
     Case("train.seed", 8, lambda a, b: all(not torch.equal(a.before[n], b.before[n]) for n in a.before
          if n.endswith(".down")) and other_gradient(a, b), ONE),

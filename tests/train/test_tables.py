@@ -14,8 +14,14 @@ from sdlora.train import loop
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.schedules import SCHEDULES
+from sdlora.train.weightings import WEIGHTINGS
 
-TABLES = {"train.optimizer": OPTIMIZERS, "train.loss": LOSSES, "train.scheduler": SCHEDULES}
+TABLES = {
+    "train.optimizer": OPTIMIZERS,
+    "train.loss": LOSSES,
+    "train.scheduler": SCHEDULES,
+    "train.weighting": WEIGHTINGS,
+}
 ENTRIES = [(key, name) for key, table in TABLES.items() for name in table]
 QUICK = {
     "train.steps": 4, "train.warmup": 1, "sample.prompts": [], "adapter.text_encoder": False,
@@ -56,7 +62,8 @@ def test_a_stopped_run_ends_as_a_whole_one(make_run, key, name):
     metadata = safe_open(run.folder / "test.safetensors", "pt").metadata()
     assert metadata["ss_optimizer"] == OPTIMIZERS[settings.train.optimizer].recorded
     assert metadata["ss_lr_scheduler"] == settings.train.scheduler
-    for kohyas, value in LOSSES[settings.train.loss].recorded.items():
+    loss, weighting = LOSSES[settings.train.loss], WEIGHTINGS[settings.train.weighting]
+    for kohyas, value in {**loss.recorded, **weighting.recorded}.items():
         assert metadata[f"ss_{kohyas}"] == str(value)
 
 

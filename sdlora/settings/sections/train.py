@@ -9,6 +9,7 @@ from sdlora.settings.setting import Follows, OneOf, Section, When, setting
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import FIRST, OPTIMIZERS
 from sdlora.train.schedules import SCHEDULES
+from sdlora.train.weightings import WEIGHTINGS
 
 
 def _one_of(names: Iterable[str]) -> str:
@@ -97,12 +98,23 @@ class TrainSettings(Section):
         "checkpointing and split begin with that and with all before it.", "expert",
         label="Saving memory", group="memory"
     )
+    weighting: Annotated[str, OneOf(WEIGHTINGS)] = setting(
+        next(iter(WEIGHTINGS)), "How much an image counts by the noise that is on it: min-SNR, debiased estimation or "
+        "P2.", "expert",
+        label="Weight of timesteps", group="training", cost=False
+    )
     min_snr_gamma: float | None = setting(
         None,
         "Min-SNR weighting (Hang et al. 2023): evens out easy and hard timesteps; 0 for none, empty for 5, or for none "
         "with zero terminal SNR.",
         label="Min-SNR gamma", group="training", cost=False, usual=(0, 20), ge=0, le=100,
+        when=When({"train.weighting": "is:min_snr"}, say("settings.because_other_weighting", name="min_snr")),
         recorded=("min_snr_gamma",)
+    )
+    p2_gamma: float = setting(
+        1.0, "Strength of P2 weighting (Choi et al. 2022): how much less an image counts the clearer it is.", "expert",
+        label="P2 gamma", group="training", cost=False, usual=(0, 2), ge=0, le=10,
+        when=When({"train.weighting": "is:p2"}, say("settings.because_other_weighting", name="p2"))
     )
     noise_offset: float = setting(
         0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.",

@@ -50,6 +50,8 @@ LABELS = {
     "train.gradient_checkpointing": "梯度检查点",
     "train.memory": "节省内存",
     "train.min_snr_gamma": "Min-SNR 的 gamma",
+    "train.weighting": "时间步的权重",
+    "train.p2_gamma": "P2 的 gamma",
     "train.noise_offset": "噪声偏移",
     "train.prior_weight": "正则化的权重",
     "train.seed": "随机种子",
@@ -128,6 +130,8 @@ HELP: dict[str, str] = {
     "train.min_snr_gamma": (
         "Min-SNR 加权（Hang 等，2023）：平衡容易和困难的时间步；0 表示不用；留空为 5，但零终端信噪比时不用。"
     ),
+    "train.weighting": "按图片上的噪声决定它占多少权重：min-SNR、去偏估计（debiased）或 P2。",
+    "train.p2_gamma": "P2 加权（Choi 等，2022）的强度：图片越清晰，权重降得越多。",
     "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
     "train.prior_weight": "一张正则化图片的误差相对于一张图片的误差占多少权重。",
     "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。-1 表示随机选取。",
