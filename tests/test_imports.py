@@ -40,6 +40,7 @@ RULES = {
     "sdlora.data.dataset": HEAVY,
     "sdlora.families": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
     "sdlora.adapters": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
+    "sdlora.captioners": ("sdlora.settings", "sdlora.train", "sdlora.runs.run", "sdlora.runs.origin"),
     "sdlora.lorafiles": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
     "sdlora.train": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),
     "sdlora.data": ("sdlora.settings", "sdlora.runs.run", "sdlora.runs.origin"),

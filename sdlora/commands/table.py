@@ -24,6 +24,7 @@ COMMANDS = {
     "train": Command("train a LoRA, for example: sdlora train settings.toml --adapter.rank 8"),
     "check": Command("say what is wrong with settings and images, without training"),
     "doctor": Command("say what is wrong with a folder of pictures: copies, blur, blocks, bars, captions"),
+    "caption": Command("have a model write the captions: a local server, a tagger, BLIP, Florence-2, Qwen-VL"),
     "probe": Command("measure the time and memory of one step, without training"),
     "download": Command("download what is needed of a base model from the hub"),
     "sample": Command("draw test pictures with a LoRA at several strengths"),

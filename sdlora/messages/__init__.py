@@ -24,6 +24,7 @@ SUBJECTS = (
     "settings",
     "images",
     "doctor",
+    "captioning",
     "models",
     "modelfiles",
     "lorafiles",

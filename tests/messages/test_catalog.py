@@ -36,9 +36,9 @@ NOT_SAID |= {
 }  # fmt: skip
 QUIET_CALLS = (
     "say", "ValueError", "AssertionError", "AttributeError", "setting", "compile", "match", "repr",
-    "add_argument", "add_parser", "ArgumentParser", "ArgumentTypeError", "Command",
+    "add_argument", "add_parser", "ArgumentParser", "ArgumentTypeError", "Command", "Captioner",
 )  # fmt: skip
-QUIET_NAMES = ()
+QUIET_NAMES = ("PROMPT", "TURNS")  # what models are asked
 SPEAKERS = {"Problem": 2, "UserError": 9, "Warned": 1, "Finished": 3}  # how many arguments can be sentences
 
 
