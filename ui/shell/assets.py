@@ -18,12 +18,12 @@ STYLES = tuple(
 PRIVATE = {"api_visibility": "private"}
 
 
-def run_script(page: gr.Blocks, room: str, told: Any = None) -> None:
-    """Run the script of ``room`` ("shell", "tabs/images") once when the page has loaded.
+def run_script(page: gr.Blocks, room: str, told: Any = None, name: str = "script") -> None:
+    """Run a script of ``room`` ("shell", "tabs/images") once when the page has loaded.
 
-    The file is one function. told: what it is called with, as JSON; None for nothing.
+    The file is one function. told: what it is called with, as JSON; None for nothing. name: of the file.
     """
-    source = (UI / room / "script.js").read_text(encoding="utf-8")
+    source = (UI / room / f"{name}.js").read_text(encoding="utf-8")
     data = [] if told is None else [gr.Textbox(json.dumps(told), visible=False)]
     page.load(None, data, js=source, **PRIVATE)
 

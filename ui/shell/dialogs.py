@@ -33,7 +33,10 @@ def _stop_question() -> str:
 
 
 def _keys() -> str:
-    shown = {"1": "1 – 4", "s": "S", "slash": "/", "start": "Ctrl + ↵", "arrows": "← →", "esc": "Esc", "help": "?"}
+    shown = {
+        "1": "1 – 4", "s": "S", "slash": "/", "start": "Ctrl + ↵", "arrows": "← → ↑ ↓",
+        "enter": "↵", "next": "Ctrl + ↵", "esc": "Esc", "help": "?",
+    }  # fmt: skip
     rows = "".join(f"<dt><kbd>{shown[key]}</kbd></dt><dd>{words}</dd>" for key, words in text.KEYS.items())
     return (
         f'<dialog id="keys" aria-labelledby="keys-title"><div class="lightbox-head"><h2 id="keys-title">'

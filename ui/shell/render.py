@@ -37,6 +37,12 @@ def note(words: str) -> str:
     return f'<p class="note">{escape(words)}</p>'
 
 
+def closable(html: str, clears: str) -> str:
+    """A message with a button that closes it. clears: the id of the hidden button that empties where it stands."""
+    cross = f'<button type="button" class="cross" data-clears="{clears}" aria-label="{text.CLOSE_MESSAGE}">✕</button>'
+    return f'<div class="closable"><div>{html}</div>{cross}</div>'
+
+
 def notes(problems: list[Problem]) -> str:
     """Notes on a folder, a few at a time."""
     if not problems:

@@ -65,6 +65,13 @@ function startPage() {
     if (target.closest('[data-stop]')) { $('ask-stop').close(); $('stop-now')?.click(); }
     if (target.closest('#show-keys')) showKeys();
     if (target.closest('[data-tab]')) openTab(Number(target.closest('[data-tab]').dataset.tab));
+    const clears = target.closest('[data-clears]');
+    if (clears) {
+      const fields = [...document.querySelectorAll('#tabs :is(button, input, textarea, summary)')];
+      const next = fields.slice(fields.indexOf(clears) + 1).find((one) => one.offsetParent && !one.disabled);
+      $(clears.dataset.clears)?.click();
+      if (event.detail === 0) next?.focus();
+    }
     const copy = target.closest('[data-copy]');
     if (copy) {
       const words = copy.textContent;

@@ -58,7 +58,7 @@ class BulkDesk:
         except UserError as error:
             sentence, moved = translate.error(error), True
         shown = self._rewritten(album, context) | (self.pane.listing(album, context, stay=True) if moved else {})
-        return {tab.dropped: render.note(sentence), tab.bulk_preview: "", **shown}
+        return {**self.pane.said(render.note(sentence)), tab.bulk_preview: "", **shown}
 
     def _rewritten(self, album: Album, context: Context) -> dict:
         """Many captions are new: everything that shows one."""

@@ -13,7 +13,7 @@ from ui import text, translate
 from ui.shell import render
 from ui.tabs.images import html as render_images
 from ui.tabs.images.album import PAGE, Album, Changed
-from ui.tabs.images.pane import ImagesPane
+from ui.tabs.images.pane import UNMARKED, ImagesPane
 from ui.tabs.images.visitor import Context
 
 
@@ -51,6 +51,10 @@ class CaptionDesk:
             grid = {self.tab.where: turned, **self.pane.grid(album, replace(context, where=turned))}
         selected = gr.update(**{**grid.get(self.tab.gallery, {}), "selected_index": index % PAGE, "elem_classes": []})
         return {**grid, self.tab.gallery: selected, **self.pane.image(context, where.names[index])}
+
+    def close(self) -> dict:
+        """No image is chosen any more."""
+        return {**self.pane.no_image(), self.tab.gallery: gr.update(selected_index=None, elem_classes=[UNMARKED])}
 
     def show_again(self, chosen: str, *values: Any) -> dict:
         """Draw the chosen image again, as it is or as the model sees it; the caption box is left alone."""

@@ -112,12 +112,12 @@ class FolderDesk:
         finally:
             for path in paths:  # the browser's upload is done with; the folder has its own
                 uploads.forget(path)
-        return {**opened, tab.dropped: outcome, tab.drop: None, tab.drop_folder: None}
+        return {**opened, **self.pane.said(outcome), tab.drop: None, tab.drop_folder: None}
 
     def start_new_set(self, *values: Any) -> dict:
         """The next files that are dropped make a folder of their own."""
         where = replace(self.pane.context(values).where, apart=True)
-        return {self.tab.where: where, self.tab.dropped: render.note(text.NEW_SET_READY)}
+        return {self.tab.where: where, **self.pane.said(render.note(text.NEW_SET_READY))}
 
     def find(self, *values: Any) -> dict:
         """Show what the search, filter and tags let through, from its first page on."""
@@ -158,7 +158,7 @@ class FolderDesk:
         return self._move([entry.name for entry in entries if entry.broken], context)
 
     def _move(self, names: list[str], context: Context) -> dict:
-        album, tab = self.pane.album(context), self.tab
+        album = self.pane.album(context)
         if album is None:
             return self.pane.not_loaded()
         try:
@@ -167,7 +167,7 @@ class FolderDesk:
         except UserError as error:
             sentence = translate.error(error)
         return {
-            tab.dropped: render.note(sentence),
+            **self.pane.said(render.note(sentence)),
             **self.pane.no_image(),
             **self.pane.listing(album, replace(context, chosen=""), stay=True),
         }

@@ -1,10 +1,14 @@
 """The Images tab's HTML; like all of the page's, through ``render.escape``."""
 
 import difflib
+import json
 from pathlib import Path
+
+import gradio as gr
 
 from sdlora.data import tokens
 from ui import text, translate
+from ui.shell import render
 from ui.shell.place import Place
 from ui.shell.render import escape, note
 from ui.tabs.images import sight
@@ -136,6 +140,20 @@ def added(result: Added, folder: Path) -> str:
     items = "".join(f'<li class="warning">{escape(words)}</li>' for words in rows)
     line = f'<p class="note" role="status">{escape(" ".join(filter(None, said)))}</p>' if any(said) else ""
     return line + (f'<ul class="checks">{items}</ul>' if items else "")
+
+
+def told(html: str, message: gr.HTML) -> str:
+    """A message that can be closed (``wiring`` makes the button that empties it); "" stays empty."""
+    return render.closable(html, f"clear-{message.elem_id}") if html else ""
+
+
+def thumbnail_names(shown: list[str], first: int, count: int) -> str:
+    """What screen readers call the thumbnails of a page, for ``keys.js``: name and place. first: the first one's."""
+    said = [
+        text.THUMBNAIL.format(name=name, at=text.number(at), count=text.number(count))
+        for at, name in enumerate(shown, first)
+    ]
+    return f'<i hidden data-names="{escape(json.dumps(said))}"></i>'
 
 
 def recent() -> str:

@@ -42,6 +42,7 @@ class ImagesTab:
     bulk_apply: gr.Button
     promised: gr.State
     gallery: gr.Gallery
+    shown_names: gr.HTML
     pager: gr.Row
     previous: gr.Button
     page: gr.HTML
@@ -60,6 +61,7 @@ class ImagesTab:
     take_theirs: gr.Button
     previous_image: gr.Button
     next_image: gr.Button
+    close_editor: gr.Button
     sees: gr.Checkbox
     trigger: gr.Textbox
     aside: gr.Button
@@ -93,12 +95,14 @@ def build(folder: str) -> ImagesTab:
         parts["aside_broken"] = gr.Button("", elem_id="aside-broken", **small)
         parts["undo"] = gr.Button("", elem_id="undo", **small)
     parts |= _finding()
-    parts |= _bulk()
-    parts |= _doctor()
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+    with gr.Row(equal_height=False, elem_id="more"):
+        for make in (_tags, _bulk, _doctor):
+            with gr.Column(scale=1, min_width=0):
+                parts |= make()
+    with gr.Row(equal_height=False, elem_id="workspace"):
+        with gr.Column(scale=5, min_width=0):
             parts |= _grid()
-        with gr.Column(scale=3, min_width=320, elem_id="editor"):
+        with gr.Column(scale=3, min_width=0, elem_id="editor"):
             parts |= _editor()
     parts["promised"] = gr.State("")
     parts["where"], parts["looking"] = gr.State(Where()), gr.Timer(1.0, active=False)
@@ -152,31 +156,31 @@ def _finding() -> dict[str, Any]:
     return {"filter": kinds, "search": search}
 
 
+def _tags() -> dict[str, Any]:
+    with gr.Accordion(text.TAGS, open=False, elem_id="tags-box") as box:
+        tags = form.as_typed(gr.CheckboxGroup([], label=text.TAGS_HELP, elem_id="tags"))
+    return {"tags_box": box, "tags": tags}
+
+
 def _bulk() -> dict[str, Any]:
-    with gr.Row(equal_height=False, elem_id="more"):
-        with gr.Column(scale=1, min_width=300), gr.Accordion(text.TAGS, open=False, elem_id="tags-box") as box:
-            tags = form.as_typed(gr.CheckboxGroup([], label=text.TAGS_HELP, elem_id="tags"))
-        with gr.Column(scale=1, min_width=300), gr.Accordion(text.BULK, open=False, elem_id="bulk-box"):
-            gr.HTML(render.note(text.BULK_HELP), apply_default_css=False)
-            kind = form.as_typed(
-                gr.Radio(
-                    [(text.BULK_KINDS[key], key) for key in ("front", "end", "replace", "remove")],
-                    value="front",
-                    label=text.BULK_KIND,
-                    show_label=False,
-                    container=False,
-                    elem_id="bulk-kind",
-                )  # fmt: skip
-            )
-            with gr.Row():
-                what = gr.Textbox(label=text.BULK_WHAT, max_lines=1, elem_id="bulk-what", min_width=160)
-                by = gr.Textbox(label=text.BULK_BY, max_lines=1, visible=False, elem_id="bulk-by", min_width=160)
-            shown = gr.HTML("", elem_id="bulk-preview", apply_default_css=False)
-            apply = gr.Button(text.APPLY, variant="primary", interactive=False, elem_id="bulk-apply")
-    return {
-        "tags_box": box, "tags": tags, "bulk_kind": kind, "bulk_what": what, "bulk_by": by, "bulk_preview": shown,
-        "bulk_apply": apply,
-    }  # fmt: skip
+    with gr.Accordion(text.BULK, open=False, elem_id="bulk-box"):
+        gr.HTML(render.note(text.BULK_HELP), apply_default_css=False)
+        kind = form.as_typed(
+            gr.Radio(
+                [(text.BULK_KINDS[key], key) for key in ("front", "end", "replace", "remove")],
+                value="front",
+                label=text.BULK_KIND,
+                show_label=False,
+                container=False,
+                elem_id="bulk-kind",
+            )  # fmt: skip
+        )
+        with gr.Row():
+            what = gr.Textbox(label=text.BULK_WHAT, max_lines=1, elem_id="bulk-what", min_width=160)
+            by = gr.Textbox(label=text.BULK_BY, max_lines=1, visible=False, elem_id="bulk-by", min_width=160)
+        shown = gr.HTML("", elem_id="bulk-preview", apply_default_css=False)
+        apply = gr.Button(text.APPLY, variant="primary", interactive=False, elem_id="bulk-apply")
+    return {"bulk_kind": kind, "bulk_what": what, "bulk_by": by, "bulk_preview": shown, "bulk_apply": apply}
 
 
 def _doctor() -> dict[str, Any]:
@@ -204,11 +208,19 @@ def _grid() -> dict[str, Any]:
         label=text.GALLERY, show_label=False, interactive=False, allow_preview=False, object_fit="contain", columns=6,
         height="auto", buttons=[], elem_id="gallery",
     )  # fmt: skip
+    names = gr.HTML("", elem_id="shown-names", apply_default_css=False)
     with gr.Row(visible=False, elem_classes="buttons", elem_id="pager") as pager:
         previous = gr.Button(text.PREVIOUS, size="sm", elem_id="previous-page")
         page = gr.HTML("", elem_id="page-of", apply_default_css=False)
         following = gr.Button(text.NEXT, size="sm", elem_id="next-page")
-    return {"gallery": gallery, "pager": pager, "previous": previous, "page": page, "next": following}
+    return {
+        "gallery": gallery,
+        "shown_names": names,
+        "pager": pager,
+        "previous": previous,
+        "page": page,
+        "next": following,
+    }
 
 
 def _editor() -> dict[str, Any]:
@@ -222,18 +234,19 @@ def _editor() -> dict[str, Any]:
     with gr.Column(visible=False, elem_id="edit") as editor:
         chosen = gr.Textbox(visible=False)
         caption = gr.Textbox(label=text.CAPTION, info=text.CAPTION_HELP, lines=3, max_lines=8, elem_id="caption")
-        seen = gr.Textbox(visible="hidden", elem_id="seen")
-        keep = gr.Button(visible="hidden", elem_id="keep-caption")
+        seen = gr.Textbox(elem_classes="machinery", elem_id="seen")
+        keep = gr.Button(elem_classes="machinery", elem_id="keep-caption")
         saved = gr.HTML("", elem_id="saved", apply_default_css=False)
         with gr.Row(elem_classes="small-buttons"):
-            before = gr.Button(text.PREVIOUS_IMAGE, size="sm", elem_id="previous-image", min_width=110)
-            after = gr.Button(text.NEXT_IMAGE, size="sm", elem_id="next-image", min_width=110)
+            before = gr.Button(text.PREVIOUS_IMAGE, size="sm", elem_id="previous-image", min_width=80)
+            after = gr.Button(text.NEXT_IMAGE, size="sm", elem_id="next-image", min_width=80)
+            close = gr.Button(text.CLOSE, size="sm", elem_id="close-editor", min_width=56, scale=0)
         with gr.Row(elem_classes="small-buttons"):
             sees = gr.Checkbox(label=text.SEES, value=False, elem_id="sees", container=False, min_width=180)
             aside = gr.Button(text.ASIDE_ONE, size="sm", elem_id="aside", min_width=170, scale=0)
     return {
         "picture": picture, "editor": editor, "chosen": chosen, "caption": caption, "saved": saved,
         "seen": seen, "keep": keep, "conflict": conflict, "conflict_said": conflict_said, "held": held,
-        "keep_mine": mine, "take_theirs": theirs, "previous_image": before, "next_image": after, "sees": sees,
-        "aside": aside,
+        "keep_mine": mine, "take_theirs": theirs, "previous_image": before, "next_image": after,
+        "close_editor": close, "sees": sees, "aside": aside,
     }  # fmt: skip

@@ -72,7 +72,7 @@ class ImagesPane:
         where = replace(context.where, names=names, page=page)
         return {
             tab.where: where,
-            tab.notes: render.notes(album.notes),
+            tab.notes: render_images.told(render.notes(album.notes), tab.notes),
             **self.tags(album, context),
             **self.state(album, context, counts),
             **self.grid(album, replace(context, where=where)),
@@ -118,6 +118,7 @@ class ImagesPane:
         shown = gr.update(value=album.thumbnails(self.place, entries, context.limits), **mark)
         return {
             tab.gallery: shown,
+            tab.shown_names: render_images.thumbnail_names(names, first, len(where.names)),
             tab.pager: gr.update(visible=where.pages > 1),
             tab.page: render.note(position),
         }
@@ -150,6 +151,10 @@ class ImagesPane:
     def not_loaded(self) -> dict:
         """A sentence in place of a folder that is not open any more."""
         return {self.tab.summary: render.note(text.NOT_LOADED)}
+
+    def said(self, html: str) -> dict:
+        """A message above the images, in place of the one before."""
+        return {self.tab.dropped: render_images.told(html, self.tab.dropped)}
 
     def changed(self, album: Album, context: Context, typing: bool = False) -> dict:
         """Pictures after captions changed, with their captions as they are now.

@@ -1,4 +1,4 @@
-// The Images tab's part in the browser: arrow keys, captions being typed, folders dropped and opened before.
+// The Images tab's part in the browser: captions being typed, folders dropped and opened before.
 // Runs once when the page has loaded, and makes window.sdloraImages.
 // told: JSON of {folder: selector of the field that holds the folder, within: what stands for a slash in names sent,
 //   recent: how many folders are kept, forget: per locale the button that forgets them}.
@@ -6,20 +6,6 @@
 function startImages(told) {
   if (window.sdloraImages) return;
   const {folder: FOLDER, within: WITHIN, recent: RECENT, forget: FORGET} = JSON.parse(told);
-
-  // ---- arrow keys go from image to image (in the caption box with Ctrl, which leaves the box and so saves it)
-  let typing = false;
-  document.addEventListener('keydown', (event) => {
-    if (!['ArrowLeft', 'ArrowRight'].includes(event.key) || event.altKey || event.shiftKey || event.metaKey) return;
-    const button = document.querySelector(event.key === 'ArrowLeft' ? '#previous-image' : '#next-image');
-    if (!button?.offsetParent || document.querySelector(':popover-open')) return;
-    const field = event.target.closest('input, textarea, select, [contenteditable], [role=tablist], [role=slider]');
-    if (field && !(event.ctrlKey && field.closest('#caption'))) return;
-    event.preventDefault();
-    typing = Boolean(field);
-    field?.blur();
-    button.click();
-  });
 
   // ---- a caption that is being typed is saved when the typing pauses, and when the page goes away: then by a request
   // that outlives the page, since Gradio's own would be broken off
@@ -147,13 +133,5 @@ function startImages(told) {
   };
   drawn();
 
-  window.sdloraImages = {
-    remember,
-    // On a narrow page the editor is below the gallery.
-    bringIntoView: () => { if (innerWidth < 760) document.getElementById('editor')?.scrollIntoView({block: 'start'}); },
-    focusAgain: () => {
-      if (typing) caption()?.focus();
-      typing = false;
-    },
-  };
+  window.sdloraImages = {remember};
 }

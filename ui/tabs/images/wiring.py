@@ -45,6 +45,7 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     forget = {locale: text.WORDS[language].FORGET for locale, language in text.LOCALES.items()}
     told = {"folder": field, "within": WITHIN, "recent": RECENT, "forget": forget}
     assets.run_script(page, "tabs/images", told)
+    assets.run_script(page, "tabs/images", name="keys")
     tab.remembered.change(None, tab.remembered, js=assets.call("sdloraImages.remember"), **PRIVATE)
     for button in (tab.drop, tab.drop_folder):
         button.upload(folder.take, [button, *context], **in_turn)
@@ -56,12 +57,21 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     tab.next.click(folder.page_on, context, **quiet)
     tab.looking.tick(folder.look, context, **dict(quiet, queue=False))
 
-    chosen = tab.gallery.select(caption.choose, context, trigger_mode="always_last", **quiet)
-    chosen.then(None, js=assets.call("sdloraImages.bringIntoView"), **PRIVATE)
-    for button, handler in ((tab.previous_image, caption.image_back), (tab.next_image, caption.image_on)):
-        button.click(handler, [tab.chosen, *context], trigger_mode="always_last", **quiet).then(
-            None, js=assets.call("sdloraImages.focusAgain"), **PRIVATE
-        )
+    # Each press is answered, in its turn: of two quick ones "always_last" would keep the first one's image.
+    choosing = dict(quiet, concurrency_limit=1, concurrency_id="choose")
+    chosen = tab.gallery.select(caption.choose, context, trigger_mode="multiple", **choosing)
+    turned = [
+        button.click(handler, [tab.chosen, *context], trigger_mode="multiple", **choosing)
+        for button, handler in ((tab.previous_image, caption.image_back), (tab.next_image, caption.image_on))
+    ]
+    for event in (chosen, *turned):
+        event.then(None, js=assets.call("sdloraKeys.shown"), **PRIVATE)
+    tab.close_editor.click(caption.close, None, **quiet)
+    for message in (tab.dropped, tab.notes):
+        clear = gr.Button(
+            elem_classes="machinery", elem_id=f"clear-{message.elem_id}"
+        )  # pressed by what the message shows
+        clear.click(None, None, message, js="() => ''", **PRIVATE)
     tab.sees.input(caption.show_again, [tab.chosen, *context], **quiet)
     # Captions are written in the order in which it was asked for.
     writing = dict(quiet, concurrency_limit=1, concurrency_id="captions")
@@ -69,7 +79,7 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     tab.keep.click(caption.keep, [tab.seen, tab.caption, *context], trigger_mode="multiple", **writing)
     tab.keep_mine.click(caption.keep_mine, [tab.held, *context], **writing)
     tab.take_theirs.click(caption.take_theirs, [tab.held, *context], **writing)
-    left = gr.Textbox(visible="hidden", elem_id="left")
+    left = gr.Textbox(elem_classes="machinery", elem_id="left")
     left.submit(caption.leave, left, None, queue=False, **PRIVATE)  # by ``script.js``, when the page goes away
     tab.aside.click(folder.put_aside, [tab.chosen, *context], **quiet)
     tab.aside_broken.click(folder.put_broken_aside, context, **quiet)

@@ -9,6 +9,7 @@ TAB_RUNS = "3  Runs"
 
 NOTHING_RUNNING = "Nothing is running."
 CLOSE_ANYTIME = "You can close this page; training goes on."
+CLOSE_MESSAGE = "Close this message"
 COMMA = ", "
 
 # ---- numbers

@@ -156,6 +156,8 @@ KEYS = {
     "slash": "Search the settings",
     "start": "Start training",
     "arrows": "Previous and next picture",
+    "enter": "From an image into its caption; Esc leads back",
+    "next": "Save the caption and go on to the next image",
     "esc": "Close",
     "help": "This list",
 }

@@ -9,6 +9,7 @@ TAB_RUNS = "3  训练"
 
 NOTHING_RUNNING = "当前没有训练在进行。"
 CLOSE_ANYTIME = "可以关闭此页面，训练会继续进行。"
+CLOSE_MESSAGE = "关闭此消息"
 COMMA = "、"
 
 # ---- numbers
