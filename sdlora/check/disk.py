@@ -10,7 +10,7 @@ from sdlora.adapters.table import KINDS, PLAIN
 from sdlora.check.case import Case
 from sdlora.check.images import cache_folder
 from sdlora.check.output import existing
-from sdlora.data.dataset import Item
+from sdlora.data.dataset import Item, usual_held_out
 from sdlora.errors import Problem
 from sdlora.families.base import BaseInfo
 from sdlora.families.shared.copies import SPARE, copy_bytes, copy_path, wants_copy
@@ -28,7 +28,7 @@ def room(case: Case) -> list[Problem]:
     runs = Path(os.path.abspath(os.path.expanduser(settings.run.folder)))
     for what, folder, size in (
         (say("settings.content_latents"), cache_folder(settings), _cache_bytes(settings, info, items)),
-        (say("settings.content_checkpoints"), runs, _checkpoint_bytes(settings, info)),
+        (say("settings.content_checkpoints"), runs, _checkpoint_bytes(settings, info, len(case.items))),
         (say("settings.content_weights"), cache_folder(settings), _weight_bytes(settings, info)),
     ):
         try:
@@ -76,12 +76,15 @@ def _has_gpu() -> bool:
     return bool(there) or sys.platform == "darwin"
 
 
-def _checkpoint_bytes(settings: Settings, info: BaseInfo) -> int:
+def _checkpoint_bytes(settings: Settings, info: BaseInfo, images: int) -> int:
     """At most: the LoRA of every layer and its optimizer's state in fp32, for each checkpoint there is at once."""
-    save, train = settings.save, settings.train
+    save, train, validation = settings.save, settings.train, settings.validation
     count = 1 + (train.steps // save.every if save.every else 0)
     if save.keep:
         count = min(count, save.keep) + 1  # a new one is written before the oldest goes
+    held_out = usual_held_out(images) if validation.held_out is None else validation.held_out
+    if validation.every != 0:  # those of the offers stay beside them
+        count += (held_out > 0) + (validation.drift_bound is not None)
     parts = (info.denoiser, *(info.text_encoders if settings.adapter.text_encoder else ()))
     rank, moments = settings.adapter.rank, OPTIMIZERS[train.optimizer].moments
     kind, size = KINDS[settings.adapter.kind], 0.0

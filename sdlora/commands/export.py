@@ -7,6 +7,7 @@ from pathlib import Path
 from sdlora.errors import UserError
 from sdlora.messages import say
 from sdlora.runs.checkpoints import is_whole, newest_intact
+from sdlora.runs.offers import offers_of
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import Run, safe_name
 from sdlora.settings import Settings
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", type=Path, metavar="RUN")
     steps = parser.add_mutually_exclusive_group()
     steps.add_argument("--step", type=int, default=0, help="checkpoint to take; the newest by default")
+    steps.add_argument("--offer", choices=["keeps", "shows"], help="the checkpoint that keeps or shows more")
     steps.add_argument("--all", action="store_true", help="one of each checkpoint, into exports/; what is there stays")
     parser.add_argument("--container", choices=["kohya", "diffusers"], default="")
     parser.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="")
@@ -60,7 +62,7 @@ def _targets(run: Run, settings: Settings, args: argparse.Namespace) -> dict[int
             print(say("runs.checkpoint_skipped", name=there[step].name, fault=say("runs.fault_torn")), flush=True)
         return {step: path for step, path in named.items() if step in whole and not path.exists()}
     newest, _ = newest_intact(run.folder / "checkpoints")
-    step = args.step or (newest[0] if newest else max(there))
+    step = args.step or offered(run, settings, args.offer) or (newest[0] if newest else max(there))
     if step not in there:
         raise UserError(
             say("runs.no_checkpoint_of_step", name=run.name, step=step),
@@ -98,3 +100,12 @@ def _exported(
         facts = facts_of(settings, items, step, epoch, precision, state.get("started"), origin, regular)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield path, write_trained(path, settings, trainee, facts, container=container, dtype=dtype)
+
+
+def offered(run: Run, settings: Settings, which: str | None) -> int | None:
+    """The step that an offer is of; None if none was asked for. UserError where the run has no such offer."""
+    offers = offers_of(run, settings) if which else None
+    step = getattr(offers, which) if which and offers else None
+    if which and step is None:
+        raise UserError(say("runs.no_offer", name=run.name), fix=say("runs.choose_step"))
+    return step

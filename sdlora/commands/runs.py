@@ -1,4 +1,4 @@
-"""`sdlora runs`: every run and how it stands; what is said of a run; the bin."""
+"""`sdlora runs`: every run and how it stands; what is said of a run, what it offers; the bin."""
 
 import argparse
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from sdlora.errors import UserError, explain
 from sdlora.events import Finished, StepDone
 from sdlora.messages import say
 from sdlora.runs import bin as runs_bin
+from sdlora.runs.offers import in_short, what_it_offers
 from sdlora.runs.origin import origin_of
 from sdlora.runs.pack import write_zip
 from sdlora.runs.remarks import BEST, remark, remarks_of
@@ -49,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
     for folder in args.folders or [FOLDER]:
         single = (folder / "settings.toml").is_file()
         _list([Run(folder)] if single else list_runs(folder), say("terminal.no_runs", folder=folder))
-        if not single:
+        if single:
+            for sentence in what_it_offers(Run(folder)) or [say("runs.no_offer", name=Run(folder).name)]:
+                print(sentence)
+        else:
             _sum(folder)
     return 0
 
@@ -90,6 +94,7 @@ def _line(run: Run) -> str:
     for _, event in run.events():
         step = event.step if isinstance(event, StepDone) else step
         file = event.file if isinstance(event, Finished) else file
+    offers = in_short(run) if file else ""
     first: Callable[[str], str] = lambda text: next(iter(text.splitlines()), "")  # noqa: E731
     parts = ("★" * said.rating, said.name, first(said.note))
     return say(
@@ -100,6 +105,7 @@ def _line(run: Run) -> str:
         size=f"{size_words(runs_bin.bytes_in(run.folder)):>7}",
         file=file,
         origin=say("terminal.run_from", origin=origin) if origin else "",
+        offers=say("terminal.run_offers", offers=offers) if offers else "",
         remarks="".join(f"  {part}" for part in parts if part),
     )
 

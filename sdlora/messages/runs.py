@@ -155,6 +155,68 @@ MESSAGES = {
     "fault_nested": {"en": "nested too deep", "zh": "嵌套过深"},
     "fault_no_object": {"en": "no JSON object", "zh": "不是 JSON 对象"},
     "fault_no_digest": {"en": "no digest", "zh": "没有校验值"},
+    # ---- what a run offers
+    "offer_figures": {
+        "en": "validation loss {loss}, base model {base}; drift {drift}, base model 0",
+        "zh": "验证损失 {loss}，基础模型 {base}；漂移 {drift}，基础模型 0",
+    },
+    "offer_keeps": {
+        "en": "Keeps more: step {step}, where held-out images had their lowest validation loss ({figures}).",
+        "zh": "保留更多：第 {step} 步，留出图片的验证损失在此最低（{figures}）。",
+    },
+    "offer_shows": {
+        "en": "Shows more: step {step}, the last; more is learnt there, and more of the rest is lost ({figures}).",
+        "zh": "表现更多：第 {step} 步，即最后一步；学到的更多，其余内容损失也更多（{figures}）。",
+    },
+    "offer_shows_within": {
+        "en": "Shows more: step {step}, the last one there is before the drift passed {bound} ({figures}).",
+        "zh": "表现更多：第 {step} 步，即漂移超过 {bound} 之前现有的最后一步（{figures}）。",
+    },
+    "offer_shows_nearest": {
+        "en": "Shows more: step {step}; no checkpoint is within the drift of {bound}, this one is nearest ({figures}).",
+        "zh": "表现更多：第 {step} 步；没有漂移不超过 {bound} 的检查点，这一个最接近（{figures}）。",
+    },
+    "offer_one": {
+        "en": "One offer: the last step, {step}, has the lowest validation loss on held-out images, too ({figures}).",
+        "zh": "只有一个建议：最后一步（第 {step} 步）的留出图片验证损失也最低（{figures}）。",
+    },
+    "offer_one_unmeasured": {
+        "en": (
+            "One offer: the last step, {step} ({figures}). No image was held out, so no number speaks for an earlier "
+            "one; look at the test pictures."
+        ),
+        "zh": (
+            "只有一个建议：最后一步（第 {step} 步，{figures}）。没有留出图片，因此没有数字支持更早的一步；"
+            "请看测试图片。"
+        ),
+    },
+    "offer_lost": {
+        "en": "The validation loss was lower at step {step}, {loss}, but there is no checkpoint of it.",
+        "zh": "第 {step} 步的验证损失更低（{loss}），但没有那一步的检查点。",
+    },
+    "offer_not_below_base": {
+        "en": "At no step was it below the base model's: nothing was learnt that holds for the held-out images.",
+        "zh": "没有任何一步低于基础模型：没有学到对留出图片同样有效的内容。",
+    },
+    "offer_file": {
+        "en": (
+            "{file} is of the last step, {step}, as train.steps asks; the other offer lies in exports. Numbers can't "
+            "say which serves better, pictures can."
+        ),
+        "zh": (
+            "{file} 属于最后一步（第 {step} 步），与 train.steps 一致；另一个建议在 exports 中。"
+            "哪个更好用，数字说不准，图片可以。"
+        ),
+    },
+    "offers_short": {
+        "en": "keeps more: step {keeps}; shows more: step {shows}",
+        "zh": "保留更多：第 {keeps} 步；表现更多：第 {shows} 步",
+    },
+    "no_offer": {
+        "en": "{name} offers no checkpoint: nothing was measured, or none is there.",
+        "zh": "{name} 没有可建议的检查点：没有测量，或没有检查点。",
+    },
+    "choose_step": {"en": "Choose a checkpoint by --step.", "zh": "请用 --step 选择检查点。"},
     # ---- gone on
     "goes_on": {"en": "The run goes on from step {step}.", "zh": "训练从第 {step} 步继续。"},
     "begins_again": {

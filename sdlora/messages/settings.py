@@ -122,6 +122,11 @@ MESSAGES = {
         "en": ("validation.held_out keeps images out of training, but validation.every is 0: they are never measured."),
         "zh": "validation.held_out 让一些图片不参加训练，但 validation.every 为 0，从不在它们上面测量。",
     },
+    "because_unmeasured": {
+        "en": "nothing is measured where validation.every is 0",
+        "zh": "validation.every 为 0 时不做任何测量",
+    },
+    "set_every": {"en": "Leave validation.every empty.", "zh": "请将 validation.every 留空。"},
     "set_one_of_them": {"en": "Set one of them.", "zh": "请设置其中一个。"},
     "max_tokens_not_in_chunks": {
         "en": "data.max_tokens is {given}, but captions are read in chunks of 75 tokens: {count} are read.",

@@ -59,9 +59,10 @@ MESSAGES = {
     # ---- runs
     "run_unreadable": {"en": "{name} unreadable   {why}", "zh": "{name} 无法读取   {why}"},
     "run_line": {
-        "en": "{name} {state} step {step} {size}  {file}{origin}{remarks}",
-        "zh": "{name} {state} 步 {step} {size}  {file}{origin}{remarks}",
+        "en": "{name} {state} step {step} {size}  {file}{origin}{offers}{remarks}",
+        "zh": "{name} {state} 步 {step} {size}  {file}{origin}{offers}{remarks}",
     },
+    "run_offers": {"en": "  ({offers})", "zh": "  （{offers}）"},
     "run_from": {"en": "  (from {origin})", "zh": "  （来自 {origin}）"},
     "no_runs": {"en": "No runs in {folder}.", "zh": "{folder} 中没有训练。"},
     "runs_sum": {

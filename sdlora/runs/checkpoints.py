@@ -4,6 +4,7 @@ checkpoints/000500/
   lora.safetensors       the LoRA's factors, float32
   optimizer.safetensors  the tensors of the optimizer's state
   state.json             the step, the digests of the other two, and all that is no tensor
+  measured               there where it was saved for what was measured at its step alone; empty
 
 Whoever fills and reads them is ``sdlora.train.checkpoint``.
 """
@@ -19,6 +20,7 @@ from sdlora.files.intact import Damaged, digest_of, read_json
 
 WEIGHTS, OPTIMIZER, STATE = "lora.safetensors", "optimizer.safetensors", "state.json"
 FORMAT = 2  # of state.json; 1 had no digests, AdamW's moments alone, and a GradScaler's scale without its count
+MEASURED = "measured"  # marks a checkpoint that goes when another step measures better
 ASIDE = "damaged"  # the end of a folder's name that is no checkpoint any more
 MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # what format 1 keeps of each parameter
 
@@ -87,6 +89,21 @@ def is_good(folder: Path | str) -> bool:
         return _state(Path(folder) / STATE).get("good", True) is True
     except (Damaged, OSError):
         return False
+
+
+def mark_measured(folder: Path) -> None:
+    """Note that this checkpoint is there for what was measured at its step, and for nothing else."""
+    (folder / MEASURED).touch()
+
+
+def is_measured(folder: Path) -> bool:
+    """Is it there for what was measured at its step, and for nothing else?"""
+    return (folder / MEASURED).exists()
+
+
+def settle(folder: Path) -> None:
+    """Make one like all others of a checkpoint that was saved for what was measured: now it is asked for by itself."""
+    (folder / MEASURED).unlink(missing_ok=True)
 
 
 def set_aside(folder: Path) -> Path:

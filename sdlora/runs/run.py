@@ -18,13 +18,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sdlora.runs.checkpoints import checkpoints_in, is_good
+from sdlora.runs.checkpoints import checkpoints_in, is_good, is_measured
 from sdlora.settings import Settings, dump_settings, make_settings, read_toml
 from sdlora.errors import Problem, UserError
 from sdlora.events import Event, Finished, from_line, to_line
@@ -248,14 +248,18 @@ class Run:
         """(step, folder) of every checkpoint, oldest first; whether one is whole, ``checkpoints.verified`` says."""
         return checkpoints_in(self.folder / "checkpoints")
 
-    def drop_old_checkpoints(self, keep: int) -> None:
-        """Delete all but the newest ``keep`` (0 keeps all) and, if none of those is good, the newest that is."""
-        if not keep:
-            return
-        newest_first = [folder for _, folder in reversed(self.checkpoints())]
-        spared = next((folder for folder in newest_first if is_good(folder)), None)
-        for folder in newest_first[keep:]:
-            if folder != spared:
+    def drop_old_checkpoints(self, keep: int, notable: Collection[int] = ()) -> None:
+        """Delete all but the newest ``keep`` (0 keeps all) and, if none of those is good, the newest that is.
+
+        notable: steps whose checkpoints stay in any case. What was saved for being notable alone is not counted, and
+        goes when it is so no more.
+        """
+        newest_first = list(reversed(self.checkpoints()))
+        spared = next((folder for _, folder in newest_first if is_good(folder)), None)
+        passing = [(step, folder) for step, folder in newest_first if is_measured(folder)]
+        others = [entry for entry in newest_first if entry not in passing]
+        for step, folder in (*passing, *(others[keep:] if keep else ())):
+            if folder != spared and step not in notable:
                 hidden = folder.with_name(f".{folder.name}.tmp")  # as a whole or not at all; ``sweep`` knows the name
                 os.replace(folder, hidden)
                 shutil.rmtree(hidden)

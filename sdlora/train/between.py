@@ -31,7 +31,9 @@ def validate(job: Job, step: int) -> Iterator[Event]:
     job.rhythm.charge(step, seconds)
     if told is not None:
         loss, training, drift = told
-        yield Validated(step, loss, len(job.held_out), training, drift, seconds)
+        found = Validated(step, loss, len(job.held_out), training, drift, seconds)
+        job.curve.take(found)
+        yield found
 
 
 def _measured(job: Job, batch_size: int) -> tuple[float, float, float]:

@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sdlora.events import Event, Finished, Progress, Saved
+from sdlora.errors import UserError, explain
+from sdlora.events import Event, Finished, Progress, Saved, Warned
 from sdlora.families.shared.device import give_back
 from sdlora.lorafiles.sidecar import write_sidecars
 from sdlora.messages import say
+from sdlora.runs.checkpoints import settle
+from sdlora.runs.offers import offered_file, offers_of
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import safe_name
 from sdlora.train.between import sample, validate
+from sdlora.train.checkpoint import load_weights
 from sdlora.train.export import facts_of, write_trained
 from sdlora.train.prepare import Job
 from sdlora.train.save import save, started
@@ -20,9 +24,12 @@ def finish(job: Job, step: int, why: str) -> Iterator[Event]:
     if step == 0:
         yield Finished(0, why, say("training.stopped_before_start"))
         return
-    if (step, job.run.folder / f"checkpoints/{step:06d}") not in job.run.checkpoints():
+    last = job.run.folder / f"checkpoints/{step:06d}"
+    if (step, last) not in job.run.checkpoints():
         yield Progress("save", 0, 1)
         yield save(job, step)
+    elif job.accelerator.is_main_process:
+        settle(last)
     if job.rhythm.at != step:  # else it has been measured just now
         yield from validate(job, step)
     yield from sample(job, step)
@@ -33,7 +40,28 @@ def finish(job: Job, step: int, why: str) -> Iterator[Event]:
         if job.settings.save.side_files:
             side_files(job, job.run.folder / file)
     yield Saved(step, file, final=True)
+    yield from export_offers(job, step)
     yield Finished(step, why, file=file)
+
+
+def export_offers(job: Job, step: int) -> Iterator[Event]:
+    """The LoRA files of the offers that are not of the last step, which the run's own file is of.
+
+    At the very end: the adapter holds another step's weights afterwards.
+    """
+    offers = offers_of(job.run, job.settings, job.curve) if job.accelerator.is_main_process else None
+    for offered in offers.steps if offers else ():
+        path = offered_file(job.run, safe_name(job.settings.run.name), offered)
+        if offered == step:
+            continue
+        try:
+            load_weights(job.run.folder / f"checkpoints/{offered:06d}", job.trainee.adapter)
+        except UserError as error:
+            yield Warned(explain(error).message)
+            continue
+        path.parent.mkdir(exist_ok=True)
+        export_lora(job, path, offered)
+        yield Saved(offered, f"exports/{path.name}")
 
 
 def try_export(job: Job) -> None:

@@ -15,6 +15,7 @@ from sdlora.errors import Unstable
 from sdlora.events import Event, Finished, Progress, Started, StepDone, Stopping, Warned
 from sdlora.families.shared.device import used_memory
 from sdlora.messages import say
+from sdlora.runs.curve import curve_of
 from sdlora.runs.origin import calmer_command
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
@@ -31,7 +32,7 @@ from sdlora.train.processes import noticing_lost_processes, sharder
 from sdlora.train.requests import asked
 from sdlora.train.restore import missed, restore
 from sdlora.train.rhythm import rhythm_of
-from sdlora.train.save import rescue, save
+from sdlora.train.save import rescue, save, save_notable
 from sdlora.train.schedules import make_scheduler, put_at
 from sdlora.train.trainee import Trainee, arithmetic_of, base_of, make_accelerator
 from sdlora.train.weightings import WEIGHTINGS
@@ -85,11 +86,13 @@ def steps(job: Job) -> Generator[Event, None, None]:
     job.rhythm = rhythm_of(job.settings.validation.every, (event for _, event in job.run.events()))
     if job.rhythm.at != job.done:  # of steps that are done again
         job.rhythm.at = -1
+    job.curve = curve_of(event for _, event in job.run.events())
+    job.curve.forget_after(job.done)
     if start.batches:
         job.keep_batches(start.batches)
     put_at(scheduler, job.done)
     if job.accelerator.is_main_process:
-        job.run.drop_old_checkpoints(job.settings.save.keep)  # a kill may have cut that off
+        job.run.drop_old_checkpoints(job.settings.save.keep, job.notable)  # a kill may have cut that off
     yield Started(
         job.done, train.steps, len(job.items), adapter.trainable, adapter.total,
         adapter.file_bytes(job.settings.save.dtype), str(job.device),
@@ -148,6 +151,7 @@ def all_steps(job: Job, scheduler: LRScheduler, trial: bool = False) -> Iterator
         if step < train.steps:
             if due(step, job.settings.save.every):
                 yield save(job, step)
+            yield from save_notable(job, step)
             if due(step, job.settings.sample.every):
                 yield from sample(job, step)
     yield from finish(job, job.done, why)

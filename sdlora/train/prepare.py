@@ -23,6 +23,7 @@ from sdlora.families.shared.device import give_back
 from sdlora.messages import listed, say
 from sdlora.pictures.pipeline import Look
 from sdlora.runs.arithmetic import Arithmetic
+from sdlora.runs.curve import Curve
 from sdlora.runs.memory import Memory
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
@@ -54,7 +55,8 @@ class Job:
     packing. module, prepared: adapter and optimizer as accelerate wraps them, once the steps begin. done: the step
     whose weights the adapter holds. torn: is an update under way, so that they are of none? memory: what is done to
     need less of it. spill: looks whether a GPU overflows. beside: the loss of training images, where ``validation`` is
-    of held-out ones. drift: of the answers to neutral prompts. rhythm: when all this is measured.
+    of held-out ones. drift: of the answers to neutral prompts. rhythm: when all this is measured. curve:
+    what came of it.
     """
 
     settings: Settings
@@ -74,6 +76,7 @@ class Job:
     beside: Validation | None = field(init=False, default=None)
     drift: Drift = field(init=False)
     rhythm: Rhythm = field(init=False)
+    curve: Curve = field(init=False, default_factory=Curve)
     module: Any = field(init=False, default=None)
     prepared: Any = field(init=False, default=None)
     done: int = field(init=False, default=0)
@@ -97,6 +100,11 @@ class Job:
         shape = self.latents.load(self.items[0], False)[0].shape
         self.drift = Drift(trainee, shape, train.seed)
         self.rhythm = Rhythm(self.settings.validation.every)
+
+    @property
+    def notable(self) -> set[int]:
+        """The steps whose checkpoints stay for what was measured there, so far."""
+        return self.curve.worth_keeping(self.settings.validation.drift_bound)
 
     def wrap(self) -> None:
         """Adapter and optimizer as accelerate wraps them, the adapter the same in all processes.

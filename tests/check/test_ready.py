@@ -119,6 +119,9 @@ def test_a_disk_that_is_too_full(settings: Settings, monkeypatch: pytest.MonkeyP
     assert sentence.startswith("The disk of ") and "40 MB are free" in sentence
     # latents: 6 images of 80 x 48 or so; checkpoints: (3 kept + a new one + the file) x 336 per rank x 16 x 12 bytes
     assert "about 323 kB of checkpoints" in sentence
+    settings.validation.held_out, settings.validation.drift_bound = 2, 0.1  # two offers, beside those that are kept
+    assert "about 452 kB of checkpoints" in next(iter(fatal(check(settings)).values()))
+    settings.validation.held_out = settings.validation.drift_bound = None
     settings.adapter.text_encoder = False
     assert "about 276 kB of checkpoints" in fatal(check(settings))["run.folder"]
     settings.save.keep = 0

@@ -315,10 +315,10 @@ def test_a_kill_while_old_checkpoints_are_dropped_leaves_none_of_them(quick, mon
             raise KeyboardInterrupt
         rmtree(path, *args, **options)
 
-    def dropping(run, keep):
+    def dropping(run, keep, notable):
         if len(run.checkpoints()) > 1:
             raise KeyboardInterrupt
-        drop(run, keep)
+        drop(run, keep, notable)
 
     monkeypatch.setattr(
         *((shutil, "rmtree", removing) if cut_off == "amid" else (Run, "drop_old_checkpoints", dropping))

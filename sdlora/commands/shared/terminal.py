@@ -25,6 +25,7 @@ from rich.progress import (
 from sdlora import events as ev
 from sdlora.errors import ProcessLost, Unstable, UserError, explain, explains_itself
 from sdlora.messages import say, sentences
+from sdlora.runs.offers import what_it_offers
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 
@@ -92,6 +93,8 @@ def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None,
             return 130 if stopped else 1
         if main and screen.file:
             screen.say(say("terminal.your_lora", path=run.folder / screen.file))
+            for sentence in what_it_offers(run):
+                screen.say(sentence)
     return 0
 
 

@@ -1,6 +1,7 @@
 """validation.*: the validation loss: measured on the same images with the same noise each time."""
 
-from sdlora.settings.setting import Follows, Section, setting
+from sdlora.messages import say
+from sdlora.settings.setting import Follows, Section, When, setting
 
 
 # fmt: off
@@ -17,4 +18,10 @@ class ValidationSettings(Section):
         "measure on training images alone.",
         label="Images held out", cost=False, ge=0, le=10_000,
         follows=Follows(("data.folder",)), into=("epochs",)
+    )
+    drift_bound: float | None = setting(
+        None, "How much drift is bearable: the offer that shows more is then the last checkpoint before the drift "
+        "passes it; empty for no bound. The drift is told at each measurement.",
+        label="Bound of the drift", cost=False, gt=0, le=1000,
+        when=When({"validation.every": "not:0"}, say("settings.because_unmeasured"), say("settings.set_every"))
     )

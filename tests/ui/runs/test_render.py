@@ -11,7 +11,7 @@ from reader import ALLOWED, Reader
 from ui.words import en
 from sdlora.check.resolve import resolve
 from sdlora.errors import Problem
-from sdlora.events import Finished, Sampled, Saved, Started, StepDone, Warned
+from sdlora.events import Finished, Sampled, Saved, Started, StepDone, Validated, Warned
 from sdlora.families.base import inspect_base
 from sdlora.runs.run import Run
 from sdlora.settings import dump_settings, make_settings
@@ -22,6 +22,7 @@ from ui.shell.place import Place
 from ui.shell.queue import Queue
 from ui.shell.view import RunView
 from ui.tabs.runs import html as render_runs
+from ui.tabs.runs import html_offers
 
 @pytest.fixture
 def hostile_run(tmp_path):
@@ -73,6 +74,34 @@ def test_hostile_texts_stay_text(hostile_run):
         assert all(re.match(r"gradio_api/file=/[\w/.%~-]+$", s) for s in sources), sources
     for piece in (pieces[1], pieces[3], pieces[7], pieces[8]):
         assert HOSTILE in Reader(piece).text
+
+
+def test_the_offers_of_a_run_have_a_sentence_and_a_file_each(tmp_path):
+    """In both languages; with hostile names of files; not before there is a file, nor where nothing was measured."""
+    place = Place(tmp_path / "runs")
+    run = Run.create(place.runs, "cat", dump_settings(make_settings({})))
+    (run.folder / "exports").mkdir()
+    for step, file in ((20, "exports/cat-000020.safetensors"), (40, "cat.safetensors")):
+        (run.folder / f"checkpoints/{step:06d}").mkdir()
+        (run.folder / file).write_bytes(b"x")
+    for event in (Validated(0, 0.5, 4, drift=0.0), Validated(20, 0.125, 4, drift=0.2), Validated(40, 0.25, 4, drift=0.4)):
+        run.write(event)
+    view = RunView(run.folder)
+    view.update()
+    assert html_offers.card(view, place, run.name) == ""
+    run.write(Saved(40, "cat.safetensors", final=True))
+    run.write(Finished(40, "done", file="cat.safetensors"))
+    view.update()
+    read = Reader(html_offers.card(view, place, run.name))
+    assert read.tags <= ALLOWED and "0.1250" in read.text and "0.2500" in read.text and "0.5000" in read.text
+    links = [value for name, value in read.attributes if name == "href"]
+    assert [link.rpartition("/")[2] for link in links] == ["cat-000020.safetensors", "cat.safetensors"]
+    run.write(Finished(40, "done", file=HOSTILE))
+    view.update()
+    hostile = html_offers.card(view, place, run.name)
+    assert HOSTILE in Reader(hostile).text and Reader(hostile).tags <= ALLOWED
+    (run.folder / "checkpoints/000020").rmdir()  # what is gone is not offered
+    assert len(re.findall("<a ", html_offers.card(view, place, run.name))) <= 1
 
 
 def hostile_drawing(place, view):

@@ -14,6 +14,7 @@ from ui.shell.place import Place
 from ui.shell.view import RunView, smooth
 from ui.shell.watch import LIVE, Watch
 from ui.tabs.runs import html as render_runs
+from ui.tabs.runs import html_offers
 from ui.tabs.runs.layout import SMOOTHING
 
 COLUMNS = 6  # steps of test pictures, unless all are asked for
@@ -54,7 +55,7 @@ def fragments(watch: Watch, place: Place, drawings: Drawings, viewed: Viewed) ->
     view, state = known
     return (
         listed
-        | _about(watch, view, state, chosen)
+        | _about(watch, place, view, state, chosen)
         | _pictures(view, place, chosen, viewed)
         | _strength(watch, place, drawings, view, chosen)
         | _curve(view, chosen, viewed)
@@ -86,11 +87,12 @@ def _nothing() -> dict[str, Fragment]:
     return hide | empty | {"card": ("none", render.no_runs)}
 
 
-def _about(watch: Watch, view: RunView, state: str, chosen: str) -> dict[str, Fragment]:
-    place = watch.queue.place(chosen) if state == "waiting" else None
+def _about(watch: Watch, place: Place, view: RunView, state: str, chosen: str) -> dict[str, Fragment]:
+    turn = watch.queue.place(chosen) if state == "waiting" else None
     live = watch.get(watch.live())
     before = live[0].name if live else ""
-    return {"card": (None, lambda: render_runs.run_card(view, state, place, before))}
+    offers = "" if state in LIVE else html_offers.card(view, place, chosen)
+    return {"card": (None, lambda: render_runs.run_card(view, state, turn, before) + offers)}
 
 
 def _pictures(view: RunView, place: Place, chosen: str, viewed: Viewed) -> dict[str, Fragment]:

@@ -20,6 +20,7 @@ CURVE_HELP_DRIFT = (
 SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "each step", "smoothed", "validation"
 SERIES_TRAINED, SERIES_DRIFT = "the same on training images", "drift of other prompts"
 SMOOTHING, FOLLOW = "Smoothing", "Follow latest"
+OFFERS = "Which checkpoint?"
 FILES = "Files"
 NO_FILES = "The LoRA file appears here at the end, also when you stop early."
 FINAL_FILE, CHECKPOINT_FILE = "LoRA of the whole run", "LoRA of a checkpoint"

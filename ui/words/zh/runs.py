@@ -17,6 +17,7 @@ CURVE_HELP_DRIFT = "漂移是代价：模型对日常事物提示词的回答偏
 SERIES_RAW, SERIES_SMOOTH, SERIES_CHECK = "每一步", "平滑后", "验证"
 SERIES_TRAINED, SERIES_DRIFT = "训练图片上的同一损失", "其他提示词的漂移"
 SMOOTHING, FOLLOW = "平滑", "跟随最新"
+OFFERS = "选哪个检查点？"
 FILES = "文件"
 NO_FILES = "训练结束后 LoRA 文件会出现在这里，提前停止也一样。"
 FINAL_FILE, CHECKPOINT_FILE = "整个训练的 LoRA", "检查点的 LoRA"
