@@ -21,7 +21,8 @@ _SHOWN = 5  # sentences of one kind; a file for another model would bring hundre
 class Adapter(nn.Module):
     """The layers that ``inject`` attached. Its parameters are the only trainable ones.
 
-    layers: module name -> layer, in the model's order. kind: what all of them are.
+    layers: module name -> layer, in the model's order. kind: what all of them are. options: what they were told beside
+    rank and alpha.
     scale: multiplies every layer's change; 0 leaves the model's outputs bit for bit as they are.
     enabled: False does the same as scale 0, and keeps the scale.
     merged: True between ``merge`` and ``unmerge``; the layers are silent meanwhile.
@@ -29,12 +30,13 @@ class Adapter(nn.Module):
     """
 
     def __init__(
-        self, layers: dict[str, Layer], bases: dict[str, nn.Module], roots: Mapping[str, nn.Module], kind: Kind = PLAIN
-    ):
+        self, layers: dict[str, Layer], bases: dict[str, nn.Module], roots: Mapping[str, nn.Module],
+        kind: Kind = PLAIN, options: Mapping[str, Any] | None = None,
+    ):  # fmt: skip
         super().__init__()
         for root in roots.values():
             root.requires_grad_(False)
-        self.layers, self.kind = layers, kind
+        self.layers, self.kind, self.options = layers, kind, dict(options or {})
         self.scale = 1.0
         self.enabled = True
         self.trainable = sum(p.numel() for layer in layers.values() for p in layer.parameters())
@@ -124,7 +126,8 @@ class Adapter(nn.Module):
 
     def file_bytes(self, dtype: str = "fp16") -> int:
         """About how large the file will be, in bytes, without its metadata."""
-        return self.trainable * BYTES[dtype] + sum(overhead(name, self.kind) for name in self.layers)
+        beside = sum(overhead(name, len(layer.tensors())) for name, layer in self.layers.items())
+        return self.trainable * BYTES[dtype] + beside
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """ "<module name>.<part>" -> float32, sharing memory with the adapter.

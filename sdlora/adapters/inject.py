@@ -27,6 +27,7 @@ def inject(
     alpha_pattern: Mapping[str, float] | None = None,
     seed: int = 0,
     kind: str = PLAIN.name,
+    options: Mapping[str, Any] | None = None,
 ) -> Adapter:
     """Freeze ``modules`` and attach an adapter layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
 
@@ -36,6 +37,7 @@ def inject(
     rank, alpha: the adapter acts with strength alpha / rank.
     rank_pattern, alpha_pattern: other values by pattern; the first that fits counts.
     kind: what is attached, a name of ``sdlora.adapters.table``: "lora", "dora" and so on.
+    options: what the kind's layers take beside rank and alpha ({"factor": 8} of "lokr"); the usual where left out.
     seed: of the Gaussian factors; same seed, same names, same ranks: same numbers on every device.
     Raises UserError, with all problems at once: nothing fits, unknown set or kind, a pattern that fits nothing, rank
     or alpha out of range, grouped convolutions.
@@ -61,8 +63,9 @@ def inject(
 
     generator = torch.Generator().manual_seed(seed)
     layer = found.layer_class()
-    layers = {name: layer(base, *plan[name], generator, name) for name, base in bases.items()}
-    return Adapter(layers, bases, roots, found)
+    told = {name: value for name, value in (options or {}).items() if name in found.options}
+    layers = {name: layer(base, *plan[name], generator, name, **told) for name, base in bases.items()}
+    return Adapter(layers, bases, roots, found, told)
 
 
 def _patterns(targets: str | Sequence[str]) -> list[str]:

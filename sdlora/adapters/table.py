@@ -10,6 +10,7 @@ _FOLDERS = (
     "lora",
     "dora",
     "loha",
+    "lokr",
 )
 
 KINDS: dict[str, Kind] = {name: import_module(f"sdlora.adapters.{name}.spec").KIND for name in _FOLDERS}

@@ -92,7 +92,7 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo, images: int) -> int:
         for name, shape in info.shapes(part).items():
             if len(shape) >= 2 and "embedding" not in name:
                 plain = [(rank, shape[1]), (shape[0], rank)]
-                more = kind.size(shape[:2], rank) / PLAIN.size(shape[:2], rank)
+                more = kind.size(shape[:2], rank, **kind.told(vars(settings.adapter))) / PLAIN.size(shape[:2], rank)
                 size += more * sum(prod(factor) + moments(factor) for factor in plain)
     return round((count + 1) * 4 * size)
 

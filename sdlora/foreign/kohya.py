@@ -148,6 +148,10 @@ def _network(reader: Reader) -> None:
     if kind and kind is not PLAIN:
         source = "network_args dora_wd" if decomposed else f"network_args algo = {algorithm!r}"
         reader.put("adapter.kind", kind.name, source)
+    for name in kind.options if kind else ():
+        if name in arguments:
+            value = arguments.pop(name)
+            reader.put(f"adapter.{name}", value, f"network_args {name} = {value!r}", whole)
     for name, value in arguments.items():
         if _is_on(value):
             reader.found.left.append((f"network_args {name} = {value!r}", say("foreign.because_no_setting")))

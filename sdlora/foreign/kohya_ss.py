@@ -4,7 +4,7 @@ from typing import Any
 
 from sdlora.adapters.table import KINDS
 from sdlora.foreign import kohya
-from sdlora.foreign.reader import Imported, Reader, only_kinds, rate, yes
+from sdlora.foreign.reader import Imported, Reader, only_kinds, rate, whole, yes
 from sdlora.messages import say
 
 NAME = "kohya_ss"
@@ -68,6 +68,8 @@ def _network(reader: Reader, kind: str) -> None:
     reader.put("adapter.targets", layers, f"LoRA_type = {kind!r}")
     if kind in named:
         reader.put("adapter.kind", named[kind].name, f"LoRA_type = {kind!r}")
+        for name in named[kind].options:
+            reader.take(name, f"adapter.{name}", whole)
     if reader.get("dora_wd") and lycoris and yes(reader.get("dora_wd")):
         if kind in named:
             reader.leave("dora_wd", only_kinds())

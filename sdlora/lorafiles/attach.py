@@ -60,9 +60,9 @@ def _kind_of(change: Change) -> Kind | None:
     if change.sparse is not None or (change.magnitudes is not None and by_output(change.magnitudes)):
         return None
     parts = {*change.parts, *(() if change.magnitudes is None else ("magnitude",))}
-    kind = next((kind for kind in KINDS.values() if set(kind.parts) == parts), None)
-    ranks = {change.parts[part].shape[axis] for part, axis in kind.factors.items()} if kind else set()
-    return kind if len(ranks) == 1 else None
+    kind = next((kind for kind in KINDS.values() if parts in kind.sets), None)
+    ranked = kind.ranked_in(parts) if kind else {}
+    return kind if len({change.parts[part].shape[axis] for part, axis in ranked.items()}) <= 1 else None
 
 
 def _as_kind(lora: LoraFile, name: str, kind: Kind) -> Own | None:
@@ -71,7 +71,7 @@ def _as_kind(lora: LoraFile, name: str, kind: Kind) -> Own | None:
     if _kind_of(change) is not kind:
         return None
     tensors = dict(change.parts) | ({} if change.magnitudes is None else {"magnitude": change.magnitudes})
-    return Own({part: tensors[part].float() for part in kind.parts}, change.scale)
+    return Own({part: tensors[part].float() for part in kind.parts if part in tensors}, change.scale)
 
 
 def _factors_of(lora: LoraFile, name: str, kind: Kind) -> Own | None:
@@ -98,8 +98,9 @@ def _fill(adapter: Adapter, own: Mapping[str, Own]) -> None:
         if layer is not None:
             like = layer.tensors()
             tensors = _without_padding(tensors, kind, layer.rank)
-            tensors = {part: _in_shape(tensor, like[part].shape) for part, tensor in tensors.items()}
-            tensors[kind.last] = tensors[kind.last] * (layer_of_file.scale / layer.scale)
+            tensors = {part: _in_shape(t, like[part].shape) if part in like else t for part, t in tensors.items()}
+            last = kind.last_in(tensors)
+            tensors[last] = tensors[last] * (layer_of_file.scale / layer.scale)
         state |= {f"{here}.{part}": tensor for part, tensor in tensors.items()}
     parameters = adapter.tensors()
     missing = [key for key in parameters if key not in state and key.rpartition(".")[2] in kind.undecayed]
@@ -119,8 +120,8 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     """An adapter on {"unet": …, "text_encoder": …, "text_encoder_2": …} that does exactly what the file says.
 
     A file all of whose layers are of one kind that learns here (LoRA, DoRA with magnitudes per input channel …) keeps
-    its tensors and ranks. Of others (LoKr, full, mixed and so on) every layer becomes exact factors of a plain LoRA, of
-    full rank where it has none. Raises UserError if the file can't be read or doesn't fit the model; no hook is left
+    its tensors and ranks. Of others (full, mixed and so on) every layer becomes exact factors of a plain LoRA, of full
+    rank where it has none. Raises UserError if the file can't be read or doesn't fit the model; no hook is left
     behind then.
     """
     lora = read_lora(path)
@@ -128,6 +129,8 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
     _check_known(lora, live)
     kinds = {_kind_of(change) for change in lora.changes.values()}
     kind = kinds.pop() if len(kinds) == 1 else None
+    options = _options_of(lora, kind, live) if kind else {}
+    kind = kind if options is not None else None
     own = {}
     for name in lora.changes:
         as_it_is = _as_kind(lora, name, kind) if kind and kind is not PLAIN else None
@@ -136,16 +139,33 @@ def load_lora(modules: Mapping[str, nn.Module], path: Path | str) -> Adapter:
             as_it_is = _plain(lora.modules.get(name) or _full_rank(lora.delta(name, weight)))
         own[name] = as_it_is
     kind = kind or PLAIN
-    axis = kind.factors[kind.last]
-    ranks = {live[name][0]: layer.tensors[kind.last].shape[axis] for name, layer in own.items()}
+    ranks = {live[name][0]: _rank_of(layer, kind, live[name][1], options or {}) for name, layer in own.items()}
     alphas = {live[name][0]: abs(layer.scale) * ranks[live[name][0]] or 1.0 for name, layer in own.items()}
-    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, kind=kind.name)
+    adapter = inject(modules, list(ranks), rank_pattern=ranks, alpha_pattern=alphas, kind=kind.name, options=options)
     try:
         _fill(adapter, own)
     except UserError:
         adapter.remove()
         raise
     return adapter
+
+
+def _options_of(lora: LoraFile, kind: Kind, live: Mapping[str, tuple[str, nn.Module]]) -> dict[str, Any] | None:
+    """What the kind's layers have to be told so that their tensors are the file's; None where nothing will do."""
+    if not kind.options:
+        return {}
+    layers = [(shape_of(live[name][1]), change.parts) for name, change in lora.changes.items()]
+    layer: Any = kind.layer_class()
+    return layer.options_of(layers)
+
+
+def _rank_of(layer: Own, kind: Kind, base: nn.Module, options: Mapping[str, Any]) -> int:
+    """The rank that gives a layer of the kind tensors of these shapes."""
+    full = kind.full(shape_of(base), **options)
+    for part, axis in kind.ranked_in(layer.tensors).items():
+        rank = layer.tensors[part].shape[axis]
+        return min(rank, full - 1) if full else rank  # above is padding
+    return full or 1
 
 
 @torch.no_grad()
@@ -234,9 +254,9 @@ def _full_rank(change: Tensor) -> tuple[Tensor, Tensor, float]:
 
 def _without_padding(tensors: dict[str, Tensor], kind: Kind, rank: int) -> dict[str, Tensor]:
     """Take off the zeros that ``write_lora`` adds to rank 1, if the adapter has that rank."""
-    if tensors[kind.last].shape[kind.factors[kind.last]] <= rank:
+    ranked = kind.ranked_in(tensors)
+    beyond = [tensors[p].narrow(axis, rank, tensors[p].shape[axis] - rank) for p, axis in ranked.items()
+              if tensors[p].shape[axis] > rank]  # fmt: skip
+    if not beyond or any(tensor.any() for tensor in beyond):
         return tensors
-    beyond = [tensors[part].narrow(axis, rank, tensors[part].shape[axis] - rank) for part, axis in kind.factors.items()]
-    if any(tensor.any() for tensor in beyond):
-        return tensors
-    return {part: t.narrow(kind.factors[part], 0, rank) if part in kind.factors else t for part, t in tensors.items()}
+    return {part: t.narrow(ranked[part], 0, rank) if part in ranked else t for part, t in tensors.items()}

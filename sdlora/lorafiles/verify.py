@@ -273,7 +273,7 @@ def _difference(odd: Sequence[str], own: Collection[str]) -> str:
 
 def _product_of_norms(layer: Layer, kind: Kind) -> float:
     tensors = layer.tensors()
-    return math.prod(float(tensors[part].norm()) for part in kind.factors)
+    return math.prod(float(tensors[part].norm()) for part in kind.factors_in(tensors))
 
 
 # ---- kinds that diffusers does not read
@@ -298,8 +298,9 @@ def _verify_by_formula(path: Path, adapter: Adapter) -> float:
         error = float((theirs - ours).norm())
         sizes = {part: tensor.abs() for part, tensor in change.parts.items()}
         size = float(replace(change, parts=sizes, scale=abs(change.scale)).matrix(torch.float64).norm())
-        rounding = max(_ROUNDING[change.parts[part].dtype] for part in kind.factors)
-        allowed = 4 * len(kind.factors) * rounding * size
+        factors = kind.factors_in(change.parts)
+        rounding = max(_ROUNDING[change.parts[part].dtype] for part in factors)
+        allowed = 4 * len(factors) * rounding * size
         if kind.undecayed:
             allowed += 16 * _ROUNDING[torch.float32] * float((weight + ours).norm())
         if not error <= allowed + 1e-12:

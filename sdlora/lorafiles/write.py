@@ -134,7 +134,8 @@ def _for_kohya(layers: Mapping[str, Layer], kind: Kind) -> dict[str, Folded]:
     """One alpha per network, the commonest, and the rest folded into the last factor: diffusers mis-scales a second
     alpha.
 
-    A rank of 1 gets a second rank of zeros: stable-diffusion.cpp divides alpha by the wrong number at rank 1.
+    A rank of 1 gets a second rank of zeros: stable-diffusion.cpp divides alpha by the wrong number at rank 1. Where no
+    factor has the rank, tools take the strength for 1, or for alpha: it is 1, and so is alpha.
     """
     alphas: dict[str, Counter] = {}
     for name, layer in layers.items():
@@ -143,10 +144,14 @@ def _for_kohya(layers: Mapping[str, Layer], kind: Kind) -> dict[str, Folded]:
     for name, layer in layers.items():
         alpha = alphas[name.split(".")[0]].most_common(1)[0][0]
         tensors, rank = _on_cpu(layer), max(2, layer.rank)
+        ranked = kind.ranked_in(tensors)
         if layer.rank == 1:
-            for part, axis in kind.factors.items():
+            for part, axis in ranked.items():
                 tensors[part] = torch.cat([tensors[part], torch.zeros_like(tensors[part])], dim=axis)
-        tensors[kind.last] = tensors[kind.last] * (layer.scale * rank / alpha)
+        if not ranked:
+            alpha, rank = 1.0, 1
+        last = kind.last_in(tensors)
+        tensors[last] = tensors[last] * (layer.scale * rank / alpha)
         folded[name] = Folded(tensors, alpha)
     return folded
 
@@ -155,7 +160,8 @@ def _for_peft(layers: Mapping[str, Layer], kind: Kind) -> dict[str, Folded]:
     """Without an alpha in the file the strength is 1: all of alpha/rank goes into the last factor."""
     folded = {name: Folded(_on_cpu(layer)) for name, layer in layers.items()}
     for name, layer in layers.items():
-        folded[name].tensors[kind.last] *= layer.scale
+        tensors = folded[name].tensors
+        tensors[kind.last_in(tensors)] *= layer.scale
     return folded
 
 
@@ -166,7 +172,7 @@ def _on_cpu(layer: Layer) -> dict[str, Tensor]:
 def _balanced(modules: dict[str, Folded], kind: Kind) -> dict[str, Folded]:
     """Equal norms of all factors: as far as can be from both ends of fp16. Their product stays."""
     for folded in modules.values():
-        norms = {part: folded.tensors[part].double().norm() for part in kind.factors}
+        norms = {part: folded.tensors[part].double().norm() for part in kind.factors_in(folded.tensors)}
         mean = torch.stack(list(norms.values())).prod() ** (1 / len(norms))
         if mean.isfinite() and mean > 0:  # one factor is zero before the first step
             for part, norm in norms.items():
@@ -180,7 +186,7 @@ def _cast(modules: Mapping[str, Folded], dtype: str, kind: Kind) -> dict[str, Fo
     lost = whole = 0.0
     cast, large = {}, []
     for name, folded in modules.items():
-        precise = {part: folded.tensors[part] for part in kind.factors}
+        precise = {part: folded.tensors[part] for part in kind.factors_in(folded.tensors)}
         rounded = {part: tensor.to(DTYPES[dtype]) for part, tensor in precise.items()}
         if not all(_peak(tensor) <= _LARGEST for tensor in rounded.values()):
             large.append(name)

@@ -195,6 +195,10 @@ MESSAGES = {
         "en": 'with train.cycles 1 it is "cosine"',
         "zh": "train.cycles 为 1 时它就是“cosine”",
     },
+    "because_kind_without_factor": {
+        "en": "only a LoKr (adapter.kind) has it",
+        "zh": "只有 LoKr（adapter.kind）有此项",
+    },
     "because_text_encoder_off": {
         "en": "adapter.text_encoder is off",
         "zh": "adapter.text_encoder 已关闭",

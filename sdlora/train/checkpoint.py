@@ -158,7 +158,8 @@ def _keep_strengths(adapter: Adapter, state: dict, common: set[str]) -> bool:
         layer = name.rpartition(".")[0]
         own = adapter.layers[layer].scale
         before = state.get("strengths", {}).get(layer, state.get("strength", own))
-        if name.endswith(f".{adapter.kind.last}") and name in common and before != own:
+        last = adapter.kind.last_in(adapter.layers[layer].tensors())
+        if name.endswith(f".{last}") and name in common and before != own:
             parameter.mul_(before / own)
             scaled = True
     return scaled

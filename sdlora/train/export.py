@@ -5,8 +5,9 @@ import math
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.plain import as_plain_lora
@@ -53,7 +54,7 @@ def write_trained(
         vae_name=settings.model.vae,
         inpainting=trainee.base.inpainting,
         network_module=trainee.adapter.kind.network_module,
-        network_args=trainee.adapter.kind.network_args,
+        network_args={**trainee.adapter.kind.network_args, **_words(trainee.adapter.options)},
         clip_skip=settings.model.clip_skip,
         conv_rank=convolutions and convolutions[0],
         conv_alpha=convolutions and convolutions[1],
@@ -146,3 +147,8 @@ def _by_folder(items: Iterable[Item], root: Path) -> dict[tuple[str, int], list[
         name = item.path.parent.name if inner else root.name or "images"
         folders[name, item.repeats].append(item)
     return dict(folders)
+
+
+def _words(options: Mapping[str, Any]) -> dict[str, str]:
+    """A kind's options as the metadata has them."""
+    return {name: str(value) for name, value in options.items()}

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
+from torch.nn import functional
 
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.kind import Kind
@@ -178,7 +179,7 @@ class Health:
         """About ||dW|| / ||W|| of every layer, (layers,): as if its factors were unrelated; magnitudes left out."""
         if self.weights is None:
             self.weights = _norms(self.adapter.base_weight(name) for name in self.names)
-        return _ratios(self.adapter.kind, self.layers.values(), sizes, self.weights)
+        return _ratios(self.adapter, self.layers.values(), sizes, self.weights)
 
     def _sizes(self) -> Tensor:
         """Frobenius norms of every layer's factors, float32 (layers, factors) on the CPU: one wait for the device."""
@@ -225,7 +226,7 @@ def growth_of(adapter: Adapter) -> dict[str, float | bool | None]:
     if not layers:
         return {"grown": 0.0, "good": True}
     weights = _norms(adapter.base_weight(name) for name in layers)
-    ratios = _ratios(kind, layers.values(), _factor_norms(kind, layers.values()), weights)
+    ratios = _ratios(adapter, layers.values(), _factor_norms(kind, layers.values()), weights)
     half = float(ratios.median())
     return {"grown": half if math.isfinite(half) else None, "good": _sound(half, float(ratios.max()))}
 
@@ -236,22 +237,36 @@ def _sound(half: float, most: float) -> bool:
 
 
 def _learning(adapter: Adapter) -> dict[str, Layer]:
-    last = adapter.kind.last
-    return {name: layer for name, layer in adapter.layers.items() if layer.tensors()[last].requires_grad}
+    found = {}
+    for name, layer in adapter.layers.items():
+        tensors = layer.tensors()
+        if tensors[adapter.kind.last_in(tensors)].requires_grad:
+            found[name] = layer
+    return found
 
 
 def _factor_norms(kind: Kind, layers: Iterable[Layer]) -> Tensor:
-    """Frobenius norms of every layer's factors, float32 (layers, factors) on the CPU."""
+    """Frobenius norms of every layer's factors, float32 (layers, factors) on the CPU; the last is the one at zero.
+
+    A layer that has fewer factors than others has ones in front.
+    """
     tensors = [layer.tensors() for layer in layers]
-    return _norms(own[part] for own in tensors for part in kind.factors).view(-1, len(kind.factors))
+    own = [list(kind.factors_in(parts)) for parts in tensors]
+    norms = _norms(parts[part] for parts, names in zip(tensors, own, strict=True) for part in names)
+    most = max(map(len, own), default=0)
+    if all(len(names) == most for names in own):
+        return norms.view(-1, most)
+    rows = norms.split([len(names) for names in own])
+    return torch.stack([functional.pad(row, (most - len(row), 0), value=1.0) for row in rows])
 
 
-def _ratios(kind: Kind, layers: Iterable[Layer], sizes: Tensor, weights: Tensor) -> Tensor:
+def _ratios(adapter: Adapter, layers: Iterable[Layer], sizes: Tensor, weights: Tensor) -> Tensor:
     """sizes: norms of the factors, (layers, factors). weights: norms of W, (layers,).
 
     Returns about ||dW|| / ||W||, (layers,), as if the factors were unrelated.
     """
-    strength = torch.tensor([layer.scale / kind.spread(layer.shape, layer.rank) for layer in layers])
+    spread, told = adapter.kind.spread, adapter.options
+    strength = torch.tensor([layer.scale / spread(layer.shape, layer.rank, **told) for layer in layers])
     return strength * sizes.prod(1) / weights.clamp_min(1e-12)
 
 

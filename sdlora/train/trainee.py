@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sdlora.adapters.adapter import Adapter
 from sdlora.adapters.inject import inject
 from sdlora.adapters.packed import Packed
+from sdlora.adapters.table import KINDS
 from sdlora.adapters.targets import target_patterns
 from sdlora.check import as_wished, stack_of
 from sdlora.errors import UserError
@@ -208,6 +209,7 @@ def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Modu
         alpha_pattern=chosen.alpha_pattern,
         seed=settings.train.seed,
         kind=chosen.kind,
+        options=KINDS[chosen.kind].told(vars(chosen)),
     )
 
 

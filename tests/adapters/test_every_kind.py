@@ -41,15 +41,18 @@ def test_its_description_is_what_its_layer_does(kind, base):
     adapter = inject({"layer": base}, ["layer"], rank=3, alpha=2.0, kind=kind.name)
     layer = adapter.layers["layer"]
     tensors = layer.tensors()
-    assert tuple(tensors) == kind.parts and adapter.kind is kind and layer.shape == tuple(base.weight.shape)
+    assert set(tensors) in kind.sets and adapter.kind is kind and layer.shape == tuple(base.weight.shape)
+    assert [part for part in kind.parts if part in tensors] == list(tensors)
     assert {id(t) for t in tensors.values()} == {id(p) for p in layer.parameters()}
     assert all(t.dtype == torch.float32 and t.is_leaf for t in tensors.values())
-    assert all(tensors[part].shape[axis] == 3 for part, axis in kind.factors.items())
-    assert not tensors[kind.last].any() and not adapter.delta("layer").abs().max() > 1e-6
+    assert all(tensors[part].shape[axis] == 3 for part, axis in kind.ranked_in(tensors).items())
+    assert not tensors[kind.last_in(tensors)].any() and not adapter.delta("layer").abs().max() > 1e-6
     assert sum(t.numel() for t in tensors.values()) == kind.size(layer.shape, 3)
-    assert kind.size(layer.shape, 7) - kind.size(layer.shape, 6) == kind.size(layer.shape, 2) - kind.size(
-        layer.shape, 1
-    )
+    wide = (200, 200)
+    for shape, rank in ((wide, 7), (layer.shape, 6)):
+        grows = kind.full(shape) is None or rank < kind.full(shape)
+        more = kind.size(shape, 2) - kind.size(shape, 1) if grows else 0
+        assert kind.size(shape, rank) - kind.size(shape, rank - 1) == more
 
 
 @every
@@ -59,16 +62,16 @@ def test_its_change_is_linear_in_every_factor_and_of_the_size_that_health_expect
     layer, draw = adapter.layers["layer"], torch.Generator().manual_seed(2)
     tensors = layer.tensors()
     with torch.no_grad():
-        for part in kind.factors:
+        for part in kind.factors_in(tensors):
             tensors[part].copy_(torch.randn(tensors[part].shape, generator=draw) * 0.01)
         for part, value in layer.neutral(base.weight).items():
             tensors[part].copy_(value)
         before, product = layer.delta(base.weight), 1.0
-        for part in kind.factors:
+        for part in kind.factors_in(tensors):
             product *= float(tensors[part].norm())
         expected = layer.scale * product / kind.spread(layer.shape, layer.rank)
         assert float(before.norm()) == pytest.approx(expected, rel=0.2)
-        for part in kind.factors:
+        for part in kind.factors_in(tensors):
             tensors[part].mul_(2)
             for other, value in layer.neutral(base.weight).items():
                 tensors[other].copy_(value)
@@ -114,7 +117,8 @@ def test_its_file_is_read_back_and_by_the_tools_it_names(kind, family, rank, tmp
     assert 0 < verify_with_diffusers(path, adapter, models) < 0.01
     verdicts = tool_table(path, family, configs)
     assert set(verdicts) == set(TOOLS) and {t for t, v in verdicts.items() if v.loads == "all"} == set(kind.readers)
-    assert rank == 1 or adapter.file_bytes("fp16") == pytest.approx(path.stat().st_size, rel=0.1)  # 1 is written as 2
+    near = pytest.approx(path.stat().st_size, rel=0.12)  # of layers so small names are the most part
+    assert rank == 1 or adapter.file_bytes("fp16") == near  # 1 is written as 2
     before = {name: adapter.delta(name).clone() for name in adapter.layers}
     adapter.remove()
     again = load_lora(models, path)
@@ -135,7 +139,7 @@ def test_a_wrong_file_is_an_error(kind, part, tmp_path):
     adapter = trained(inject({"unet": unet}, target_patterns("attn"), rank=3, alpha=2.0, kind=kind.name))
     path = write_lora(adapter, tmp_path / "x.safetensors", configs={"unet": unet.config}, family="sd1")
     tensors = load_file(path)
-    ending = "alpha" if part == "alpha" else leaf_of(kind.last)
+    ending = "alpha" if part == "alpha" else leaf_of(kind.last_in(adapter.layers[next(iter(adapter.layers))].tensors()))
     save_file({key: tensor * 1.1 if key.endswith(ending) else tensor for key, tensor in tensors.items()}, path)
     with pytest.raises(UserError, match=saying("saving.reads_back_differently")):
         verify_with_diffusers(path, adapter, {"unet": unet})
@@ -174,7 +178,8 @@ def test_a_run_stops_and_goes_on_to_the_same_bits(kind, make_run):
         assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
     first, second = (load_file(run.folder / "test.safetensors") for run in (whole, parts))
     assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
-    assert any(tensor.any() for key, tensor in first.items() if key.endswith(leaf_of(kind.last)))
+    lasts = {leaf_of(kind.last_in(own)) for own in kind.sets}
+    assert any(tensor.any() for key, tensor in first.items() if key.endswith(tuple(lasts)))
 
 
 def test_the_table_needs_no_torch_and_names_are_its_own():

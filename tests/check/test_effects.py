@@ -29,6 +29,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
                           "alpha_pattern": {"*": 2}}.items()),
     ({"train.min_snr_gamma": 3, "train.weighting": "debiased"}, "train.min_snr_gamma", {"train.weighting": "min_snr"}),
     ({"train.p2_gamma": 0.5}, "train.p2_gamma", {"train.weighting": "p2"}),
+    ({"adapter.factor": 4}, "adapter.factor", {"adapter.kind": "lokr"}),
     ({"data.keep_tags": 3}, "data.keep_tags", {"data.shuffle_tags": True}),
     ({"model.revision": "main"}, "model.revision", {"model.base": "some/model"}),
     ({"sample.negative": "blurry", "sample.guidance": 1}, "sample.negative", {"sample.guidance": 2}),

@@ -14,6 +14,8 @@ CHOICES = (
     {"targets": "attn-mlp", "text_encoder": True, "rank": 16},
     {"targets": "attn", "text_encoder": False, "rank": 7},
     {"targets": "full", "text_encoder": True, "rank": 3, "kind": "dora"},
+    {"targets": "full", "text_encoder": True, "rank": 3, "kind": "lokr"},
+    {"targets": "full", "text_encoder": True, "rank": 9, "kind": "lokr", "factor": 4, "rank_pattern": {"*fc1": 40}},
     {"targets": "cross-attn", "text_encoder": True, "rank": 5, "rank_pattern": {"*.mid_block.*": 2, "*fc1": 9}},
 )
 
@@ -27,7 +29,8 @@ def the_trainers_own(info, adapter: dict, dtype: str) -> tuple[int, int]:
 
     learns = adapter["text_encoder"]
     roots = {"unet": load_unet(info, torch.float32)} | (load_text_encoders(info, torch.float32) if learns else {})
-    options = {key: value for key, value in adapter.items() if key not in ("targets", "text_encoder")}
+    options = {key: value for key, value in adapter.items() if key not in ("targets", "text_encoder", "factor")}
+    options["options"] = {"factor": adapter.get("factor", -1)}
     made = inject(roots, targets=target_patterns(adapter["targets"], text_encoder=learns), **options)
     return made.trainable, made.file_bytes(dtype)
 

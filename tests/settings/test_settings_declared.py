@@ -76,7 +76,8 @@ def metadata_of(settings: Settings, monkeypatch) -> str:
     monkeypatch.setattr(export, "write_lora", take)
     monkeypatch.setattr(export, "_ranks", lambda adapter: ((4, 4.0), None))
     base = SimpleNamespace(family="sd1", prediction="epsilon", name="a-base", inpainting=False)
-    trainee = SimpleNamespace(base=base, adapter=SimpleNamespace(kind=KINDS["lora"]), configs={}, models={})
+    adapter = SimpleNamespace(kind=KINDS["lora"], options={})
+    trainee = SimpleNamespace(base=base, adapter=adapter, configs={}, models={})
     path = SimpleNamespace(stem="x", with_name=lambda name: SimpleNamespace(unlink=lambda missing_ok: None))
     with pytest.raises(Stop):
         facts = export.facts_of(settings, [], 1, 1, "no", None)

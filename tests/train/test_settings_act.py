@@ -280,6 +280,8 @@ CASES = [
          and {n.split(".")[0] for n in b.after} == {"unet"}),
     Case("adapter.kind", "dora", lambda a, b: b.moved(part="magnitude") > 0
          and a.job.trainee.adapter.kind.name == "lora"),
+    Case("adapter.factor", 2, lambda a, b: {t.shape[0] for n, t in b.after.items() if n.endswith(".lokr_w1")} == {2}
+         and b.moved(part="lokr_w2_b") > 0 and a.after.keys() != b.after.keys(), {"adapter.kind": "lokr"}),
     Case("adapter.start_from", "{place}/lora.safetensors", lambda a, b: ranks_of(b) == {2}
          and all(t.any() for n, t in b.before.items() if n.endswith(".up")) and b.moved() > 0),
     Case("adapter.stack", ("{place}/lora.safetensors=2",), other_gradient, ONE),

@@ -1,5 +1,6 @@
 """adapter.*: what learns: layers, rank, strength."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field as PydanticField
@@ -11,6 +12,14 @@ from sdlora.settings.setting import OneOf, Section, When, setting
 
 # Beside the number a slider of these values; any other number can be typed.
 _HALVES = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """The test of ``When`` for a choice out of several."""
+    return f"like:^({'|'.join(names)})$"
+
+
+_CUT = ", ".join(kind.title for kind in KINDS.values() if "factor" in kind.options)
 _NEW_LAYERS = When({"adapter.start_from": "unset"}, say("settings.because_start_from"))
 
 
@@ -40,6 +49,13 @@ class AdapterSettings(Section):
     kind: Annotated[str, OneOf(KINDS)] = setting(
         PLAIN.name, "What learns: a LoRA, which every tool reads, or another kind of adapter.", "expert",
         label="Kind of adapter", group="adapter", when=_NEW_LAYERS
+    )
+    factor: int = setting(
+        -1, f"Of {_CUT}: into how many blocks a side a weight is cut; fewer make a larger file; -1: the most even cut.",
+        "expert",
+        label="Blocks a side (factor)", group="adapter", ge=-1, le=1024,
+        when=When({"adapter.kind": _one_of(n for n, k in KINDS.items() if "factor" in k.options)},
+                  say("settings.because_kind_without_factor"))
     )
     start_from: str = setting(
         "", "LoRA file to go on from; it keeps its layers and ranks.", "expert",

@@ -102,14 +102,14 @@ def size_of(info: BaseInfo, settings: Settings) -> tuple[int, int] | None:
     return found.trainable(chosen.rank), size
 
 
-def table(info: BaseInfo, settings: Settings) -> dict[str, list[int]]:
+def table(info: BaseInfo, settings: Settings) -> dict[str, list]:
     """For the browser, which adds up while a slider moves: "targets text_encoder kind" -> the parts of ``Growth``."""
     try:
-        found = growths(info, settings.adapter.rank_pattern)
+        found = growths(info, settings.adapter.rank_pattern, vars(settings.adapter))
     except (UserError, KeyError, ValueError):
         return {}
     return {
-        f"{targets} {str(words).lower()} {kind}": [g.slope, g.fixed, g.overhead]
+        f"{targets} {str(words).lower()} {kind}": [g.slope, g.fixed, g.overhead, g.ends]
         for (targets, words, kind), g in found.items()
     }
 

@@ -170,9 +170,11 @@ function startForm(told) {
     const chosen = [values['adapter.targets'], Boolean(values['adapter.text_encoder']), values['adapter.kind']];
     const grows = facts.sizes[chosen.join(' ')];
     if (!grows || !good) { write('trainable', ''); write('bytes', ''); return; }
-    const count = grows[0] * rank + grows[1];
+    const ending = grows[3].map(([end, slope, most]) => (rank < end ? slope * rank : most));
+    const count = ending.reduce((all, one) => all + one, grows[0] * rank + grows[1]);
     write('trainable', count.toLocaleString('en-US'));
-    write('bytes', size(count * BYTES[values['save.dtype']] + grows[2]));
+    const beside = grows[3].reduce((all, [end, , , less]) => (rank < end ? all : all - less), grows[2]);
+    write('bytes', size(count * BYTES[values['save.dtype']] + beside));
   };
 
   const soon = () => { drawing ||= requestAnimationFrame(() => {
