@@ -28,6 +28,7 @@ def inject(
     seed: int = 0,
     kind: str = PLAIN.name,
     options: Mapping[str, Any] | None = None,
+    rslora: bool = False,
 ) -> Adapter:
     """Freeze ``modules`` and attach an adapter layer to every nn.Linear and nn.Conv2d whose name fits ``targets``.
 
@@ -35,6 +36,8 @@ def inject(
         as "unet.down_blocks.0.attentions.0.proj_in". Move them to their device first; the factors go to the same.
     targets: the name of a set in ``sdlora.adapters.targets`` or patterns (fnmatch, on the full name).
     rank, alpha: the adapter acts with strength alpha / rank.
+    rslora: with alpha / sqrt(rank), Kalajdzievski 2023. A layer's own alpha is then alpha · sqrt(rank), so that
+        alpha / rank is the strength for whoever reads it from there, or from a file.
     rank_pattern, alpha_pattern: other values by pattern; the first that fits counts.
     kind: what is attached, a name of ``sdlora.adapters.table``: "lora", "dora" and so on.
     options: what the kind's layers take beside rank and alpha ({"factor": 8} of "lokr"); the usual where left out.
@@ -46,7 +49,7 @@ def inject(
     roots = dict(modules) if isinstance(modules, Mapping) else {"": modules}
     rank_pattern, alpha_pattern = dict(rank_pattern or {}), dict(alpha_pattern or {})
     bases = _fitting(roots, _patterns(targets))
-    plan = {name: (_pick(rank_pattern, name, rank), _pick(alpha_pattern, name, alpha)) for name in bases}
+    plan = {name: (picked(rank_pattern, name, rank), picked(alpha_pattern, name, alpha)) for name in bases}
     problems = [Problem(why) for name, base in bases.items() if (why := why_not(base, *plan[name], name))]
     for key, patterns in {"rank_pattern": list(rank_pattern), "alpha_pattern": list(alpha_pattern)}.items():
         idle = [p for p in patterns if not any(fnmatchcase(name, p) for name in bases)]
@@ -61,6 +64,8 @@ def inject(
     if problems:
         raise UserError(*problems)
 
+    if rslora:
+        plan = {name: (own, strength * own**0.5) for name, (own, strength) in plan.items()}
     generator = torch.Generator().manual_seed(seed)
     layer = found.layer_class()
     told = {name: value for name, value in (options or {}).items() if name in found.options}
@@ -95,5 +100,6 @@ def _adaptable(module: nn.Module) -> bool:
     return isinstance(module, (nn.Linear, nn.Conv2d)) and not isinstance(module, NonDynamicallyQuantizableLinear)
 
 
-def _pick(patterns: Mapping[str, Value], name: str, default: Value) -> Any:
+def picked(patterns: Mapping[str, Value], name: str, default: Value) -> Any:
+    """The value of the first pattern that fits a module's full name, or the default."""
     return next((value for pattern, value in patterns.items() if fnmatchcase(name, pattern)), default)

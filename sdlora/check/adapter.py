@@ -97,10 +97,9 @@ def strengths(case: Case) -> Iterator[Problem]:
     for pattern, alpha in adapter.alpha_pattern.items():
         given.append(("adapter.alpha_pattern", alpha, adapter.rank_pattern.get(pattern, adapter.rank)))
     for key, alpha, rank in given:
-        if not WEAKEST <= alpha / rank <= STRONGEST:
-            what = say(
-                "settings.strength_unusual", key=key, given=f"{alpha:g}", rank=rank, strength=f"{alpha / rank:.2g}"
-            )
+        strength = alpha / (rank**0.5 if adapter.rslora else rank)
+        if not WEAKEST <= strength <= STRONGEST:
+            what = say("settings.strength_unusual", key=key, given=f"{alpha:g}", rank=rank, strength=f"{strength:.2g}")
             fix = say("settings.use_usual_alpha")
             yield Problem(what, fix, key, fatal=False)
 

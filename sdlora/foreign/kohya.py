@@ -111,6 +111,10 @@ def _data(reader: Reader) -> None:
     reader.leave("class_tokens", say("foreign.because_not_a_trigger"))
 
 
+# What network_args may say beside what describes the kind -> our setting.
+IN_ARGUMENTS = {"rs_lora": "adapter.rslora"}
+
+
 def _kind(algorithm: Any, decomposed: bool) -> Kind | None:
     """The kind of adapter that writes these network_args itself; None if it is not trained here."""
     algorithm = "lora" if algorithm == "locon" else algorithm
@@ -148,6 +152,10 @@ def _network(reader: Reader) -> None:
     if kind and kind is not PLAIN:
         source = "network_args dora_wd" if decomposed else f"network_args algo = {algorithm!r}"
         reader.put("adapter.kind", kind.name, source)
+    for name, key in IN_ARGUMENTS.items():
+        if name in arguments:
+            value = arguments.pop(name)
+            reader.put(key, value, f"network_args {name} = {value!r}", yes if name == "rs_lora" else finite_number)
     for name in kind.options if kind else ():
         if name in arguments:
             value = arguments.pop(name)

@@ -210,6 +210,7 @@ def attach_adapter(settings: Settings, base: BaseInfo, models: dict[str, nn.Modu
         seed=settings.train.seed,
         kind=chosen.kind,
         options=KINDS[chosen.kind].told(vars(chosen)),
+        rslora=chosen.rslora,
     )
 
 

@@ -26,7 +26,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"train.text_encoder_lr": 0}, "adapter.text_encoder", {"train.text_encoder_lr": 1e-5}),
     *(({f"adapter.{name}": value, "adapter.start_from": "x.safetensors"}, f"adapter.{name}", {"adapter.start_from": ""})
       for name, value in {"kind": "dora", "rank": 3, "alpha": 3, "targets": "full", "rank_pattern": {"*": 2},
-                          "alpha_pattern": {"*": 2}}.items()),
+                          "alpha_pattern": {"*": 2}, "rslora": True}.items()),
     ({"train.min_snr_gamma": 3, "train.weighting": "debiased"}, "train.min_snr_gamma", {"train.weighting": "min_snr"}),
     ({"train.p2_gamma": 0.5}, "train.p2_gamma", {"train.weighting": "p2"}),
     ({"adapter.factor": 4}, "adapter.factor", {"adapter.kind": "lokr"}),

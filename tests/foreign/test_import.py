@@ -184,6 +184,7 @@ ELSEWHERE = [  # (tool, what a file says, settings that it becomes, what is name
      {"adapter.kind": "loha", "adapter.rank_pattern": None, "adapter.alpha_pattern": None}, set()),
     (kohya, {"network_module": "lycoris.kohya", "network_args": ["algo=lokr", "factor=8", "decompose_both=True"]},
      {"adapter.kind": "lokr", "adapter.factor": 8}, {"network_args decompose_both"}),
+    (kohya, {"network_args": ["rs_lora=True"]}, {"adapter.rslora": True}, set()),
     (kohya_ss, {"LoRA_type": "LyCORIS/LoKr", "factor": 4}, {"adapter.kind": "lokr", "adapter.factor": 4}, set()),
     (kohya, {"loss_type": "huber", "huber_schedule": "constant", "huber_c": 0.1}, {"train.loss": "huber"}, set()),
     (kohya, {"loss_type": "huber"}, {"train.loss": "huber"}, {"huber_schedule"}),

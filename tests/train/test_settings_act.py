@@ -273,6 +273,7 @@ CASES = [
     Case("adapter.rank", 8, lambda a, b: ranks_of(a) == {4} and ranks_of(b) == {8}),
     # The factor is in the gradient of up: alpha / rank (Hu et al. 2022).
     Case("adapter.alpha", 8.0, lambda a, b: near(b.gradient().norm().item(), 2 * a.gradient().norm().item()), ONE),
+    Case("adapter.rslora", True, lambda a, b: near(b.gradient().norm().item(), 2 * a.gradient().norm().item()), ONE),
     Case("adapter.targets", "full", lambda a, b: a.after.keys() < b.after.keys()
          and all(b.moved(part=f"{n}.up") for n in {k.removesuffix(".up") for k in b.after.keys() - a.after.keys()
                  if k.endswith(".up")})),

@@ -37,6 +37,10 @@ class AdapterSettings(Section):
         label="Alpha", group="adapter", slider=(0.5, *_HALVES), cost=False, gt=0, le=100_000, when=_NEW_LAYERS,
         into=("strength",)
     )
+    rslora: bool = setting(
+        False, "rsLoRA: strength alpha / √rank, so that high ranks learn as fast as low ones (Kalajdzievski 2023).",
+        "expert", label="Strength by √rank (rsLoRA)", group="adapter", cost=False, when=_NEW_LAYERS, into=("strength",)
+    )
     targets: Annotated[str, OneOf(target_sets())] = setting(
         "attn-mlp",
         "Which UNet layers learn: all attention, cross-attention, attention and MLP, or convolutions too.",

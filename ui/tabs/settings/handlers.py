@@ -90,7 +90,7 @@ class SettingsDesk:
         problems = [*state.problems, *_other_family(kind, memory, state), *probe.memory_problems(answer, stale)]
         sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
         adapter = settings.adapter
-        scale = None if adapter.start_from else adapter.alpha / adapter.rank
+        scale = None if adapter.start_from else adapter.alpha / adapter.rank ** (0.5 if adapter.rslora else 1)
         usual = form.field_values(presets.load(presets.preset_name(kind, memory))) if _is_preset(kind, memory) else {}
         facts = render_settings.form_facts(problems, sizes, info.family if info else "", usual)
         return {

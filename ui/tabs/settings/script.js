@@ -159,6 +159,7 @@ function startForm(told) {
     const line = document.querySelector('#strength .strength'), values = state.values;
     if (!line) return;
     const rank = number('adapter.rank'), alpha = number('adapter.alpha');
+    const by = values['adapter.rslora'] ? Math.sqrt(rank) : rank;
     const good = Number.isInteger(rank) && rank > 0 && alpha > 0;
     const write = (name, words) => {
       const part = line.querySelector('.' + name);
@@ -166,7 +167,7 @@ function startForm(told) {
       if (part.textContent !== words) part.textContent = words;
       part.parentElement.hidden = !words;
     };
-    write('scale', good && !plain(values['adapter.start_from']) ? String(+(alpha / rank).toFixed(3)) : '');
+    write('scale', good && !plain(values['adapter.start_from']) ? String(+(alpha / by).toFixed(3)) : '');
     const chosen = [values['adapter.targets'], Boolean(values['adapter.text_encoder']), values['adapter.kind']];
     const grows = facts.sizes[chosen.join(' ')];
     if (!grows || !good) { write('trainable', ''); write('bytes', ''); return; }
