@@ -115,15 +115,6 @@ class Adapter(nn.Module):
         """The parameters under one root name, such as "unet" or "text_encoder"; empty if none learn there."""
         return [p for name, layer in self.layers.items() if name.split(".")[0] == root for p in layer.parameters()]
 
-    def by_decay(self, root: str) -> dict[str, list[nn.Parameter]]:
-        """The parameters under one root name that learn: of the factors under "", and of each undecayed part."""
-        found: dict[str, list[nn.Parameter]] = {part: [] for part in ("", *self.kind.undecayed)}
-        for name, layer in self.layers.items():
-            for part, parameter in layer.tensors().items() if name.split(".")[0] == root else ():
-                if parameter.requires_grad:
-                    found[part if part in found else ""].append(parameter)
-        return {part: parameters for part, parameters in found.items() if parameters}
-
     def file_bytes(self, dtype: str = "fp16") -> int:
         """About how large the file will be, in bytes, without its metadata."""
         beside = sum(overhead(name, len(layer.tensors())) for name, layer in self.layers.items())

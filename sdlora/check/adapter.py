@@ -31,11 +31,12 @@ def layers(case: Case) -> list[Problem]:
 
 
 def patterns(case: Case) -> list[Problem]:
-    """Patterns of ranks and alphas that fit no layer: ``inject`` would say so after the base model has been loaded."""
+    """Patterns that fit no layer: of ranks and alphas ``inject`` would say so after the base model has been loaded."""
     adapter = case.settings.adapter
     wishes: dict[str, Mapping[str, float]] = {
         "rank_pattern": adapter.rank_pattern,
         "alpha_pattern": adapter.alpha_pattern,
+        "lr_pattern": adapter.lr_pattern,
     }
     if adapter.start_from or not any(wishes.values()) or layers(case):
         return []

@@ -45,7 +45,11 @@ def rates(case: Case) -> Iterator[Problem]:
     optimizer = OPTIMIZERS[train.optimizer]
     if optimizer.finds_rate:
         yield from _factors(train, optimizer)
-    for key, rate in {"train.lr": train.lr, "train.text_encoder_lr": train.text_encoder_lr or 0}.items():
+        yield from _apart(case, optimizer)
+    given = {"train.lr": train.lr, "train.text_encoder_lr": train.text_encoder_lr or 0}
+    given |= {"adapter.lr_pattern": max(case.settings.adapter.lr_pattern.values(), default=0)}
+    given |= {"train.lora_plus": train.lr * train.lora_plus if train.lora_plus > 1 else 0}
+    for key, rate in given.items():
         if optimizer.highest_lr and rate > optimizer.highest_lr:
             what = say("settings.lr_too_high", key=key, given=f"{rate:g}", optimizer=optimizer.title)
             fix = say("settings.use_usual_lr", most=f"{optimizer.highest_lr:g}")
@@ -62,3 +66,15 @@ def _factors(train: TrainSettings, optimizer: Recipe) -> Iterator[Problem]:
         given, other = f"{text:g}", f"{train.lr:g}"
         what = say("settings.one_rate_for_all", key=key, given=given, other=other, optimizer=optimizer.title)
         yield Problem(what, say("settings.leave_open_or_0", key=key), key)
+
+
+def _apart(case: Case, optimizer: Recipe) -> Iterator[Problem]:
+    """Rates of single layers and factors, for an optimizer that has one for all."""
+    chosen = {
+        "train.lora_plus": case.settings.train.lora_plus != 1,
+        "adapter.lr_pattern": case.settings.adapter.lr_pattern,
+    }
+    for key, wished in chosen.items():
+        if wished:
+            what = say("settings.one_rate_without_others", key=key, optimizer=optimizer.title)
+            yield Problem(what, say("settings.leave_as_it_was", key=key), key)

@@ -112,7 +112,7 @@ def _data(reader: Reader) -> None:
 
 
 # What network_args may say beside what describes the kind -> our setting.
-IN_ARGUMENTS = {"rs_lora": "adapter.rslora"}
+IN_ARGUMENTS = {"rs_lora": "adapter.rslora", "loraplus_lr_ratio": "train.lora_plus"}
 
 
 def _kind(algorithm: Any, decomposed: bool) -> Kind | None:

@@ -165,6 +165,14 @@ MESSAGES = {
         "en": "{key} is {given} and train.lr is {other}: {optimizer} can train all parts at one rate only.",
         "zh": "{key} 为 {given}，train.lr 为 {other}：{optimizer} 只能用同一个学习率训练所有部分。",
     },
+    "one_rate_without_others": {
+        "en": "{optimizer} can train everything at one rate only, and {key} asks for several.",
+        "zh": "{optimizer} 只能用同一个学习率训练所有部分，而 {key} 要求多个学习率。",
+    },
+    "leave_as_it_was": {
+        "en": "Put {key} back to its default, or choose another optimizer.",
+        "zh": "请将 {key} 恢复为默认值，或选择其他优化器。",
+    },
     "leave_open_or_0": {
         "en": "Leave {key} empty, or set it to 0 to leave that part out.",
         "zh": "请将 {key} 留空；设为 0 则不训练该部分。",

@@ -89,7 +89,14 @@ class Job:
         base = trainee.base
         self.planned = (*self.items, *self.regular)
         rates = {base.denoiser: train.lr, **dict.fromkeys(base.text_encoders, train.text_encoder_lr or 0.0)}
-        self.optimizer = make_optimizer(trainee.adapter, rates, train.weight_decay, train.optimizer)
+        self.optimizer = make_optimizer(
+            trainee.adapter,
+            rates,
+            train.weight_decay,
+            train.optimizer,
+            self.settings.adapter.lr_pattern,
+            train.lora_plus,
+        )
         processes = self.accelerator.num_processes
         self.plan = Plan(self.planned, train.batch_size, train.seed, processes, train.accumulate)
         measured = measured_on(self.items, self.held_out)

@@ -107,6 +107,7 @@ def learn(place):
             "adapter.stack": list,
             "adapter.rank_pattern": dict,
             "adapter.alpha_pattern": dict,
+            "adapter.lr_pattern": dict,
         }
         values = {k: listed[k](v) if k in listed else v for k, v in values.items()}
         values = {k: v.format(place=place) if isinstance(v, str) else v for k, v in values.items()}
@@ -298,6 +299,10 @@ CASES = [
     Case("train.text_encoder_lr", 1e-3, lambda a, b: near(b.moved("text_encoder"), 2 * a.moved("text_encoder"))
          and near(b.moved(), a.moved(), 1e-6), ONE),
     Case("train.text_encoder_lr", 0.0, lambda a, b: {n.split(".")[0] for n in b.after} == {"unet"}),
+    Case("train.lora_plus", 4.0, lambda a, b: near(b.moved(), 4 * a.moved()) and near(b.moved(part="down"),
+         a.moved(part="down")), ONE | {"adapter.kind": "dora"}),
+    Case("adapter.lr_pattern", (("unet.*", 2e-3),), lambda a, b: near(b.moved(), 2 * a.moved())
+         and near(b.moved("text_encoder"), a.moved("text_encoder"), 1e-6), ONE),
     *(Case("train.scheduler", name, less_far) for name in ("linear", "cosine", "polynomial", "rex")),
     Case("train.scheduler", "constant_with_warmup", less_far, {"train.warmup": 1}),
     Case("train.scheduler", "cosine_with_restarts", lambda a, b: near(b.moved(), a.moved(), 1e-6), {"train.cycles": 2}),

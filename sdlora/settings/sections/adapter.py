@@ -81,3 +81,7 @@ class AdapterSettings(Section):
         label="Alphas by layer", group="adapter", hint="*.mid_block.*=2", cost=False, when=_NEW_LAYERS,
         into=("strength",)
     )
+    lr_pattern: dict[str, Annotated[float, PydanticField(gt=0, le=10)]] = setting(
+        dict, "Other learning rates by module name pattern.", "expert",
+        label="Learning rates by layer", group="adapter", hint="*.mid_block.*=5e-5", cost=False
+    )

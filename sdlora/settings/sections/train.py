@@ -49,6 +49,11 @@ class TrainSettings(Section):
         follows=Follows(("train.lr", "train.optimizer"), lambda lr, name: lr * OPTIMIZERS[name].text_encoder_share),
         recorded=("text_encoder_lr",)
     )
+    lora_plus: float = setting(
+        1.0, "LoRA+: how much faster the factor learns that starts at zero, B (Hayou et al. 2024); 1 for as fast as A, "
+        "2 to 16 are usual.", "expert",
+        label="LoRA+ ratio", group="training", cost=False, usual=(1, 32), gt=0, le=1000
+    )
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting(
         FIRST.name, "How the LoRA's numbers follow their gradients.",
         label="Optimizer", group="training"
