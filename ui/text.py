@@ -141,9 +141,9 @@ def more_problems(more: int) -> str:
     return _say("AND_MORE").format(count=number(more))
 
 
-def run_label(name: str, when: str, state: str) -> str:
-    """A run in a list: name, time and state."""
-    return " · ".join(part for part in (name, when, _say("STATES")[state]) if part)
+def run_label(name: str, when: str, state: str, rating: int = 0) -> str:
+    """A run in a list: name, time, state and rating."""
+    return " · ".join(part for part in (name, when, _say("STATES")[state], "★" * rating) if part)
 
 
 def step_title(step: int) -> str:

@@ -23,7 +23,7 @@ from sdlora.errors import UserError
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from ui import text
-from ui.shell import assets, dialogs, render
+from ui.shell import assets, dialogs, render, zips
 from ui.shell.api import offer
 from ui.shell.assets import PRIVATE
 from ui.shell.guard import around
@@ -95,8 +95,8 @@ def _wire_settings(
     draft: Draft,
     watch: Watch,
 ) -> None:
-    def begin(ready: Settings, make: Callable[[Settings], Run] | None) -> dict:
-        run = watch.queue.add(ready, make)
+    def begin(ready: Settings, make: Callable[[Settings], Run] | None, instead_of: str) -> dict:
+        run = watch.queue.replace(instead_of, ready, make) if instead_of else watch.queue.add(ready, make)
         watch.refresh(force=True)
         choices = [(text.run_label(run.name, "", "starting"), run.name)]
         shown = gr.update(choices=choices, value=run.name, visible=True)
@@ -108,7 +108,9 @@ def _wire_settings(
         return live[0].name if live else None
 
     begins, mirrors = [tabs, runs_tab.runs, runs_tab.seen], {"data.trigger": trigger}
-    settings_wiring.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, (runs_tab.change, tabs))
+    buttons = (runs_tab.change, runs_tab.duplicate, runs_tab.edit, runs_tab.branch)
+    other = settings_wiring.OtherRun(tabs, runs_tab.runs, runs_tab.steps, *buttons)
+    settings_wiring.wire(tab, page, place, draft, begin, begins, busy, mirrors, opened, other)
 
 
 # ---- the server
@@ -138,7 +140,7 @@ def serve(
         show_error=False,
         max_file_size="4gb",
         allowed_paths=[str(place.shown)],
-        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room())},
+        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room()), "routes": [zips.route(place.runs)]},
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

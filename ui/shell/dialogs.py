@@ -6,7 +6,7 @@ from ui.shell.render import escape
 
 def closed() -> str:
     """The windows, closed, in the visitor's language: sent when the page has loaded."""
-    return _lightbox() + _stop_question() + _keys() + _offline()
+    return _lightbox() + _stop_question() + _empty_question() + _keys() + _offline()
 
 
 def _lightbox() -> str:
@@ -29,6 +29,15 @@ def _stop_question() -> str:
         f"</h2><p>{escape(text.STOP_ANSWER)}</p>"
         f'<div class="choices"><button type="button" data-close>{text.GO_ON}</button>'
         f'<button type="button" class="strong" data-stop>{text.YES_STOP}</button></div></dialog>'
+    )
+
+
+def _empty_question() -> str:
+    return (
+        f'<dialog id="ask-empty" aria-labelledby="ask-empty-title"><h2 id="ask-empty-title">'
+        f"{escape(text.EMPTY_QUESTION)}</h2><p>{escape(text.EMPTY_ANSWER)}</p>"
+        f'<div class="choices"><button type="button" data-close>{text.KEEP_BIN}</button>'
+        f'<button type="button" class="strong" data-empty>{text.YES_EMPTY}</button></div></dialog>'
     )
 
 

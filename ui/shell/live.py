@@ -11,12 +11,15 @@ from ui.shell.assets import PRIVATE
 from ui.shell.drawings import Drawings
 from ui.shell.fragments import Fragment, digest, news
 from ui.shell.place import Place
+from ui.shell.sizes import Sizes
 from ui.shell.watch import Watch
 from ui.tabs.compare.handlers import CompareDesk
 from ui.tabs.compare.layout import SLOTS, CompareTab
 from ui.tabs.runs import handlers as runs_desk
 from ui.tabs.runs import html as render_runs
 from ui.tabs.runs import ticks
+from ui.tabs.runs import wiring as runs_wiring
+from ui.tabs.runs.keeping_desk import KeepingDesk
 from ui.tabs.runs.layout import RunsTab
 from ui.tabs.runs.ticks import Viewed
 
@@ -39,7 +42,7 @@ class Live:
         self, watch: Watch, place: Place, tab: RunsTab, compare: CompareTab, everywhere: dict[str, Component]
     ):  # fmt: skip
         self.watch, self.place, self.tab, self.compare_tab = watch, place, tab, compare
-        self.drawings = Drawings(watch.queue)
+        self.drawings, self.sizes = Drawings(watch.queue), Sizes(watch.root)
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
         self.outputs = {**everywhere, **tab.filled(), **compare.filled()}
         self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
@@ -93,7 +96,7 @@ class Live:
         viewed = Viewed.of(run, all_steps, smoothing, zoom)
         key = ("fragments", viewed, repr((grid, chosen, wanted)))
         if key not in self.watch.shared:
-            made = ticks.fragments(self.watch, self.place, self.drawings, viewed)
+            made = ticks.fragments(self.watch, self.place, self.drawings, self.sizes, viewed)
             self.watch.shared[key] = self._everywhere() | made | self.compare.fragments(grid, chosen, wanted)
         return self.watch.shared[key]
 
@@ -140,6 +143,7 @@ class Live:
                 lambda *values, name=name: self.slow(name, *values), self.inputs, self.outputs[name], **QUIET
             )
         self._wire_runs(tab)
+        runs_wiring.wire_keeping(tab, KeepingDesk(self.watch, self.place, self.sizes), self._on_click)
         self._wire_compare(compare)
 
     def _after(self, event: Any) -> None:

@@ -147,9 +147,7 @@ class Place:
         try:
             stat = source.stat()
             mark = hashlib.sha256(f"{source}\0{stat.st_mtime_ns}\0{stat.st_size}".encode("utf-8", "replace"))
-            target = (
-                self.shown / "files" / safe_name(run) / mark.hexdigest()[:16] / f"{safe_name(source.stem)}.safetensors"
-            )
+            target = self.links_of(run) / mark.hexdigest()[:16] / f"{safe_name(source.stem)}.safetensors"
             if target.exists():
                 return target
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +162,10 @@ class Place:
             return target
         except OSError:
             return None
+
+    def links_of(self, run: str) -> Path:
+        """The folder of the links to a run's LoRA files: as long as they are there, so are the files' bytes."""
+        return self.shown / "files" / safe_name(run)
 
     def url(self, shown: Path) -> str:
         """The address of a file below ``shown``, relative to the page."""

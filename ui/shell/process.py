@@ -79,10 +79,10 @@ class Trainers:
         """Draw what the folder's job.json asks for."""
         return self._spawn(self._draw(folder.resolve()), folder / "log.txt")
 
-    def export(self, run: Run, step: int, container: str = "", dtype: str = "") -> None:
+    def export(self, run: Run, step: int | None, container: str = "", dtype: str = "") -> None:
         """Have the LoRA file of a checkpoint written to the run's ``exports`` folder; one at a time for a run.
 
-        Beside a training, since it takes the CPU alone, and not for long.
+        step: None for a file of each checkpoint. Beside a training, since it takes the CPU alone, and not for long.
         """
         with self._one_at_a_time:
             if self.exporting(run.name):
@@ -90,8 +90,9 @@ class Trainers:
             folder = run.folder.resolve()
             (folder / "exports").mkdir(exist_ok=True)
             kind = "".join(f"-{word}" for word in (container, dtype) if word)
-            target = folder / "exports" / f"{safe_name(strip_time(run.name))}-{step:06d}{kind}.safetensors"
-            options = ["--step", str(step), "--out", str(target)]
+            named = f"{safe_name(strip_time(run.name))}-{step or 0:06d}{kind}.safetensors"
+            target = None if step is None else folder / "exports" / named
+            options = ["--all"] if target is None else ["--step", str(step), "--out", str(target)]
             options += [*(["--container", container] if container else []), *(["--dtype", dtype] if dtype else [])]
             log = folder / "exports" / "log.txt"
             log.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 runs/.queue/
   queue.json   the entries in order, and the one whose process runs ("current"); replaced atomically
   lock         held for every change, so that two servers on one folder never start two
+  removed.json what was taken out last
 
 A server may die at any line. Before a process is started, "current" names it with the server's own process; afterwards
 with the new process. Whoever reads it next can tell whether that lives, and puts back what never began.
@@ -14,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,16 +24,19 @@ from filelock import FileLock, Timeout
 
 from sdlora.errors import UserError
 from sdlora.files.intact import read_json, write_json
+from sdlora.runs import bin as runs_bin
+from sdlora.runs import remarks
 from sdlora.runs.run import Run, list_runs, safe_name
 from sdlora.settings import Settings, dump_settings
 from ui import text
 from ui.shell.process import Trainers
+from ui.shell.removed import LastRemoval, Removal
 
 KINDS = ("train", "resume", "draw")
 DRAWINGS = ".draw"  # the folder of drawings, below the runs
 PACE = 1.0  # seconds between two looks of ``keep_going``
 PATIENCE = 10.0  # seconds for the lock, which is held for milliseconds
-UNTOUCHED = {"settings.toml", "control", "samples", "checkpoints", "lock", "log.txt"}
+UNTOUCHED = {"settings.toml", "control", "samples", "checkpoints", "lock", "log.txt", "origin.json", remarks.FILE}
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Queue:
         self._threads = threading.RLock()
         self._known: tuple[object, tuple[list[QueueEntry], Current | None]] = (None, ([], None))
         self._in_the_way: Run | None = None
+        self._removed = LastRemoval(self.folder)
 
     # ---- what is there
 
@@ -155,17 +160,69 @@ class Queue:
                 self._write(entries, current)
 
     def remove(self, name: str) -> None:
-        """Take an entry out; the folder of a run that never began goes with it."""
+        """Take an entry out; the folder of a run that never began goes into the bin. ``put_back`` undoes it."""
         with self._changing() as (entries, current):
-            of_that_name = [entry for entry in entries if entry.name == name]
-            if of_that_name:
-                self._write([entry for entry in entries if entry.name != name], current)
-        if any(entry.kind == "train" for entry in of_that_name):
-            self._drop(self.root / safe_path(name))
+            runs = [entry.name for entry in entries if entry.trains]
+            gone = [entry for entry in entries if entry.name == name]
+            if not gone:
+                return
+            self._write([entry for entry in entries if entry.name != name], current)
+            if gone[0].trains:
+                binned = self._into_bin(name) if gone[0].kind == "train" else ""
+                self._removed.keep(gone[0].kind, name, runs.index(name), binned)
 
-    def _drop(self, folder: Path) -> None:
-        if folder.is_dir() and {path.name for path in folder.iterdir()} <= UNTOUCHED and not Run(folder).alive():
-            shutil.rmtree(folder, ignore_errors=True)
+    def removed(self) -> Removal | None:
+        """The run that was taken out last, if it can still be put back."""
+        found = self._removed.read()
+        if found is None or not is_name(found.name) or found.kind not in KINDS:
+            return None
+        folder = self.root / (f"{runs_bin.BIN}/{found.binned}" if found.binned else found.name)
+        return found if folder.is_dir() and self.place(found.name) is None else None
+
+    def put_back(self) -> Run | None:
+        """The run that was taken out last waits again where it did; None if there is none. UserError if it can't."""
+        found = self.removed()
+        if found is None:
+            return None
+        run = runs_bin.take_out(self.root, found.binned) if found.binned else Run(self.root / found.name)
+        with self._changing() as (entries, current):
+            places = [i for i, entry in enumerate(entries) if entry.trains]
+            at = places[found.at] if 0 <= found.at < len(places) else len(entries)
+            entries.insert(at, QueueEntry(found.kind, run.name))
+            self._write(entries, current)
+            self._removed.forget()
+        self.start_next()
+        return run
+
+    def replace(self, name: str, settings: Settings, make: Callable[[Settings], Run] | None = None) -> Run:
+        """A new run folder in the place of one that waits, which goes into the bin; otherwise as ``add``.
+
+        UserError if that one does not wait any more; nothing is made then.
+        """
+        if self.place(name) is None:
+            raise UserError(text.NOT_WAITING)
+        run = make(settings) if make else Run.create(self.root, settings.run.name, dump_settings(settings))
+        old = QueueEntry("train", name)
+        with self._changing() as (entries, current):
+            waits = old in entries
+            if waits:
+                self._write([QueueEntry("train", run.name) if e == old else e for e in entries], current)
+        if not waits:  # it has begun meanwhile
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise UserError(text.NOT_WAITING)
+        said = remarks.remarks_of(self.root / safe_path(name))
+        remarks.remark(run.folder, said.name, said.rating, said.note)
+        self._into_bin(name)
+        return run
+
+    def _into_bin(self, name: str) -> str:
+        """Its name there; "" for a run that has begun, or that can't be moved."""
+        folder = self.root / safe_path(name)
+        if not folder.is_dir() or not {path.name for path in folder.iterdir()} <= UNTOUCHED:
+            return ""
+        with suppress(UserError):
+            return runs_bin.delete(Run(folder)).name
+        return ""
 
     # ---- starting
 

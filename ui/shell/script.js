@@ -63,6 +63,8 @@ function startPage() {
     if (step) go(Number(step.dataset.go), 0);
     if (target.closest('#stop')) askStop();
     if (target.closest('[data-stop]')) { $('ask-stop').close(); $('stop-now')?.click(); }
+    if (target.closest('#empty-bin')) $('ask-empty').showModal();
+    if (target.closest('[data-empty]')) { $('ask-empty').close(); $('empty-now')?.click(); }
     if (target.closest('#show-keys')) showKeys();
     if (target.closest('[data-tab]')) openTab(Number(target.closest('[data-tab]').dataset.tab));
     const clears = target.closest('[data-clears]');

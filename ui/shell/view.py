@@ -28,6 +28,8 @@ from sdlora.events import (
 from sdlora.files.regular import open_regular
 from sdlora.runs.origin import Origin, origin_of
 from sdlora.runs.pictures import KEPT, kept_steps
+from sdlora.runs.remarks import FILE as REMARKS
+from sdlora.runs.remarks import Remarks, remarks_of
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, load_settings
 
@@ -91,6 +93,7 @@ class RunView:
         self._settings: Settings | None = None
         self._kept: tuple[int, list[int]] = (0, [])
         self._remembered: dict[Any, tuple[Any, Any]] = {}
+        self._said: tuple[int, Remarks] = (0, Remarks())
         self.unfinished = 0  # counts the answers that could not show all pictures yet
         self._forget()
 
@@ -214,8 +217,16 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """The name without the time in front of it."""
-        return strip_time(self.folder.name)
+        """What the run is called: by a person, else its folder's name without the time in front of it."""
+        return self.remarks.name or strip_time(self.folder.name)
+
+    @property
+    def remarks(self) -> Remarks:
+        """What a person says of the run; read again when the file has changed."""
+        mark = _changed(self.folder / REMARKS)
+        if self._said[0] != mark:
+            self._said = (mark, remarks_of(self.folder) if mark else Remarks())
+        return self._said[1]
 
     @property
     def when(self) -> str:
@@ -288,7 +299,7 @@ class RunView:
 
     def remember(self, make: Callable[["RunView"], Any]) -> Any:
         """What ``make`` gives for this run, kept until one of its files appears or goes."""
-        mark = (self.folder_mark(), len(self.saved), self.finished)
+        mark = (self.folder_mark(), len(self.saved), len(self.samples), self.finished)
         if self._remembered.get(make, (None,))[0] != mark:
             self._remembered[make] = (mark, make(self))
         return self._remembered[make][1]

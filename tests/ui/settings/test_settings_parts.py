@@ -146,12 +146,12 @@ def test_a_run_can_be_begun_at_another_ones_checkpoint_from_the_form(tmp_path, b
 
     values = form.field_values(settings) | {"train.lr": "0,00001"}
     typed = ["", "", *(values[key] for key in tab.fields)]
-    desk.start(f"{before.name}@20", *typed)
+    desk.start(f"{before.name}@20", "", *typed)
     made = begun[0][1](begun[0][0])
     assert origin_of(made.folder).step == 20 and made.checkpoints()[0][0] == 20
     assert load_settings(made.folder / "settings.toml").train.lr == 1e-5
     values["train.steps"] = "20"
-    told = desk.start(f"{before.name}@20", "", "", *(values[key] for key in tab.fields))
+    told = desk.start(f"{before.name}@20", "", "", "", *(values[key] for key in tab.fields))
     assert says(told[tab.checks], "runs.nothing_left") and len(begun) == 1
     assert desk.from_run("../../etc") == desk._nothing()
 

@@ -13,10 +13,16 @@ from ui.shell.drawings import Drawing
 from ui.shell.place import Place
 from ui.shell.render import LARGE, THUMB, escape, note
 from ui.shell.view import RunView, strip_time
+from ui.tabs.runs import html_keeping as keeping
 
 LIVE = ("starting", "loading", "running", "pausing", "paused", "stopping")
-RECIPE = ("data.folder", "model.base", "adapter.rank", "train.steps", "train.lr", "train.seed")  # said of each run
+RECIPE = (  # said of each run
+    "data.folder", "data.trigger", "model.base", "adapter.kind", "adapter.rank", "adapter.alpha", "train.steps",
+    "train.batch_size", "train.optimizer", "train.lr", "train.text_encoder_lr", "train.seed",
+)  # fmt: skip
+PROMPTS = 4  # test prompts that a card names
 BAD = ("failed", "interrupted", "new")
+ENDED = ("done", "stopped")  # with a LoRA of the whole run
 DRAWING_TIME = 0.4  # seconds that one answer spends on thumbnails that were not there yet
 
 
@@ -52,8 +58,11 @@ def announcement(view: RunView | None, state: str) -> str:
 # ---- a run
 
 
-def run_card(view: RunView, state: str, place: int | None = None, before: str = "") -> str:
-    """Name, state, how far, how fast, and what went wrong. place: in the queue; before: the run that is waited for."""
+def run_card(view: RunView, state: str, place: int | None = None, before: str = "", file: str = "") -> str:
+    """Name, state, how far, how fast, and what went wrong.
+
+    place: in the queue. before: the run that is waited for. file: the HTML of the link to its LoRA, once there is one.
+    """
     kind = "live" if state in LIVE else "bad" if state in BAD else ""
     share = 100 * view.step / view.steps if view.steps else 0
     bar = (
@@ -62,26 +71,37 @@ def run_card(view: RunView, state: str, place: int | None = None, before: str = 
         f'<div class="facts">{_facts(view, state)}</div>'
     )
     return (
-        f'<section class="card"><div class="run-head"><h2>{escape(view.name)}</h2>'
+        f'<section class="card"><div class="run-head"><h2>{escape(view.name)}</h2>{keeping.stars(view.remarks.rating)}'
         f'<span class="pill {kind}">{escape(text.STATES[state])}</span></div>'
-        f"{'' if state == 'waiting' else bar}{_recipe(view)}{_said(view, state, place, before)}</section>"
+        f"{'' if state == 'waiting' else bar}{file if state in ENDED else ''}{_recipe(view)}{keeping.said(view)}"
+        f"{_said(view, state, place, before)}</section>"
     )
 
 
 def _recipe(view: RunView) -> str:
     """What the run is of: its images, base model and main numbers, the seed that was drawn among them."""
-    if not view.settings.data.folder:
+    settings = view.settings
+    if not settings.data.folder:
         return ""  # its settings can't be read
     facts, infos = [], {info.key: info for info in all_settings()}
     for key in RECIPE:
-        info, value = infos[key], value_of(view.settings, key)
+        info, value = infos[key], value_of(settings, key)
+        if value is None or value == "" or (key == "train.text_encoder_lr" and not settings.adapter.text_encoder):
+            continue
         shown = last_part(value) if info.path else f"{value:g}" if isinstance(value, float) else str(value)
-        facts.append((text.LABELS.get(key, info.label), shown))
-    return f'<div class="facts recipe">{_pairs(facts)}</div>'
+        facts.append((text.LABELS.get(key, info.label), shown, str(value) if info.path else ""))
+    prompts = [prompt[:120] for prompt in settings.sample.prompts]
+    facts += [(text.RECIPE_PROMPTS, text.names_listed(prompts, PROMPTS), "")] if prompts else []
+    spans = "".join(_fact(name, value, f' title="{escape(full)}"' if full else "") for name, value, full in facts)
+    return f'<div class="facts recipe">{spans}</div>'
+
+
+def _fact(name: str, value: str, attributes: str = "") -> str:
+    return f"<span{attributes}>{escape(name)} <b>{escape(value)}</b></span>"
 
 
 def _pairs(facts: Sequence[tuple[str, str]]) -> str:
-    return "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
+    return "".join(_fact(name, value) for name, value in facts)
 
 
 def _facts(view: RunView, state: str) -> str:
@@ -267,12 +287,16 @@ def drawing_state(drawn: Drawing, before: str) -> str:
 # ---- files
 
 
-def files(loras: list[tuple[int, Path, bool]], run: str, place: Place) -> str:
-    """Every LoRA file of the run with a download link, as ``RunView.lora_files`` lists them."""
-    rows = ""
+def files(loras: list[tuple[int, Path, bool]], run: str, place: Place, zipped: str = "") -> str:
+    """Every LoRA file of the run with a download link, as ``RunView.lora_files`` lists them.
+
+    zipped: the address of all of them as one zip, offered where there are several.
+    """
+    rows, count = "", 0
     for step, path, final in loras:
         link = place.download(path, run)
         if link:
+            count += 1
             name = link.name
             kind = text.FINAL_FILE if final else text.CHECKPOINT_FILE
             rows += (
@@ -282,7 +306,21 @@ def files(loras: list[tuple[int, Path, bool]], run: str, place: Place) -> str:
                 f' aria-label="{text.DOWNLOAD} {escape(name)}">{text.DOWNLOAD}</a></li>'
             )
     body = f'<ul class="files">{rows}</ul>' if rows else f'<p class="note">{text.NO_FILES}</p>'
+    if zipped and count > 1:
+        body += f'<p><a class="zip" href="{escape(zipped)}" download>{text.ALL_AS_ZIP}</a></p>'
     return f'<section class="card"><h3>{text.FILES}</h3>{body}</section>'
+
+
+def file_of_run(view: RunView, place: Place) -> str:
+    """The link to the LoRA of the whole run, for the top of its card; "" while there is none."""
+    found = next((path for _, path, final in view.lora_files() if final), None)
+    link = place.download(found, view.folder.name) if found else None
+    if link is None or found is None:
+        return ""
+    return (
+        f'<p class="take"><a href="{escape(place.url(link))}" download="{escape(link.name)}">{text.DOWNLOAD}'
+        f" <b>{escape(link.name)}</b> <small>{text.size(found.stat().st_size)}</small></a></p>"
+    )
 
 
 def download_link(words: str, name: str, url: str) -> str:

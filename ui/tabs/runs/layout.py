@@ -11,6 +11,7 @@ import pandas as pd
 from ui.tabs.settings import form
 from ui.shell import render
 from ui.tabs.runs import html as render_runs
+from ui.tabs.runs import keeping_pane as keeping
 from ui import text, translate
 from ui.shell.drawings import Drawings
 from ui.shell.place import Place
@@ -53,6 +54,23 @@ class RunsTab:
     export_said: gr.HTML
     log: gr.Textbox
     stop_now: gr.Button
+    undo: gr.Button
+    disk: gr.HTML
+    bin_said: gr.HTML
+    bin_list: gr.CheckboxGroup
+    put_back: gr.Button
+    empty_bin: gr.Button
+    remarks_box: gr.Accordion
+    said_name: gr.Textbox
+    said_rating: gr.Radio
+    said_note: gr.Textbox
+    edit: gr.Button
+    duplicate: gr.Button
+    delete: gr.Button
+    export_all: gr.Button
+    branch: gr.Button
+    empty_now: gr.Button
+    keep_said: gr.Button
     strength: gr.Slider
     draw_again: gr.Button
     zoom: gr.State
@@ -60,7 +78,7 @@ class RunsTab:
 
     def filled(self) -> dict[str, Any]:
         """The components that a tick fills."""
-        own = ("stop_now", "strength", "draw_again", "zoom", "seen")
+        own = ("stop_now", "empty_now", "keep_said", "strength", "draw_again", "zoom", "seen")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
 
@@ -73,10 +91,12 @@ def build() -> RunsTab:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=230):
             made["runs"] = form.as_typed(gr.Radio([], label=text.RUN_LIST, elem_id="run-list", visible=False))
+            made |= keeping.below_list()
         with gr.Column(scale=4, min_width=320):
             made["card"] = gr.HTML(render.no_runs(), elem_id="run-card", apply_default_css=False)
             with gr.Row(elem_classes="buttons", elem_id="run-buttons"):
                 made |= _buttons_made()
+            made |= keeping.remarks()
             made["samples"] = gr.HTML("", elem_id="samples", apply_default_css=False)
             made["show_all"] = gr.Checkbox(
                 False, label=text.SHOW_ALL, visible=False, container=False, elem_id="show-all"
@@ -107,7 +127,10 @@ def _buttons_made() -> dict[str, Any]:
         "change": gr.Button(text.CHANGE_SETTINGS, elem_id="change-settings", **{**hidden, "min_width": 170}),
         "up": gr.Button(text.MOVE_UP, elem_id="move-up", **hidden),
         "down": gr.Button(text.MOVE_DOWN, elem_id="move-down", **hidden),
-        "remove": gr.Button(text.REMOVE, elem_id="remove", **{**hidden, "min_width": 190}),
+        "edit": gr.Button(text.EDIT_WAITING, elem_id="edit", **hidden),
+        "remove": gr.Button(text.REMOVE, elem_id="remove", **{**hidden, "min_width": 230}),
+        "duplicate": gr.Button(text.DUPLICATE, elem_id="duplicate", **hidden),
+        "delete": gr.Button(text.DELETE_RUN, elem_id="delete-run", **hidden),
     }
 
 
@@ -169,8 +192,13 @@ def _export_made() -> dict[str, Any]:
         container = form.as_typed(gr.Radio(containers, value="", label=text.CONTAINER, elem_id="container", **look))
         dtype = form.as_typed(gr.Radio(dtypes, value="", label=text.DTYPE, elem_id="dtype", **look))
         export = gr.Button(text.MAKE_FILE, elem_id="export", scale=0, **hidden)
+    with gr.Row(elem_classes="buttons", elem_id="checkpoint-row"):
+        small = {"visible": False, "scale": 0, "min_width": 150}
+        every = gr.Button(text.EXPORT_ALL, elem_id="export-all", **small)
+        branch = gr.Button(text.BRANCH, elem_id="branch", **{**small, "min_width": 190})
     said = gr.HTML("", elem_id="export-said", apply_default_css=False)
-    return {"steps": steps, "container": container, "dtype": dtype, "export": export, "export_said": said}
+    made = {"steps": steps, "container": container, "dtype": dtype, "export": export, "export_said": said}
+    return {**made, "export_all": every, "branch": branch}
 
 
 def _colours() -> dict[str, str]:

@@ -11,10 +11,13 @@ from ui.shell import render
 from ui.shell.drawings import Drawings
 from ui.shell.fragments import Fragment
 from ui.shell.place import Place
+from ui.shell.sizes import Sizes
 from ui.shell.view import RunView, smooth
 from ui.shell.watch import LIVE, Watch
+from ui.shell.zips import zip_url
 from ui.tabs.runs import html as render_runs
 from ui.tabs.runs import html_offers
+from ui.tabs.runs import keeping_pane as keeping
 from ui.tabs.runs.layout import SMOOTHING
 
 COLUMNS = 6  # steps of test pictures, unless all are asked for
@@ -42,13 +45,18 @@ class Viewed:
         )
 
 
-def fragments(watch: Watch, place: Place, drawings: Drawings, viewed: Viewed) -> dict[str, Fragment]:
+def fragments(
+    watch: Watch, place: Place, drawings: Drawings, sizes: Sizes, viewed: Viewed
+) -> dict[str, Fragment]:
     """Every fragment of the tab, for the run that is looked at (the live or first one if there is none)."""
     names = watch.names()
     chosen = viewed.run if viewed.run in names else next(iter(names), None)
-    titles = [(*_title(watch, name), name) for name in names]
+    titles = [_title(watch, name) for name in names]
     # What is chosen already is not sent again: it could undo a choice that was made meanwhile.
-    listed = {"runs": ((titles, chosen), lambda: _list(titles, None if chosen == viewed.run else chosen))}
+    listed: dict[str, Fragment] = {
+        "runs": ((titles, chosen), lambda: _list(titles, None if chosen == viewed.run else chosen))
+    }
+    listed |= keeping.everywhere(watch, sizes)
     known = watch.get(chosen)
     if known is None:
         return listed | _nothing()
@@ -56,6 +64,7 @@ def fragments(watch: Watch, place: Place, drawings: Drawings, viewed: Viewed) ->
     return (
         listed
         | _about(watch, place, view, state, chosen)
+        | keeping.of_run(watch, view, state, chosen)
         | _pictures(view, place, chosen, viewed)
         | _strength(watch, place, drawings, view, chosen)
         | _curve(view, chosen, viewed)
@@ -65,13 +74,13 @@ def fragments(watch: Watch, place: Place, drawings: Drawings, viewed: Viewed) ->
     )
 
 
-def _title(watch: Watch, name: str) -> tuple[str, str, str]:
+def _title(watch: Watch, name: str) -> tuple[str, str, str, int, str]:
     view, state = watch.get(name)
-    return view.name, view.when, state
+    return view.name, view.when, state, view.remarks.rating, name
 
 
-def _list(titles: list[tuple[str, str, str, str]], chosen: str | None) -> dict:
-    choices = [(text.run_label(name, when, state), folder) for name, when, state, folder in titles]
+def _list(titles: list[tuple[str, str, str, int, str]], chosen: str | None) -> dict:
+    choices = [(text.run_label(name, when, state, stars), folder) for name, when, state, stars, folder in titles]
     return gr.update(choices=choices, visible=bool(choices), **({"value": chosen} if chosen else {}))
 
 
@@ -82,7 +91,7 @@ HIDDEN = (
 
 
 def _nothing() -> dict[str, Fragment]:
-    hide = {name: ("none", lambda: gr.update(visible=False)) for name in HIDDEN}
+    hide = {name: ("none", lambda: gr.update(visible=False)) for name in (*HIDDEN, *keeping.OF_A_RUN)}
     empty = {name: ("none", lambda: "") for name in ("samples", "files", "log", "strength_pictures", "export_said")}
     return hide | empty | {"card": ("none", render.no_runs)}
 
@@ -91,8 +100,9 @@ def _about(watch: Watch, place: Place, view: RunView, state: str, chosen: str) -
     turn = watch.queue.place(chosen) if state == "waiting" else None
     live = watch.get(watch.live())
     before = live[0].name if live else ""
+    file = render_runs.file_of_run(view, place) if state in render_runs.ENDED else ""
     offers = "" if state in LIVE else html_offers.card(view, place, chosen)
-    return {"card": (None, lambda: render_runs.run_card(view, state, turn, before) + offers)}
+    return {"card": (None, lambda: render_runs.run_card(view, state, turn, before, file) + offers)}
 
 
 def _pictures(view: RunView, place: Place, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
@@ -155,7 +165,7 @@ def _files(watch: Watch, place: Place, view: RunView, chosen: str) -> dict[str, 
     there = bool(kept)
     said = RunView(view.folder / "exports").log_tail(3) if failed else ""
     return {
-        "files": (what, lambda: render_runs.files(view.lora_files(), chosen, place)),
+        "files": (what, lambda: render_runs.files(view.lora_files(), chosen, place, zip_url(chosen))),
         "steps": ((chosen, kept), lambda: _checkpoints(kept)),
         "container": ((chosen, there), lambda: gr.update(visible=there)),
         "dtype": ((chosen, there), lambda: gr.update(visible=there)),

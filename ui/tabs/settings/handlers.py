@@ -27,17 +27,22 @@ from ui.tabs.settings.state import FormState, form_state
 
 KIND, MEMORY = f"{drafts.PAGE}.kind", f"{drafts.PAGE}.memory"  # the chosen preset, kept in the draft
 ORIGIN = f"{drafts.PAGE}.origin"  # "RUN@STEP", where the run is to go on from; "" for the beginning
+EDITING = f"{drafts.PAGE}.editing"  # the run that waits whose settings these are; "" for another one
 
 
 class SettingsDesk:
-    """The handlers of one page. begin: starts or queues a run and says what changes; busy: names what trains now."""
+    """The handlers of one page.
+
+    begin: starts or queues a run, in the place of a waiting one if that is named, and says what changes. busy: names
+    what trains now.
+    """
 
     def __init__(
         self,
         tab: SettingsTab,
         place: Place,
         draft: drafts.Draft,
-        begin: Callable[[Settings, Any], dict],
+        begin: Callable[[Settings, Any, str], dict],
         busy: Callable[[], str | None],
     ):
         self.tab, self.place, self.begin, self.busy = tab, place, begin, busy
@@ -183,7 +188,7 @@ class SettingsDesk:
         known = {key: value for key, value in kept.items() if key in self.tab.fields}
         chosen = self._chosen(kind if kind in presets.KINDS else "", memory if memory in presets.MEMORY else "")
         answer = render_settings.answer(text.RESTORED)
-        place = self._from(str(kept.get(ORIGIN, "")))
+        place = {**self._from(str(kept.get(ORIGIN, ""))), **self._instead_of(str(kept.get(EDITING, "")))}
         shown = {self.tab.preset_note: note, self.tab.answer: answer}
         return {**self._filled(known), **chosen, **shown, **seen, **place}
 
@@ -241,22 +246,67 @@ class SettingsDesk:
             changes = {"train.lr": rate} if rate else {}
             settings, _ = salvage(origin.settings_for(run, changes), text.PASTED)
             step = origin.choose_checkpoint(run, step)[0] if step is None or step else 0
-        except UserError:  # no checkpoint: from the beginning
+        except UserError as error:  # no checkpoint: from the beginning
             settings, step = load_settings(run.folder / "settings.toml"), 0
-            if not run.checkpoints():
-                error = None
-            if error:
+            if run.checkpoints():
                 gr.Warning(render.plain(translate.error(error)))
-        made, where = form.field_values(settings), f"{run.name}@{step}" if step else ""
-        self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where})
+        return self._loaded(run, settings, f"{run.name}@{step}" if step else "")
+
+    def branch(self, name: Any, step: Any) -> dict:
+        """The form with a run's settings, to begin at that checkpoint of it."""
+        run = self._run(str(name))
+        if run is None or type(step) is not int or step not in dict(run.checkpoints()):
+            gr.Warning(text.UNKNOWN_RUN if run is None else text.UNKNOWN_CHECKPOINT)
+            return self._nothing()
+        return self._loaded(run, _settings_of(run), f"{run.name}@{step}")
+
+    def duplicate(self, name: Any) -> dict:
+        """The form with a run's settings, to begin another one."""
+        run = self._run(str(name))
+        if run is None:
+            gr.Warning(text.UNKNOWN_RUN)
+            return self._nothing()
+        return self._loaded(run, _settings_of(run), "")
+
+    def edit(self, name: Any) -> dict:
+        """The form with the settings of a run that waits, to put others in their place."""
+        run = self._run(str(name))
+        if run is None or run.state() != "new":
+            gr.Warning(text.NOT_WAITING)
+            return self._nothing()
+        begun_at = origin.origin_of(run.folder)
+        if begun_at and begun_at.step and self._run(begun_at.run) is None:
+            gr.Warning(render.plain(text.ORIGIN_GONE.format(name=strip_time(run.name))))
+            return self._nothing()
+        return self._loaded(run, _settings_of(run), str(begun_at) if begun_at and begun_at.step else "", run.name)
+
+    def _loaded(self, run: Run, settings: Settings, where: str, editing: str = "") -> dict:
+        """The form filled with a run's settings. where: the checkpoint to begin at; editing: the run to put it for."""
+        made = form.field_values(settings)
+        self.draft.save({**made, KIND: "", MEMORY: "", ORIGIN: where, EDITING: editing})
         answer = render_settings.answer(text.LOADED.format(name=strip_time(run.name)))
         filled = {**self._filled(made), **self._chosen("", ""), self.tab.preset_note: "", self.tab.answer: answer}
-        return {**filled, **self._from(where)}
+        return {**filled, **self._from(where), **self._instead_of(editing)}
 
     def afresh(self) -> dict:
         """From the beginning after all."""
         self.draft.save({ORIGIN: ""})
         return self._from("")
+
+    def as_new(self) -> dict:
+        """The run that waits stays as it is after all."""
+        self.draft.save({EDITING: ""})
+        return self._instead_of("")
+
+    def _instead_of(self, name: str) -> dict:
+        run = self._run(name) if name else None
+        known = run is not None and run.state() == "new"
+        words = text.EDITS_WAITING.format(name=strip_time(name)) if known else ""
+        return {
+            self.tab.editing: name if known else "",
+            self.tab.editing_said: render_settings.answer(words) if words else "",
+            self.tab.as_new: gr.update(visible=known),
+        }
 
     def _from(self, where: str) -> dict:
         run, _, step = where.rpartition("@")
@@ -289,8 +339,11 @@ class SettingsDesk:
 
     # ---- the start
 
-    def start(self, where: Any, *values: Any) -> dict:
-        """Start or queue the run, or say why not. where: the checkpoint to go on from, or ""."""
+    def start(self, where: Any, editing: Any, *values: Any) -> dict:
+        """Start or queue the run, or say why not.
+
+        where: the checkpoint to go on from, or "". editing: the run that waits whose place it takes, or "".
+        """
         typed, kind, memory = self._values(values)
         state = form_state(self.place, typed)
         make, wrong = self._at_origin(where, state)
@@ -299,7 +352,8 @@ class SettingsDesk:
         if state.ready is None:
             return {**self._shown(state, kind, memory), self.tab.reason: render.note(text.NOT_STARTED)}
         try:
-            return {**self._shown(state, kind, memory), **self.begin(state.ready, make), **self.afresh()}
+            begun = self.begin(state.ready, make, str(editing or ""))
+            return {**self._shown(state, kind, memory), **begun, **self.afresh(), **self.as_new()}
         except (UserError, OSError) as error:
             problems = explain(error).problems
             return {self.tab.checks: render.checks(problems), self.tab.reason: render.note(text.NOT_STARTED)}
@@ -310,6 +364,14 @@ def _advised(run: Run) -> tuple[int | None, float | None]:
     ending = next((event.text for _, event in reversed(list(run.events())) if isinstance(event, Finished)), "")
     advice = re.search(r"--from \S+@(\d{1,9})\S* --train\.lr ([0-9.e-]{1,12})", ending)
     return (int(advice[1]), float(advice[2])) if advice else (None, None)
+
+
+def _settings_of(run: Run) -> Settings:
+    """The run's settings with what follows from others left open, as far as they can be read."""
+    try:
+        return salvage(origin.settings_for(run, {}), text.PASTED)[0]
+    except UserError:
+        return load_settings(run.folder / "settings.toml")
 
 
 def _plain(value: Any) -> str:

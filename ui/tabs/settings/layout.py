@@ -44,6 +44,9 @@ class SettingsTab:
     origin: gr.Textbox
     origin_said: gr.HTML
     afresh: gr.Button
+    editing: gr.Textbox
+    editing_said: gr.HTML
+    as_new: gr.Button
     mirrors: dict[str, gr.components.Component] = field(default_factory=dict)
 
     @property
@@ -129,6 +132,9 @@ def _side() -> dict[str, Any]:
     parts["origin"] = gr.Textbox(visible=False)
     parts["origin_said"] = gr.HTML("", elem_id="origin", apply_default_css=False)
     parts["afresh"] = gr.Button(text.AFRESH, size="sm", visible=False, elem_id="afresh")
+    parts["editing"] = gr.Textbox(visible=False)
+    parts["editing_said"] = gr.HTML("", elem_id="editing", apply_default_css=False)
+    parts["as_new"] = gr.Button(text.EDIT_AS_NEW, size="sm", visible=False, elem_id="as-new")
     parts["trained"] = gr.HTML("", elem_id="trained", apply_default_css=False)
     parts["checks"] = gr.HTML("", elem_id="checks", apply_default_css=False)
     parts["again"] = gr.Button(text.CHECK_AGAIN, size="sm", elem_id="check-again")

@@ -1,6 +1,7 @@
 """What wires the Settings tab's components to its handlers, and what its script is told."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,19 @@ from ui.tabs.settings.layout import SettingsTab
 
 # Sentences that ``script.js`` writes.
 WRITTEN = ("FIELD_SLIDER", "EMPTY", "CHANGED", "RESET", "NO_SUCH_SETTING")
+
+
+@dataclass(frozen=True)
+class OtherRun:
+    """What brings another run's settings to this tab: the chosen run, its chosen checkpoint, a button for each way."""
+
+    tabs: gr.Tabs
+    run: gr.Radio
+    step: gr.Dropdown
+    change: gr.Button
+    duplicate: gr.Button
+    edit: gr.Button
+    branch: gr.Button
 
 
 def for_script(keys: list[str]) -> dict[str, Any]:
@@ -46,17 +60,17 @@ def wire(
     page: gr.Blocks,
     place: Place,
     draft: Draft,
-    begin: Callable[[Settings, Any], dict],
+    begin: Callable[[Settings, Any, str], dict],
     begins: list[gr.components.Component],
     busy: Callable[[], str | None],
     mirrors: dict[str, gr.components.Component],
     opened: Callable,
-    changing: tuple[gr.Button, gr.Tabs],
+    other: OtherRun,
 ) -> None:
     """Let the tab work. begin: starts or queues the resolved settings and gives what of ``begins`` changes then.
 
     busy: the run that trains now, if any. mirrors: fields of other tabs that show a setting too, by key. opened: the
-    event of the tab being chosen. changing: the button that brings a run's settings here, and the tabs.
+    event of the tab being chosen. other: what brings a run's settings here.
     """
     tab.mirrors = mirrors
     desk, inputs, fields = SettingsDesk(tab, place, draft, begin, busy), tab.inputs, list(tab.fields.values())
@@ -79,13 +93,19 @@ def wire(
     saved = tab.save.click(desk.save, inputs, **often)
     saved.then(None, [tab.written, tab.file_name], js=assets.call("sdloraForm.save"), **PRIVATE)
     tab.afresh.click(desk.afresh, None, **often)
-    change, shown = changing
-    to_settings = [*tab.shown(), shown]
-    change.click(
-        lambda name: {**desk.from_run(name), shown: gr.update(selected="settings")}, begins[1], to_settings,
-        show_progress="hidden", **PRIVATE,
-    ).then(**tell)  # fmt: skip
+    tab.as_new.click(desk.as_new, None, **often)
+    answers = {
+        other.change: (desk.from_run, [other.run]),
+        other.duplicate: (desk.duplicate, [other.run]),
+        other.edit: (desk.edit, [other.run]),
+        other.branch: (desk.branch, [other.run, other.step]),
+    }
+    for button, (answer, given) in answers.items():
+        button.click(
+            lambda *chosen, answer=answer: {**answer(*chosen), other.tabs: gr.update(selected="settings")},
+            given, [*tab.shown(), other.tabs], show_progress="hidden", **PRIVATE,
+        ).then(**tell)  # fmt: skip
     tab.start.click(
-        desk.start, [tab.origin, *inputs], list(dict.fromkeys([*tab.shown(), *begins])),
+        desk.start, [tab.origin, tab.editing, *inputs], list(dict.fromkeys([*tab.shown(), *begins])),
         concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,
     )  # fmt: skip
