@@ -27,6 +27,7 @@ COMMANDS = {
     "caption": Command("have a model write the captions: a local server, a tagger, BLIP, Florence-2, Qwen-VL"),
     "probe": Command("measure the time and memory of one step, without training"),
     "download": Command("download what is needed of a base model from the hub"),
+    "models": Command("list the base models on this computer, of every drawing program"),
     "sample": Command("draw test pictures with a LoRA at several strengths"),
     "draw": Command("draw the pictures that FOLDER/job.json asks for"),
     "runs": Command("list the runs and how they stand; name, note, rate, zip and delete them"),

@@ -109,6 +109,11 @@ MESSAGES = {
     "evidence_scheduler_config": {"en": "scheduler_config.json", "zh": " scheduler_config.json"},
     "assumed_from_weights": {"en": "its weights", "zh": "权重"},
     "assumed_from_name": {"en": "its name", "zh": "名称"},
+    # ---- found on this computer
+    "folder_added": {"en": "added by you", "zh": "您添加的"},
+    "folder_hub": {"en": "hub cache", "zh": "hub 缓存"},
+    "folder_missing": {"en": "There is no folder {path}.", "zh": "没有文件夹 {path}。"},
+    "folder_not_added": {"en": "{path} was not added.", "zh": "{path} 并未添加过。"},
     # ---- a VAE of its own
     "vae_of_other_family": {
         "en": "The VAE {name} is of another family than {base}: {other_family}.",

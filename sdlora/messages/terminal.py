@@ -88,6 +88,25 @@ MESSAGES = {
     "not_training": {"en": "{name} is not being trained.", "zh": "{name} 没有在训练。"},
     "resume_with": {"en": "To go on: sdlora train --resume {path}", "zh": "要继续：sdlora train --resume {path}"},
     "asked": {"en": "Asked {name}: {what}.", "zh": "已请求 {name}：{what}。"},
+    # ---- base models
+    "model_line": {"en": "{described} {size}  {base}", "zh": "{described} {size}  {base}"},
+    "place_of_models": {"en": "{program} {path}", "zh": "{program} {path}"},
+    "folder_added": {"en": "{path} is looked in from now on.", "zh": "今后也会在 {path} 中查找。"},
+    "folder_forgotten": {"en": "{path} is looked in no more.", "zh": "不再在 {path} 中查找。"},
+    "no_models": {
+        "en": "No base model in {count} folders. `sdlora models --add FOLDER` looks in another one, too.",
+        "one": "No base model in 1 folder. `sdlora models --add FOLDER` looks in another one, too.",
+        "zh": "在 {count} 个文件夹中没有找到基础模型。`sdlora models --add FOLDER` 可增加一个文件夹。",
+    },
+    "models_pickled": {
+        "en": "{count} files of kinds that can run code when opened (.ckpt, .bin) were left alone.",
+        "one": "1 file of a kind that can run code when opened (.ckpt, .bin) was left alone.",
+        "zh": "{count} 个文件的类型在打开时可能运行代码（.ckpt、.bin），未作处理。",
+    },
+    "models_cut": {
+        "en": "There is more than one look can see. Name a folder: sdlora models FOLDER",
+        "zh": "内容太多，一次没有看完。请写出一个文件夹：sdlora models FOLDER",
+    },
     # ---- training
     "your_lora": {"en": "Your LoRA: {path}", "zh": "您的 LoRA：{path}"},
     "started": {
