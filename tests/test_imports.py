@@ -15,6 +15,7 @@ HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensor
 RULES = {
     "sdlora.settings": HEAVY,
     "sdlora.check": HEAVY,
+    "sdlora.models": HEAVY,
     "sdlora.errors": HEAVY,
     "sdlora.events": HEAVY,
     "sdlora.runs": HEAVY,

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 from sdlora.commands.shared.sizes import size_words
-from sdlora.families.found import Found, find_bases
-from sdlora.families.places import ModelFolder, add_folder, forget_folder, model_folders
 from sdlora.messages import say
+from sdlora.models.found import FoundBases, find_bases
+from sdlora.models.places import ModelFolder, add_folder, forget_folder, model_folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(found: Found, as_json: bool) -> None:
+def _print(found: FoundBases, as_json: bool) -> None:
     for one in found.bases:
         info = one.info
         if as_json:

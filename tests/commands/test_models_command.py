@@ -16,7 +16,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr("sdlora.families.places.SYSTEM", ())
+    monkeypatch.setattr("sdlora.models.places.SYSTEM", ())
     (tmp_path / "here" / "now").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here" / "now")
     return tmp_path

@@ -10,6 +10,7 @@ from ui.shell import render
 from ui.shell.assets import PRIVATE
 from ui.shell.drawings import Drawings
 from ui.shell.fragments import Fragment, digest, news
+from ui.shell.machine import Meter
 from ui.shell.place import Place
 from ui.shell.sizes import Sizes
 from ui.shell.watch import Watch
@@ -17,7 +18,7 @@ from ui.tabs.compare.handlers import CompareDesk
 from ui.tabs.compare.layout import SLOTS, CompareTab
 from ui.tabs.runs import handlers as runs_desk
 from ui.tabs.runs import html as render_runs
-from ui.tabs.runs import ticks
+from ui.tabs.runs import keeping_pane, ticks
 from ui.tabs.runs import wiring as runs_wiring
 from ui.tabs.runs.keeping_desk import KeepingDesk
 from ui.tabs.runs.layout import RunsTab
@@ -28,7 +29,7 @@ INTERVAL = 1.5  # seconds; with ``watch.FRESH`` what is shown is never older tha
 
 
 HOT = ("strip", "card")  # what a live run changes all the time: sent with every tick, as plain values
-SLOW = ("curve", "log")  # what it changes every few seconds, and what is large: each by itself
+SLOW = ("curve", "log", "machine")  # what it changes every few seconds, and what is large: each by itself
 
 
 class Live:
@@ -42,7 +43,7 @@ class Live:
         self, watch: Watch, place: Place, tab: RunsTab, compare: CompareTab, everywhere: dict[str, Component]
     ):  # fmt: skip
         self.watch, self.place, self.tab, self.compare_tab = watch, place, tab, compare
-        self.drawings, self.sizes = Drawings(watch.queue), Sizes(watch.root)
+        self.drawings, self.sizes, self.meter = Drawings(watch.queue), Sizes(watch.root), Meter()
         self.compare = CompareDesk(watch, place, self.drawings, SLOTS)
         self.outputs = {**everywhere, **tab.filled(), **compare.filled()}
         self.stamps = {name: gr.Textbox(visible="hidden", elem_id=f"stamp-{name}") for name in ("rest", *SLOW)}
@@ -97,6 +98,7 @@ class Live:
         key = ("fragments", viewed, repr((grid, chosen, wanted)))
         if key not in self.watch.shared:
             made = ticks.fragments(self.watch, self.place, self.drawings, self.sizes, viewed)
+            made |= keeping_pane.machine(self.meter)
             self.watch.shared[key] = self._everywhere() | made | self.compare.fragments(grid, chosen, wanted)
         return self.watch.shared[key]
 

@@ -23,7 +23,7 @@ def route(runs: Path) -> Route:
     """Answers ``zip_url``: for whoever may use the page, and only for runs that are there."""
 
     def answer(request: Request) -> Response:
-        if not _may(request):
+        if not may_use(request):
             return PlainTextResponse("", 401)
         name = request.query_params.get("run", "")
         run = next((run for run in list_runs(runs) if run.name == name), None)
@@ -39,7 +39,7 @@ def route(runs: Path) -> Route:
     return Route(f"/{WHERE}", answer, methods=["GET"])
 
 
-def _may(request: Request) -> bool:
+def may_use(request: Request) -> bool:
     """Has this browser given the password, where there is one? As Gradio asks for its own addresses."""
     app = request.app
     if getattr(app, "auth", None) is None:

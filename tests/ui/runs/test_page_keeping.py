@@ -198,11 +198,10 @@ def test_no_other_site_gets_a_zip(page, server, base):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_telephone_all_of_it_fits_and_is_read_out(browser, server, base, scheme):
-    run = Run.create(server.runs, "small", "")
-    (run.folder / "settings.toml").write_text("broken")
+    (Run.create(server.runs, "small", "").folder / "settings.toml").write_text("broken")
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
     page = context.new_page()
-    run = finished(page, server, base, "phone", 10)
+    run = finished(page, server, base, f"phone-{scheme}", 10)
     remark(run.folder, "A name that is rather long for a telephone", 5, "words " * 60)
     expect(page.locator("#run-card .stars")).to_be_visible()
     page.locator("#remarks-box button").first.tap()

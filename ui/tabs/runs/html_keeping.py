@@ -1,6 +1,7 @@
 """The HTML of what keeps order among runs: ratings, notes, what the disk holds, the bin."""
 
 from ui import text
+from ui.shell.machine import Machine
 from ui.shell.render import escape, note
 from ui.shell.sizes import Used
 from ui.shell.view import RunView
@@ -32,3 +33,22 @@ def bin_line(used: Used) -> str:
     if not used.binned:
         return note(text.BIN_EMPTY)
     return note(text.count("BIN_HOLDS", len(used.binned), size=text.size(used.in_bin)))
+
+
+def machine_lines(now: Machine) -> str:
+    """A line for each GPU: its memory, power, work and warmth, as far as they are said; one for the memory."""
+    lines = []
+    for gpu in now.gpus:
+        parts = []
+        if gpu.used is not None and gpu.total:
+            parts.append(text.MACHINE_OF.format(used=text.size(gpu.used), total=text.size(gpu.total)))
+        if gpu.watts is not None:
+            parts.append(text.MACHINE_WATTS.format(watts=f"{gpu.watts:.0f}"))
+        if gpu.load is not None:
+            parts.append(text.MACHINE_LOAD.format(load=f"{gpu.load:.0f}"))
+        if gpu.degrees is not None:
+            parts.append(f"{gpu.degrees:.0f} °C")
+        lines.append(" · ".join([gpu.name, *parts]))
+    if now.total:
+        lines.append(text.MACHINE_MEMORY.format(free=text.size(now.free), total=text.size(now.total)))
+    return "".join(note(line) for line in lines)

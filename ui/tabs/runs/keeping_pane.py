@@ -8,6 +8,7 @@ from sdlora.runs.bin import binned
 from sdlora.runs.remarks import BEST, remarks_of
 from ui import text
 from ui.shell.fragments import Fragment
+from ui.shell.machine import Meter
 from ui.shell.sizes import Sizes
 from ui.shell.view import RunView, strip_time
 from ui.shell.watch import LIVE, Watch
@@ -23,6 +24,7 @@ def below_list() -> dict[str, Any]:
     made: dict[str, Any] = {}
     made["undo"] = gr.Button("", visible=False, size="sm", elem_id="undo-removal")
     made["disk"] = gr.HTML("", elem_id="disk-line", apply_default_css=False)
+    made["machine"] = gr.HTML("", elem_id="machine", apply_default_css=False)
     with gr.Accordion(text.BIN_TITLE, open=False, elem_id="bin-box"):
         made["bin_said"] = gr.HTML("", elem_id="bin-said", apply_default_css=False)
         made["bin_list"] = form.as_typed(
@@ -68,6 +70,16 @@ def everywhere(watch: Watch, sizes: Sizes) -> dict[str, Fragment]:
         "put_back": (bool(used.binned), lambda: gr.update(visible=bool(used.binned))),
         "empty_bin": (bool(used.binned), lambda: gr.update(visible=bool(used.binned))),
     }
+
+
+def machine(meter: Meter) -> dict[str, Fragment]:
+    """What the computer has left; sent again only when it has changed by what one would see."""
+    now = meter.look()
+    mark = [
+        (gpu.name, (gpu.used or 0) >> 27, round((gpu.watts or 0) / 10), round((gpu.load or 0) / 10), gpu.degrees)
+        for gpu in now.gpus
+    ]
+    return {"machine": ((mark, now.free >> 28), lambda: html_keeping.machine_lines(now))}
 
 
 def _name_of(watch: Watch, in_bin: str, name: str) -> str:

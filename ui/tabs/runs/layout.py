@@ -56,6 +56,7 @@ class RunsTab:
     stop_now: gr.Button
     undo: gr.Button
     disk: gr.HTML
+    machine: gr.HTML
     bin_said: gr.HTML
     bin_list: gr.CheckboxGroup
     put_back: gr.Button

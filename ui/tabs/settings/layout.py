@@ -21,6 +21,10 @@ class SettingsTab:
     kind: gr.Radio
     memory: gr.Radio
     preset_note: gr.HTML
+    find_bases: gr.Button
+    bases: gr.HTML
+    look_in: gr.Textbox
+    look: gr.Button
     described: gr.HTML
     strength: gr.HTML
     trained: gr.HTML
@@ -124,6 +128,21 @@ def _group(group: str, infos: list[SettingInfo], fields: dict, first: dict[str, 
                 fields[info.key] = form.make_field(info, first[info.key], tuple(classes))
                 if info.key in AFTER:
                     parts[AFTER[info.key]] = gr.HTML("", elem_id=AFTER[info.key], apply_default_css=False)
+                if info.key == "model.base":
+                    parts |= _bases()
+    return parts
+
+
+def _bases() -> dict[str, Any]:
+    """The way to a base model without typing: a list of what lies on this computer, and a folder more to look in."""
+    parts: dict[str, Any] = {}
+    parts["find_bases"] = gr.Button(text.FIND_BASES, size="sm", elem_id="find-bases")
+    parts["bases"] = gr.HTML("", elem_id="bases", apply_default_css=False)
+    with gr.Row(equal_height=True, elem_id="bases-more"):
+        parts["look_in"] = gr.Textbox(
+            label=text.LOOK_IN, info=text.LOOK_IN_HELP, max_lines=1, elem_id="look-in", scale=4, min_width=180
+        )  # fmt: skip
+        parts["look"] = gr.Button(text.LOOK_THERE, size="sm", elem_id="look-there", scale=0, min_width=110)
     return parts
 
 

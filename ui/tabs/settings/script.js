@@ -196,6 +196,32 @@ function startForm(told) {
     waiting = setTimeout(() => $('check-again')?.click(), 450);
   };
 
+  // ---- the list of base models: filtered here, closed here; the chosen one goes into its field
+  const closeBases = () => { $('bases')?.classList.add('off'); };
+  document.addEventListener('click', (event) => {
+    const chosen = event.target.closest?.('#bases [data-base]');
+    if (chosen) put('model.base', chosen.dataset.base);
+    if (chosen || event.target.closest?.('[data-bases-close]')) {
+      closeBases();
+      $(FIELDS['model.base'].id)?.querySelector('textarea, input')?.focus();
+    }
+    if (event.target.closest?.('#find-bases')) $('bases')?.classList.remove('off');
+  });
+  document.addEventListener('keydown', (event) => {
+    const there = event.target === document.body || event.target.closest?.('#bases, #bases-more');
+    if (event.key !== 'Escape' || !there || !document.querySelector('#bases .bases')?.offsetParent) return;
+    closeBases();
+    $('find-bases')?.focus();
+  });
+  document.addEventListener('input', (event) => {
+    if (!event.target.closest?.('[data-bases-search]')) return;
+    const words = event.target.value.toLowerCase().split(/\s+/);
+    for (const row of document.querySelectorAll('#bases li')) {
+      const said = `${row.textContent} ${row.firstChild.title}`.toLowerCase();
+      row.hidden = !words.every((part) => said.includes(part));
+    }
+  });
+
   const visible = () => Boolean($('settings-form')?.offsetParent);
   document.addEventListener('change', (event) => {
     if (!event.target.closest?.('#all-settings')) return;

@@ -12,6 +12,7 @@ from ui.shell import assets
 from ui.shell.assets import PRIVATE
 from ui.shell.place import Place
 from ui.tabs.settings import form
+from ui.tabs.settings.bases_desk import BasesDesk
 from ui.tabs.settings.drafts import Draft
 from ui.tabs.settings.handlers import SettingsDesk
 from ui.tabs.settings.layout import SettingsTab
@@ -85,6 +86,7 @@ def wire(
     opened(desk.check, inputs, **often)
     tab.again.click(desk.changed, [tab.known, *inputs], trigger_mode="always_last", **often)
     gr.on([tab.kind.input, tab.memory.input], desk.preset, inputs, **often)
+    _wire_bases(tab, place, often)
     tab.fetch.click(desk.fetch, inputs, **often)
     tab.measure.click(desk.measure, inputs, **often)
     tab.measuring.tick(desk.measured, inputs, **often)
@@ -109,3 +111,11 @@ def wire(
         desk.start, [tab.origin, tab.editing, *inputs], list(dict.fromkeys([*tab.shown(), *begins])),
         concurrency_limit=1, concurrency_id="start", show_progress="minimal", **PRIVATE,
     )  # fmt: skip
+
+
+def _wire_bases(tab: SettingsTab, place: Place, often: dict[str, Any]) -> None:
+    """The list of base models; choosing one of it is ``script.js``'s."""
+    desk, slow = BasesDesk(tab, place), dict(often, queue=True, concurrency_limit=None)
+    tab.find_bases.click(desk.looking, None, **often).then(desk.show, None, **slow)
+    tab.look.click(desk.add, tab.look_in, **slow)
+    tab.look_in.submit(desk.add, tab.look_in, **slow)

@@ -33,9 +33,16 @@ EMPTIED_MANY = "{count} runs deleted for good; {size} are free again."
 DISK_LINE_ONE = "1 run, {size}"
 DISK_LINE_MANY = "{count} runs, {size}"
 DISK_LINE_BIN = "{size} in the bin"
-DISK_LINE_FREE = "{size} free"
+DISK_LINE_FREE = "{size} free on the disk"
 UNDO_REMOVAL = "Put “{name}” back into the queue"
 GONE_ALREADY = "That is not there any more."
 EDITS_WAITING = "These are the settings of {name}, which waits. Start puts the changed ones in its place."
 EDIT_AS_NEW = "Leave it as it is and begin another run"
 ORIGIN_GONE = "{name} starts from a run that is gone, so its settings can't be changed here."
+
+# ---- what the computer has left
+
+MACHINE_OF = "{used} of {total} in use"
+MACHINE_WATTS = "{watts} W"
+MACHINE_LOAD = "works {load} % of the time"
+MACHINE_MEMORY = "Memory: {free} of {total} free"

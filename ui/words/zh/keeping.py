@@ -33,9 +33,16 @@ EMPTIED_MANY = "已彻底删除 {count} 次训练，腾出 {size}。"
 DISK_LINE_ONE = "1 次训练，{size}"
 DISK_LINE_MANY = "{count} 次训练，{size}"
 DISK_LINE_BIN = "回收站 {size}"
-DISK_LINE_FREE = "剩余 {size}"
+DISK_LINE_FREE = "磁盘剩余 {size}"
 UNDO_REMOVAL = "将“{name}”放回队列"
 GONE_ALREADY = "它已经不在了。"
 EDITS_WAITING = "这是正在等待的 {name} 的设置。按“开始训练”会用更改后的设置替换它。"
 EDIT_AS_NEW = "保留原样，另开一次训练"
 ORIGIN_GONE = "{name} 所依据的训练已不存在，因此不能在这里更改它的设置。"
+
+# ---- what the computer has left
+
+MACHINE_OF = "已用 {used}，共 {total}"
+MACHINE_WATTS = "{watts} 瓦"
+MACHINE_LOAD = "占用率 {load} %"
+MACHINE_MEMORY = "内存：剩余 {free}，共 {total}"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sdlora.errors import UserError
 from sdlora.families.base import BaseInfo, inspect_base
-from sdlora.families.places import ModelFolder
 from sdlora.families.shared.header import PICKLED
+from sdlora.models.places import ModelFolder
 
 SECONDS = 12.0  # for one look
 ENTRIES = 60_000  # files and folders that are looked at
@@ -32,7 +32,7 @@ class FoundBase:
 
 
 @dataclass
-class Found:
+class FoundBases:
     """What a look has found. pickled: files whose kind can run code when opened, and that nobody opened.
 
     cut: did it end before everything was seen?
@@ -44,9 +44,9 @@ class Found:
     cut: bool = False
 
 
-def find_bases(folders: Iterable[ModelFolder], seconds: float = SECONDS, most: int = MOST) -> Found:
+def find_bases(folders: Iterable[ModelFolder], seconds: float = SECONDS, most: int = MOST) -> FoundBases:
     """Look into the folders, in order; a model that lies in several, or is linked, is listed once."""
-    found, seen = Found(), set()
+    found, seen = FoundBases(), set()
     look = _Look(time.monotonic() + seconds)
     for folder in folders:
         found.folders.append(folder)
@@ -66,6 +66,11 @@ def find_bases(folders: Iterable[ModelFolder], seconds: float = SECONDS, most: i
             break
     found.pickled, found.cut = look.pickled, look.cut
     return found
+
+
+def embedded() -> BaseInfo:
+    """The base model that comes along."""
+    return inspect_base("tiny")
 
 
 def _told(base: str, path: Path, program: str) -> FoundBase | None:

@@ -12,10 +12,10 @@ import pytest
 from base_models import write_single_file
 from safetensors.numpy import save_file
 
-from sdlora.families import found as looking
 from sdlora.families.base import inspect_base
-from sdlora.families.found import find_bases
-from sdlora.families.places import ModelFolder
+from sdlora.models import found as looking
+from sdlora.models.found import find_bases
+from sdlora.models.places import ModelFolder
 
 
 class Trap:

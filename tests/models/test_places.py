@@ -7,7 +7,7 @@ import pytest
 from said import saying
 
 from sdlora.errors import UserError
-from sdlora.families.places import ModelFolder, add_folder, added_folders, forget_folder, model_folders
+from sdlora.models.places import ModelFolder, add_folder, added_folders, forget_folder, model_folders
 
 
 def laid_out(home, *folders):

@@ -1,0 +1,1 @@
+"""Base models on this computer: where drawing programs keep them, and what lies there."""
