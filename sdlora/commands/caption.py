@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sdlora.captioners import CAPTIONERS, Options
 from sdlora.captioners.server import USUAL
 from sdlora.errors import UserError
+from sdlora.files.regular import read_regular
 from sdlora.messages import listed, packed, say
 from sdlora.settings import all_settings
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sdlora.captioners.job import Captioned, Step, Wish
 
 MOST_TOKENS = 4096
+LONGEST_LIST = 1 << 26  # bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of pictures with a caption (default: skip)",
     )
     parser.add_argument("--image", nargs="*", default=[], metavar="NAME", help="only these pictures")
+    parser.add_argument("--images-from", metavar="FILE", type=Path, help="their names, as a list in a JSON file")
     parser.add_argument("--trigger", default="", metavar="WORD", help="comes in front of each caption")
     parser.add_argument("--without", default="", metavar="WORDS", help="tags or words to leave out, with commas")
     parser.add_argument("--threshold", type=_share, default=Options.threshold, help="least probability of a tag")
@@ -88,8 +91,18 @@ def _wish(args: argparse.Namespace) -> "Wish":
         args.mode,
         args.trigger,
         tuple(word.strip() for word in args.without.split(",") if word.strip()),
-        tuple(args.image),
+        (*args.image, *(_names(args.images_from) if args.images_from else ())),
     )
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        names = json.loads(read_regular(path, LONGEST_LIST))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(say("captioning.no_list", file=path)) from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(say("captioning.no_list", file=path))
+    return names
 
 
 def _tell(result: "Captioned", as_json: bool) -> None:

@@ -102,6 +102,7 @@ MESSAGES = {
     },
     # ---- a job
     "no_such_picture": {"en": "There is no picture {name} in {folder}.", "zh": "{folder} 中没有图片 {name}。"},
+    "no_list": {"en": "{file} is no list of names in JSON.", "zh": "{file} 不是 JSON 格式的名称列表。"},
     "written": {"en": "{count} captions written.", "one": "1 caption written.", "zh": "写了 {count} 条说明文字。"},
     "gone_on": {
         "en": "{count} were there from before it was cut off.",

@@ -9,9 +9,9 @@ import time
 
 import pytest
 from captioned import caption_of
+from chat_server import saying_so, server
 from PIL import Image
 from said import says
-from small_captioners import saying_so, server
 
 from sdlora.captioners import CAPTIONERS, Captioner, job
 from sdlora.captioners.job import Wish, caption_folder

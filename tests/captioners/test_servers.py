@@ -5,9 +5,9 @@ import io
 
 import numpy as np
 import pytest
+from chat_server import saying_so, server
 from PIL import Image
 from said import saying
-from small_captioners import saying_so, server
 
 from sdlora.captioners import CAPTIONERS, Options
 from sdlora.captioners.server import is_local

@@ -7,6 +7,15 @@ SDLORA = (sys.executable, "-m", "sdlora")
 # Name -> command line; each gets the task's folder and what the task was started with.
 JOBS: dict[str, Callable[..., list[str]]] = {
     "download": lambda _, base, revision: [*SDLORA, "download", f"--revision={revision}", "--json", "--", base],
+    "caption": lambda folder, pictures, *flags: [
+        *SDLORA,
+        "caption",
+        *flags,
+        *([f"--images-from={folder / 'names.json'}"] if (folder / "names.json").exists() else []),
+        "--json",
+        "--",
+        pictures,
+    ],
     "doctor": lambda folder, pictures, side, step: [
         *SDLORA,
         "doctor",

@@ -9,6 +9,7 @@ from ui import text
 from ui.shell import render
 from ui.tabs.images import html as render_images
 from ui.tabs.images.album import FILTERS
+from ui.tabs.images.layout_captioner import CaptionerTab, build_captioner
 from ui.tabs.images.visitor import Where
 from ui.tabs.settings import form
 
@@ -74,10 +75,11 @@ class ImagesTab:
     doctor_apply: gr.Button
     doctor_promised: gr.State
     examining: gr.Timer
+    captioner: CaptionerTab
 
     def all(self) -> list[Any]:
         """Every component: what any of the tab's handlers may change."""
-        return [getattr(self, f.name) for f in fields(self)]
+        return [*(getattr(self, f.name) for f in fields(self) if f.name != "captioner"), *self.captioner.all()]
 
 
 def build(folder: str) -> ImagesTab:
@@ -99,6 +101,7 @@ def build(folder: str) -> ImagesTab:
         for make in (_tags, _bulk, _doctor):
             with gr.Column(scale=1, min_width=0):
                 parts |= make()
+    parts["captioner"] = build_captioner()
     with gr.Row(equal_height=False, elem_id="workspace"):
         with gr.Column(scale=5, min_width=0):
             parts |= _grid()

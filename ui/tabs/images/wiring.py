@@ -11,6 +11,8 @@ from ui.shell.place import Place
 from ui.tabs.images import sight
 from ui.tabs.images.bulk_desk import BulkDesk
 from ui.tabs.images.caption_desk import CaptionDesk
+from ui.tabs.images.captioner_desk import CaptionerDesk
+from ui.tabs.images.captioning import CaptionJob
 from ui.tabs.images.doctor_desk import DoctorDesk
 from ui.tabs.images.doctor_pane import DoctorPane
 from ui.tabs.images.examined import Doctor
@@ -39,8 +41,8 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     # One after the other, so that what the page opens by itself does not undo what a quick visitor opens.
     in_turn = dict(quiet, concurrency_limit=1, concurrency_id="open")
     opening = dict(in_turn, show_progress="minimal")
-    gr.on([tab.show.click, tab.folder.submit], folder.open, [tab.folder, *context], **opening)
-    page.load(folder.load, [tab.folder, *context], **in_turn)
+    opened = gr.on([tab.show.click, tab.folder.submit], folder.open, [tab.folder, *context], **opening)
+    found = page.load(folder.load, [tab.folder, *context], **in_turn)
     field = f"#{form.field_id(form.FOLDER)} :is(textarea, input)"
     forget = {locale: text.WORDS[language].FORGET for locale, language in text.LOCALES.items()}
     told = {"folder": field, "within": WITHIN, "recent": RECENT, "forget": forget}
@@ -95,6 +97,16 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
     tab.doctor_mend.input(doctor.preview, [tab.doctor_mend, *context], **often)
     mending = [tab.doctor_mend, tab.doctor_promised, *context]
     tab.doctor_apply.click(doctor.mend, mending, **dict(writing, show_progress="minimal"))
+
+    writer = CaptionerDesk(pane, CaptionJob(place, place.runs / FOLDER))
+    asks = tab.captioner
+    for event in (opened, found):
+        event.then(writer.open, context, **quiet)
+    asks.captioner.input(writer.fit, asks.captioner, **dict(quiet, queue=False))
+    asks.start.click(writer.start, [*asks.asked(), *context], **quiet)
+    asks.go_on.click(writer.go_on, context, **quiet)
+    asks.stop.click(writer.stop, context, **quiet)
+    asks.working.tick(writer.look, context, **dict(quiet, queue=False))
 
     tab.trigger.change(folder.keep_trigger, tab.trigger, None, queue=False, trigger_mode="always_last", **PRIVATE)
     word = settings.get("data.trigger")

@@ -1,5 +1,6 @@
 """English."""
 
+from ui.words.en.captioner import *  # noqa: F403
 from ui.words.en.compare import *  # noqa: F403
 from ui.words.en.doctor import *  # noqa: F403
 from ui.words.en.images import *  # noqa: F403

@@ -1,5 +1,6 @@
 """Simplified Chinese."""
 
+from ui.words.zh.captioner import *  # noqa: F403
 from ui.words.zh.compare import *  # noqa: F403
 from ui.words.zh.doctor import *  # noqa: F403
 from ui.words.zh.images import *  # noqa: F403
