@@ -16,6 +16,7 @@ CHECKS = (
     Check(images.regularization),
     Check(images.sizes, BASE),
     Check(train.warmup),
+    Check(train.timesteps),
     Check(train.precision),
     Check(train.rates),
     Check(train.unusual),

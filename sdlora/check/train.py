@@ -20,6 +20,14 @@ def warmup(case: Case) -> Iterator[Problem]:
         yield Problem(what, say("settings.shorten_warmup"), "train.warmup")
 
 
+def timesteps(case: Case) -> Iterator[Problem]:
+    """A range of timesteps that holds none."""
+    low, high = case.settings.train.min_timestep, case.settings.train.max_timestep
+    if low >= high:
+        what = say("settings.no_timesteps", low=low, high=high)
+        yield Problem(what, say("settings.raise_max_timestep"), "train.max_timestep")
+
+
 def precision(case: Case) -> Iterator[Problem]:
     """Precision fp16 on a CPU, which has no arithmetic for it."""
     train = case.settings.train

@@ -213,9 +213,8 @@ def _training(reader: Reader) -> None:
     reader.take("max_grad_norm", "train.max_grad_norm", finite_number)
     reader.take("mixed_precision", "train.precision", lambda v: {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}[v])
     _weighting(reader)
-    reader.take("noise_offset", "train.noise_offset", finite_number)
+    _noise(reader)
     _loss(reader)
-    reader.unless("max_timestep", 1000, say("foreign.because_all_timesteps"))
     reader.unless("lr_scheduler_power", 1, say("foreign.because_power_1"))
     reader.leave("lr_scheduler_type", say("foreign.because_no_schedule"))
     reader.take("seed", "train.seed", lambda v: whole(v) if whole(v) >= 0 else None)
@@ -298,6 +297,19 @@ def _weighting(reader: Reader) -> None:
             reader.leave("min_snr_gamma", say("foreign.because_one_weighting"))
     else:
         reader.take("min_snr_gamma", "train.min_snr_gamma", finite_number)
+
+
+def _noise(reader: Reader) -> None:
+    """Noise and timesteps; the strengths that are drawn anew each time have no counterpart."""
+    reader.take("noise_offset", "train.noise_offset", finite_number)
+    reader.take("ip_noise_gamma", "train.input_perturbation", finite_number)
+    reader.take("multires_noise_iterations", "train.pyramid_noise", lambda v: whole(v) or None)
+    if reader.found.values.get("train.pyramid_noise"):
+        reader.take("multires_noise_discount", "train.pyramid_discount", finite_number)
+    else:
+        reader.ignore("multires_noise_discount")
+    reader.take("min_timestep", "train.min_timestep", whole)
+    reader.take("max_timestep", "train.max_timestep", lambda v: whole(v) or None)
 
 
 def pairs(value: Any) -> dict[str, str]:

@@ -16,7 +16,7 @@ NO_BEARING = (
     "LoRA_type", "model_list", "train_on_input", "num_cpu_threads_per_process",
     "epoch", "sdxl_cache_text_encoder_outputs", "sdxl_no_half_vae", "unit", "factor",
     "num_processes", "num_machines", "dynamo_backend", "gpu_ids", "main_process_port", "use_wandb", "noise_offset_type",
-    "multires_noise_discount", "extra_accelerate_launch_args", "save_last_n_steps", "caption_extension",
+    "extra_accelerate_launch_args", "save_last_n_steps", "caption_extension",
 )  # fmt: skip
 DORA = next(name for name, kind in KINDS.items() if kind.network_args.get("dora_wd"))
 # LoRA_type -> the layers that learn

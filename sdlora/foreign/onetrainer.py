@@ -51,9 +51,7 @@ NO_BEARING = (
 FIXED = {
     "mse_strength": (1.0, say("foreign.because_mse_only")),
     "ema": ("OFF", say("foreign.because_no_setting")),
-    "max_noising_strength": (1.0, say("foreign.because_all_timesteps")),
-    "timestep_distribution": ("UNIFORM", say("foreign.because_even_timesteps")),
-    "timestep_shift": (1.0, say("foreign.because_even_timesteps")),
+    "timestep_shift": (1.0, say("foreign.because_timesteps_unshifted")),
     "learning_rate_scaler": ("NONE", say("foreign.because_rate_unscaled")),
     "loss_scaler": ("NONE", say("foreign.because_loss_unscaled")),
 }
@@ -251,6 +249,7 @@ def _training(reader: Reader) -> None:
         reader.take("clip_grad_norm", "train.max_grad_norm", finite_number)
     reader.take("train_dtype", "train.precision", lambda v: PRECISIONS[v])
     _weighting(reader)
+    _timesteps(reader)
     reader.take("offset_noise_weight", "train.noise_offset", finite_number)
     reader.take("output_dtype", "save.dtype", lambda v: PRECISIONS[v])
     reader.take("output_model_destination", "run.name", lambda v: PurePath(str(v).replace("\\\\", "/")).stem or None)
@@ -259,6 +258,21 @@ def _training(reader: Reader) -> None:
     else:
         reader.leave("save_every", say("foreign.because_saved_by_steps"))
     _optimizer(reader)
+
+
+def _timesteps(reader: Reader) -> None:
+    """Strengths of noise are shares of the schedule; logit-normal has a spread of noising_weight + 1."""
+    for key, setting in {"min_noising_strength": "min_timestep", "max_noising_strength": "max_timestep"}.items():
+        reader.take(key, f"train.{setting}", lambda v: int(finite_number(v) * 1000))
+    name = reader.get("timestep_distribution") or "UNIFORM"
+    if name == "LOGIT_NORMAL":
+        reader.take("timestep_distribution", "train.timesteps", lambda _: "logit_normal")
+        reader.take("noising_bias", "train.timestep_bias", finite_number)
+        reader.take("noising_weight", "train.timestep_spread", lambda v: finite_number(v) + 1)
+    elif name == "COS_MAP":
+        reader.take("timestep_distribution", "train.timesteps", lambda _: "cosmap")
+    elif name != "UNIFORM":
+        reader.leave("timestep_distribution", say("foreign.because_no_distribution"))
 
 
 def _optimizer(reader: Reader) -> None:

@@ -138,7 +138,10 @@ MESSAGES = {
         "zh": "这里只用一种时间步加权",
     },
     "because_no_weighting": {"en": "there is no such weighting here", "zh": "这里没有这种加权"},
-    "because_all_timesteps": {"en": "all timesteps are trained here", "zh": "这里训练所有时间步"},
-    "because_even_timesteps": {"en": "timesteps are drawn evenly here", "zh": "这里均匀抽取时间步"},
+    "because_timesteps_unshifted": {"en": "timesteps are not shifted here", "zh": "这里不偏移时间步"},
+    "because_no_distribution": {
+        "en": "there is no such distribution of timesteps here",
+        "zh": "这里没有这种时间步分布",
+    },
     "because_no_sampler": {"en": "there is no such sampler here", "zh": "这里没有这种采样器"},
 }

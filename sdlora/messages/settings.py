@@ -104,6 +104,14 @@ MESSAGES = {
         "en": "Make it smaller, a tenth of train.steps for example.",
         "zh": "请改小，例如 train.steps 的十分之一。",
     },
+    "no_timesteps": {
+        "en": "train.min_timestep is {low} and train.max_timestep is {high}: no timestep lies between them.",
+        "zh": "train.min_timestep 为 {low}，train.max_timestep 为 {high}：两者之间没有时间步。",
+    },
+    "raise_max_timestep": {
+        "en": "Make train.max_timestep larger than train.min_timestep.",
+        "zh": "请让 train.max_timestep 大于 train.min_timestep。",
+    },
     "fp16_on_cpu": {
         "en": 'train.precision "fp16" does not work on a CPU.',
         "zh": "train.precision 的“fp16”不能在 CPU 上使用。",
@@ -194,6 +202,11 @@ MESSAGES = {
     "because_no_restarts": {
         "en": 'train.scheduler is not "cosine_with_restarts"',
         "zh": "train.scheduler 不是“cosine_with_restarts”",
+    },
+    "because_no_pyramid": {"en": "train.pyramid_noise is 0", "zh": "train.pyramid_noise 为 0"},
+    "because_timesteps_unshaped": {
+        "en": 'train.timesteps is not "logit_normal"',
+        "zh": "train.timesteps 不是“logit_normal”",
     },
     "because_other_weighting": {
         "en": 'train.weighting is not "{name}"',

@@ -10,7 +10,7 @@ from sdlora.data.dataset import Item, rng_for
 from sdlora.data.tags import WILDCARD, Lines, variant
 from sdlora.families.shared.clip_text import TextEncoding, Tokens, time_ids
 from sdlora.train.caching import Latents
-from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
+from sdlora.train.noise import Noising, draw_latents, draw_noise, generator_for
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Batch:
     sizes: float32 (B, 6), SDXL's size and crop numbers. masked: float32 (B, 5, h, w) for inpainting models, else None.
     weights: float32 (B,), of each one's error; None where all weigh 1.
     text: the texts as ``Trainee.text_input`` gives them, where they have been read already.
+    perturbed: float32 (B, 4, h, w), the noise that the input has, where it is another than the one to be predicted.
     """
 
     latents: Tensor
@@ -65,6 +66,7 @@ class Batch:
     masked: Tensor | None
     weights: Tensor | None = None
     text: Tokens | TextEncoding | None = None
+    perturbed: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -91,7 +93,7 @@ def make_batch(
     first_slot: int,
     flip: bool,
     scaling_factor: float,
-    noise_offset: float,
+    noising: Noising,
     train_timesteps: int,
     inpainting: bool = False,
     prior_weight: float = 1.0,
@@ -100,21 +102,23 @@ def make_batch(
 
     prior_weight: of the error of regularization images; their part of a DreamBooth loss (lambda in its equation 2).
     """
-    latents, noise, timesteps, texts, sizes = [], [], [], [], []
+    latents, noise, timesteps, texts, sizes, perturbed = [], [], [], [], [], []
     for slot, item in enumerate(items, first_slot):
         flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5
         dice = generator_for(seed, step, slot)
         x = draw_latents(*cache.load(item, flipped), dice) * scaling_factor
         latents.append(x)
-        noise.append(draw_noise(x.shape, noise_offset, dice))
-        timesteps.append(draw_timestep(train_timesteps, dice))
+        noise.append(draw_noise(x.shape, noising, dice))
+        timesteps.append(noising.timesteps.draw(train_timesteps, dice))
+        if noising.perturbation:
+            perturbed.append(noise[-1] + noising.perturbation * torch.randn(x.shape, generator=dice))
         texts.append(captioning.text(item, seed, step, slot))
         sizes.append(sizes_of(item, flipped))
     masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
     weighs = prior_weight != 1 and any(item.regular for item in items)
     weights = torch.tensor([prior_weight if item.regular else 1.0 for item in items]) if weighs else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
-    return Batch(*parts, weights)
+    return Batch(*parts, weights, perturbed=torch.stack(perturbed) if perturbed else None)
 
 
 def still_batch(

@@ -125,7 +125,11 @@ def facts_of(
             "reg_dataset_dirs": _regular_folder(regular) if regular else None,
             "optimizer": OPTIMIZERS[train.optimizer].recorded,
             "mixed_precision": precision,
-            "noise_offset": train.noise_offset or None,  # kohya's trainer writes one where there is one
+            # What kohya's trainer writes of noise, where there is any.
+            "noise_offset": train.noise_offset or None,
+            "ip_noise_gamma": train.input_perturbation or None,
+            "multires_noise_iterations": train.pyramid_noise or None,
+            "multires_noise_discount": train.pyramid_discount if train.pyramid_noise else None,
             **LOSSES[train.loss].recorded,
             **WEIGHTINGS[train.weighting].recorded,
             **recorded(settings),

@@ -18,13 +18,14 @@ from sdlora.messages import say
 from sdlora.runs.curve import curve_of
 from sdlora.runs.origin import calmer_command
 from sdlora.runs.run import Run
-from sdlora.settings import Settings
+from sdlora.settings import Settings, TrainSettings
 from sdlora.train.batch import Batch, make_batch
 from sdlora.train.between import cache_notes, check_prediction, due, sample, validate
 from sdlora.train.finish import finish, try_export
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.ladder import in_all_processes, start_on_rung, with_less_memory
 from sdlora.train.losses import LOSSES
+from sdlora.train.noise import Noising
 from sdlora.train.objective import error_of
 from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.prepare import Job, Stopped, prepare_job
@@ -34,6 +35,7 @@ from sdlora.train.restore import missed, restore
 from sdlora.train.rhythm import rhythm_of
 from sdlora.train.save import rescue, save, save_notable
 from sdlora.train.schedules import make_scheduler, put_at
+from sdlora.train.timesteps import Timesteps
 from sdlora.train.trainee import Trainee, arithmetic_of, base_of, make_accelerator
 from sdlora.train.weightings import WEIGHTINGS
 
@@ -193,17 +195,31 @@ def batches_at(job: Job, step: int) -> Iterator[tuple[Batch, float]]:
     There is one for each batch that is accumulated; more where memory has them split.
     """
     train, trainee, accelerator = job.settings.train, job.trainee, job.accelerator
+    noising = noising_of(train)
     for turn, numbers in enumerate(job.plan.at(step, accelerator.process_index)):
         slot = (turn * accelerator.num_processes + accelerator.process_index) * train.batch_size
         batch = make_batch(
             [job.planned[n] for n in numbers], job.latents, job.captioning,
             seed=train.seed, step=step, first_slot=slot, flip=job.settings.data.flip,
-            scaling_factor=trainee.scaling_factor, noise_offset=train.noise_offset,
+            scaling_factor=trainee.scaling_factor, noising=noising,
             train_timesteps=len(trainee.alphas_cumprod), inpainting=trainee.base.inpainting,
             prior_weight=train.prior_weight,
         )  # fmt: skip
         for piece in pieces_of(trainee, batch, job.memory.pieces):
             yield piece.to(job.device), job.plan.accumulate * len(batch) / len(piece)
+
+
+def noising_of(train: TrainSettings) -> Noising:
+    """How a run's noise and timesteps are drawn."""
+    return Noising(
+        offset=train.noise_offset,
+        pyramid=train.pyramid_noise,
+        discount=train.pyramid_discount,
+        perturbation=train.input_perturbation,
+        timesteps=Timesteps(
+            train.timesteps, train.timestep_bias, train.timestep_spread, train.min_timestep, train.max_timestep
+        ),
+    )
 
 
 def pieces_of(trainee: Trainee, batch: Batch, count: int) -> Iterator[Batch]:

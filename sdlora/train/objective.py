@@ -28,9 +28,10 @@ def error_of(
     weights. predict: called in place of ``trainee.predict``, where more than one process trains.
     """
     objective, x0, noise = OBJECTIVES[trainee.base.prediction], batch.latents, batch.noise  # (B, 4, h, w)
+    added = noise if batch.perturbed is None else batch.perturbed  # (B, 4, h, w)
     a = level_of(trainee, batch)  # (B,)
     # fmt: off
-    noisy = objective.noisy(x0, noise, a)                          # (B, 4, h, w)  noise
+    noisy = objective.noisy(x0, added, a)                          # (B, 4, h, w)  noise
     predicted = answer_to(noisy, trainee, batch, predict)          # (B, 4, h, w)  prediction
     target = objective.target(x0, noise, a)                        # (B, 4, h, w)
     error = loss.of(predicted, target).mean((1, 2, 3))             # (B,)          error

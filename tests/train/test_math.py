@@ -13,9 +13,10 @@ from torch import nn
 from sdlora.adapters.inject import inject
 from sdlora.objectives import OBJECTIVES, snr_of
 from sdlora.settings import TrainSettings, all_settings
-from sdlora.train.noise import draw_latents, draw_noise, draw_timestep, generator_for
+from sdlora.train.noise import Noising, draw_latents, draw_noise, generator_for
 from sdlora.train.optimizers.groups import make_optimizer
 from sdlora.train.schedules import SCHEDULES, make_scheduler
+from sdlora.train.timesteps import DISTRIBUTIONS, Timesteps
 from sdlora.train.weightings import WEIGHTINGS
 
 
@@ -105,15 +106,69 @@ def test_dice_depend_on_seed_step_and_slot_alone():
 
 def test_noise_and_latents_have_the_stated_statistics():
     g = torch.Generator().manual_seed(0)
-    plain = draw_noise(torch.Size((4, 256, 256)), 0.0, g)
+    plain = draw_noise(torch.Size((4, 256, 256)), Noising(), g)
     assert abs(plain.mean()) < 0.01 and abs(plain.std() - 1) < 0.01
-    many = torch.stack([draw_noise(torch.Size((4, 16, 16)), 0.5, g) for _ in range(400)])
+    many = torch.stack([draw_noise(torch.Size((4, 16, 16)), Noising(0.5), g) for _ in range(400)])
     assert abs(many.mean((2, 3)).std() - (0.5**2 + 1 / 256) ** 0.5) < 0.03
     mean, std = torch.full((4, 64, 64), 3.0), torch.full((4, 64, 64), 0.5)
     sample = draw_latents(mean, std, g)
     assert abs(sample.mean() - 3) < 0.02 and abs(sample.std() - 0.5) < 0.02
-    t = torch.stack([draw_timestep(10, g) for _ in range(2000)])
+    t = torch.stack([Timesteps().draw(10, g) for _ in range(2000)])
     assert t.min() == 0 and t.max() == 9 and abs(t.float().mean() - 4.5) < 0.3
+
+
+@pytest.mark.parametrize("size", [(64, 48), (3, 9)])
+def test_pyramid_noise_is_kohyas(size):
+    """sd-scripts' sum, with the same dice: nn.Upsample's bilinear levels, until one is a pixel high or wide."""
+    ours = draw_noise(torch.Size((4, *size)), Noising(pyramid=6, discount=0.4), torch.Generator().manual_seed(5))
+    g = torch.Generator().manual_seed(5)
+    theirs = torch.randn((1, 4, *size), generator=g)
+    for i in range(6):
+        r = torch.rand((), generator=g).item() * 2 + 2
+        small = [max(1, int(side / r**i)) for side in size]
+        theirs = theirs + nn.Upsample(size=size, mode="bilinear")(torch.randn((1, 4, *small), generator=g)) * 0.4**i
+        if 1 in small:
+            break
+    torch.testing.assert_close(ours, theirs[0] / theirs.std())
+    assert ours.std().item() == pytest.approx(1, rel=1e-5)
+
+
+def _density(name: str, t: np.ndarray) -> np.ndarray:
+    """Esser et al. 2024: pi_ln(t; 0, 1) of eq. 19 and pi_CosMap(t) of eq. 21, as densities of t."""
+    if name == "logit_normal":
+        return np.exp(-(np.log(t / (1 - t)) ** 2) / 2) / (np.sqrt(2 * np.pi) * t * (1 - t))
+    if name == "cosmap":
+        return 2 / (np.pi - 2 * np.pi * t + 2 * np.pi * t**2)
+    return np.ones_like(t)
+
+
+@pytest.mark.parametrize("name", [name for name in DISTRIBUTIONS if name != "mode"])
+def test_timesteps_are_distributed_as_their_paper_says(name):
+    """Counts in tenths of 100..899 against the integral of the density, four standard deviations of a count."""
+    how, g = Timesteps(name, first=100, end=900), torch.Generator().manual_seed(1)
+    drawn = np.array([how.draw(1000, g).item() for _ in range(5000)])
+    assert drawn.min() >= 100 and drawn.max() < 900 and how.draw(1000, g).dtype == torch.int64
+    shares = ((np.arange(4000) + 0.5) / 4000).reshape(10, 400)
+    expected = _density(name, shares).mean(1) / 10
+    found = np.histogram(drawn, 10, (100, 900))[0] / 5000
+    assert np.abs(found - expected).max() < 4 * np.sqrt(0.25 * 0.6 / 5000)
+
+
+def test_heavy_tails_are_those_of_esser():
+    """Esser et al. 2024, eq. 20: f(u) = 1 - u - s (cos^2(pi u / 2) - 1 + u), s = 1.29; 0 to 1, 1 to 0, 1/2 to 1/2."""
+    u = torch.linspace(0, 1, 9, dtype=torch.float64)
+    made = DISTRIBUTIONS["mode"].share(u, 0.0, 1.0)
+    paper = [1 - x - 1.29 * (math.cos(math.pi * x / 2) ** 2 - 1 + x) for x in u.tolist()]
+    assert made.tolist() == pytest.approx(paper) and made[[0, 4, 8]].tolist() == pytest.approx([1, 0.5, 0])
+
+
+def test_draws_stay_inside_whatever_the_dice_say():
+    for name in DISTRIBUTIONS:
+        share = DISTRIBUTIONS[name].share or (lambda u, *_: u)
+        ends = share(torch.tensor([0.0, 2**-53, 1 - 2**-53], dtype=torch.float64), 0.0, 3.0)
+        assert ((ends >= 0) & (ends <= 1)).all(), name
+    g = torch.Generator().manual_seed(0)
+    assert Timesteps(first=999, end=1000).draw(10, g).item() == 9  # a schedule that is shorter
 
 
 def test_restarts_begin_anew_at_the_full_rate():

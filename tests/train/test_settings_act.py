@@ -30,6 +30,7 @@ from sdlora.train.batch import make_batch
 from sdlora.train.ladder import start_on_rung
 from sdlora.train.prepare import Job, prepare_job
 from sdlora.train.schedules import make_scheduler
+from sdlora.train.timesteps import DISTRIBUTIONS
 from sdlora.train.trainee import base_of, make_accelerator
 
 PLAIN = {
@@ -233,7 +234,25 @@ def ranks_of(result: Result) -> set:
     return {layer.rank for layer in result.job.trainee.adapter.layers.values()}
 
 
+def perturbed(a: Result, b: Result) -> bool:
+    """Ning et al. 2023, algorithm 1: the input has sqrt(1 + gamma^2) times the noise, the target is the plain one."""
+    one, other = a.batches[0], b.batches[0]
+    extra = other.perturbed - other.noise
+    alike = torch.equal(one.noise, other.noise) and torch.equal(one.timesteps, other.timesteps)
+    return alike and near(extra.std().item(), 0.1, 0.2) and one.perturbed is None and other_gradient(a, b)
+
+
+def other_noise(a: Result, b: Result) -> bool:
+    one, other = a.batches[0].noise, b.batches[0].noise
+    return not torch.allclose(one, other) and near(other.std().item(), 1, 1e-5) and other_gradient(a, b)
+
+
+def times_of(result: Result) -> torch.Tensor:
+    return torch.cat([batch.timesteps for batch in result.batches])
+
+
 TAGS = {"data.max_tokens": 75}
+MANY = {"train.batch_size": 8, "data.fit": "crop", "data.upscale": True, "data.repeats": 4} | ONE
 CASES = [
     Case("model.base", "{place}/other", other_gradient, ONE),
     Case("model.prediction", "v_prediction", other_gradient, ONE),
@@ -318,6 +337,18 @@ CASES = [
     Case("train.weighting", "debiased", weighted_by(lambda snr: min(snr, 1000) ** -0.5), ONE),
     Case("train.weighting", "p2", weighted_by(lambda snr: 1 / (1 + snr)), ONE),
     Case("train.p2_gamma", 0.5, weighted_by(lambda snr: (1 + snr) ** 0.5), ONE | {"train.weighting": "p2"}),
+    Case("train.pyramid_noise", 6, other_noise, ONE),
+    Case("train.pyramid_discount", 0.8, lambda a, b: b.batches[0].noise.mean((2, 3)).std()
+         > a.batches[0].noise.mean((2, 3)).std() and other_gradient(a, b), {"train.pyramid_noise": 6} | ONE),
+    Case("train.input_perturbation", 0.1, perturbed, ONE),
+    *(Case("train.timesteps", name, lambda a, b: not torch.equal(times_of(a), times_of(b)) and other_gradient(a, b),
+           MANY) for name in DISTRIBUTIONS if name != "uniform"),
+    Case("train.timestep_bias", 1.0, lambda a, b: bool((times_of(b) > times_of(a)).all()),
+         {"train.timesteps": "logit_normal"} | MANY),
+    Case("train.timestep_spread", 0.1, lambda a, b: times_of(b).float().std() < 0.2 * times_of(a).float().std(),
+         {"train.timesteps": "logit_normal"} | MANY),
+    Case("train.min_timestep", 900, lambda a, b: bool((times_of(b) >= 900).all()) and times_of(a).min() < 900, MANY),
+    Case("train.max_timestep", 100, lambda a, b: bool((times_of(b) < 100).all()) and times_of(a).max() >= 100, MANY),
     Case("train.noise_offset", 0.5, offset, ONE),
     Case("train.seed", 8, lambda a, b: all(not torch.equal(a.before[n], b.before[n]) for n in a.before
          if n.endswith(".down")) and other_gradient(a, b), ONE),

@@ -14,6 +14,7 @@ from sdlora.train import loop
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.schedules import SCHEDULES
+from sdlora.train.timesteps import DISTRIBUTIONS
 from sdlora.train.weightings import WEIGHTINGS
 
 TABLES = {
@@ -21,6 +22,7 @@ TABLES = {
     "train.loss": LOSSES,
     "train.scheduler": SCHEDULES,
     "train.weighting": WEIGHTINGS,
+    "train.timesteps": DISTRIBUTIONS,
 }
 ENTRIES = [(key, name) for key, table in TABLES.items() for name in table]
 QUICK = {

@@ -9,6 +9,7 @@ from sdlora.settings.setting import Follows, OneOf, Section, When, setting
 from sdlora.train.losses import LOSSES
 from sdlora.train.optimizers import FIRST, OPTIMIZERS
 from sdlora.train.schedules import SCHEDULES
+from sdlora.train.timesteps import COUNT, DISTRIBUTIONS
 from sdlora.train.weightings import WEIGHTINGS
 
 
@@ -124,6 +125,45 @@ class TrainSettings(Section):
     noise_offset: float = setting(
         0.0, "Adds a constant to each channel's noise: deeper blacks, brighter whites.",
         label="Noise offset", group="training", cost=False, usual=(0, 0.2), ge=0, le=1
+    )
+    pyramid_noise: int = setting(
+        0, "Levels of coarser noise added to the noise (multi-resolution noise): darker and brighter pictures; 0 for "
+        "none, 6 to 10 are usual.", "expert",
+        label="Pyramid noise: levels", group="training", cost=False, ge=0, le=20
+    )
+    pyramid_discount: float = setting(
+        0.3, "What each level of pyramid noise weighs of the one before it.", "expert",
+        label="Pyramid noise: discount", group="training", cost=False, usual=(0.1, 0.9), ge=0, le=1,
+        when=When({"train.pyramid_noise": "set"}, say("settings.because_no_pyramid"))
+    )
+    input_perturbation: float = setting(
+        0.0, "Noise that the input has and the model need not predict (Ning et al. 2023): makes it learn less by "
+        "heart; 0 for none, 0.1 is the paper's.", "expert",
+        label="Input perturbation", group="training", cost=False, usual=(0, 0.3), ge=0, le=1
+    )
+    timesteps: Annotated[str, OneOf(DISTRIBUTIONS)] = setting(
+        next(iter(DISTRIBUTIONS)), "How often each amount of noise is trained.", "expert",
+        label="Distribution of timesteps", group="training", cost=False
+    )
+    timestep_bias: float = setting(
+        0.0, "Where logit_normal has its middle: above 0 more noise, below 0 less.", "expert",
+        label="Bias of timesteps", group="training", cost=False, usual=(-2, 2), ge=-10, le=10,
+        when=When({"train.timesteps": _one_of(n for n, d in DISTRIBUTIONS.items() if d.shaped)},
+                  say("settings.because_timesteps_unshaped"))
+    )
+    timestep_spread: float = setting(
+        1.0, "How wide logit_normal spreads around its middle.", "expert",
+        label="Spread of timesteps", group="training", cost=False, usual=(0.2, 3), gt=0, le=10,
+        when=When({"train.timesteps": _one_of(n for n, d in DISTRIBUTIONS.items() if d.shaped)},
+                  say("settings.because_timesteps_unshaped"))
+    )
+    min_timestep: int = setting(
+        0, "The first timestep that is trained; higher ones leave out fine detail.", "expert",
+        label="First timestep", group="training", cost=False, ge=0, le=COUNT - 1
+    )
+    max_timestep: int = setting(
+        COUNT, "The timestep at which training ends; lower ones leave out composition.", "expert",
+        label="End of timesteps", group="training", cost=False, ge=1, le=COUNT
     )
     prior_weight: float = setting(
         1.0, "How much the error of a regularization image weighs beside that of an image.",
