@@ -47,6 +47,8 @@ TABLE: tuple[Idle | IdleCaptions, ...] = (
          say("settings.because_optimizer_sets_rate")),
     Idle("train.scheduler", lambda s: s.train.scheduler == "cosine_with_restarts" and s.train.cycles == 1,
          say("settings.because_one_cycle"), say("settings.set_more_cycles")),
+    Idle("train.scheduler", lambda s: s.train.scheduler == "piecewise_constant" and not s.train.step_rules,
+         say("settings.because_no_step_rules"), say("settings.set_step_rules")),
     Idle("adapter.text_encoder", lambda s: s.train.text_encoder_lr == 0 and s.adapter.text_encoder,
          say("settings.because_text_encoder_lr_0"), say("settings.leave_rate_empty")),
     Idle("sample.negative", lambda s: s.sample.negative and s.sample.guidance == 1,

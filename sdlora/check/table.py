@@ -17,6 +17,7 @@ CHECKS = (
     Check(images.sizes, BASE),
     Check(train.warmup),
     Check(train.timesteps),
+    Check(train.step_rules),
     Check(train.precision),
     Check(train.rates),
     Check(train.unusual),

@@ -8,6 +8,7 @@ from sdlora.messages import say
 from sdlora.settings import all_settings
 from sdlora.settings.sections import TrainSettings
 from sdlora.train.optimizers import OPTIMIZERS, Recipe
+from sdlora.train.schedules import SCHEDULES, rates_by_step
 
 LEAST_FACTOR = 0.01  # a rate below is one for AdamW
 
@@ -26,6 +27,17 @@ def timesteps(case: Case) -> Iterator[Problem]:
     if low >= high:
         what = say("settings.no_timesteps", low=low, high=high)
         yield Problem(what, say("settings.raise_max_timestep"), "train.max_timestep")
+
+
+def step_rules(case: Case) -> Iterator[Problem]:
+    """Rates by step that can't be read, where they are to be followed."""
+    train = case.settings.train
+    if SCHEDULES[train.scheduler].rules and train.step_rules:
+        try:
+            rates_by_step(train.step_rules)
+        except (ValueError, OverflowError):
+            what = say("settings.step_rules_unreadable", given=train.step_rules)
+            yield Problem(what, say("settings.write_step_rules"), "train.step_rules")
 
 
 def precision(case: Case) -> Iterator[Problem]:

@@ -17,7 +17,15 @@ DEFAULTS = {
     "learning_rate": 2e-6, "max_train_steps": 1600,
 }  # fmt: skip
 OF_SETS = ("keep_tokens", "bucket_no_upscale", "enable_bucket")  # those that a dataset configuration has
-SCHEDULERS = ("constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial")
+SCHEDULERS = (
+    "constant",
+    "constant_with_warmup",
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "piecewise_constant",
+)
 SAMPLERS = {"ddim": "ddim", "euler": "euler", "k_euler": "euler", "dpmsolver++": "dpm++ 2m"}
 TARGETS = {"attn-mlp": "attn-mlp", "attn-only": "attn", "full": "full", "unet-transformer-only": "attn-mlp"}
 MODULES = ("", "networks.lora", "lycoris.kohya", "locon.locon_kohya")
@@ -215,7 +223,7 @@ def _training(reader: Reader) -> None:
     _weighting(reader)
     _noise(reader)
     _loss(reader)
-    reader.unless("lr_scheduler_power", 1, say("foreign.because_power_1"))
+    _shape(reader)
     reader.leave("lr_scheduler_type", say("foreign.because_no_schedule"))
     reader.take("seed", "train.seed", lambda v: whole(v) if whole(v) >= 0 else None)
     take_optimizer(reader, "optimizer_type")
@@ -299,6 +307,24 @@ def _weighting(reader: Reader) -> None:
         reader.take("min_snr_gamma", "train.min_snr_gamma", finite_number)
 
 
+def _shape(reader: Reader) -> None:
+    """The knobs of a schedule. sd-scripts hand power to ``polynomial`` alone, and a lowest rate to two of their own."""
+    chosen = reader.found.values.get("train.scheduler")
+    if chosen == "polynomial":
+        reader.take("lr_scheduler_power", "train.power", finite_number)
+    else:
+        reader.ignore("lr_scheduler_power")
+    if reader.get("lr_scheduler") == "cosine_with_min_lr":
+        reader.take("lr_scheduler_min_lr_ratio", "train.lr_floor", finite_number)
+    else:
+        reader.ignore("lr_scheduler_min_lr_ratio")
+    rules = pairs(reader.get("lr_scheduler_args")).get("step_rules")
+    if rules and chosen == "piecewise_constant":
+        reader.take("lr_scheduler_args", "train.step_rules", lambda _: rules)
+    else:
+        reader.leave("lr_scheduler_args", say("foreign.because_no_setting"))
+
+
 def _noise(reader: Reader) -> None:
     """Noise and timesteps; the strengths that are drawn anew each time have no counterpart."""
     reader.take("noise_offset", "train.noise_offset", finite_number)
@@ -322,6 +348,8 @@ def _scheduler(value: str, reader: Reader) -> str:
     warm = reader.found.values.get("train.warmup")
     if value == "constant" and warm:
         raise Left(say("foreign.because_warmup_idle"))
+    if value == "cosine_with_min_lr" and int(rate(reader.get("lr_scheduler_num_cycles") or 1)) == 1:
+        return "cosine"
     if value not in SCHEDULERS:
         raise Left(say("foreign.because_no_schedule"))
     return value

@@ -242,6 +242,7 @@ def _training(reader: Reader) -> None:
         reader.take("learning_rate_cycles", "train.cycles", lambda v: max(1, whole(v)))
     elif cycles not in (None, 1, 1.0):
         reader.leave("learning_rate_cycles", say("foreign.because_one_fall"))
+    reader.take("learning_rate_min_factor", "train.lr_floor", lambda v: finite_number(v) or None)
     if "clip_grad_norm" in reader.values and reader.values["clip_grad_norm"] is None:
         reader.put("train.max_grad_norm", 0.0, "clip_grad_norm = None")
         reader.ignore("clip_grad_norm")

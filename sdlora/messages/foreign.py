@@ -126,10 +126,6 @@ MESSAGES = {
     "because_warmup_idle": {"en": "its warm-up has no effect, there or here", "zh": "它的预热在那里和这里都不起作用"},
     "because_no_schedule": {"en": "there is no such learning rate schedule here", "zh": "这里没有这种学习率调度"},
     "because_one_fall": {"en": "the schedule falls once here", "zh": "这里学习率只下降一次"},
-    "because_power_1": {
-        "en": "the polynomial schedule has power 1 here",
-        "zh": "这里多项式调度的幂为 1",
-    },
     "because_no_loss": {"en": "there is no such loss here", "zh": "这里没有这种损失函数"},
     "because_mse_only": {"en": "the loss is the mean squared error alone", "zh": "这里的损失只有均方误差"},
     "because_loss_unscaled": {"en": "the loss is used as it is", "zh": "损失按原样使用"},

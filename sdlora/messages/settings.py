@@ -112,6 +112,15 @@ MESSAGES = {
         "en": "Make train.max_timestep larger than train.min_timestep.",
         "zh": "请让 train.max_timestep 大于 train.min_timestep。",
     },
+    "step_rules_unreadable": {
+        "en": "train.step_rules {given} can't be read.",
+        "zh": "无法读取 train.step_rules {given}。",
+    },
+    "write_step_rules": {
+        "en": "Write FACTOR:STEP with rising steps, and the last factor alone: 1:500,0.5:800,0.1.",
+        "zh": "请写作 倍数:步数，步数递增，最后只写倍数：1:500,0.5:800,0.1。",
+    },
+    "set_step_rules": {"en": "Set it, to 1:500,0.1 for example.", "zh": "请设置它，例如 1:500,0.1。"},
     "fp16_on_cpu": {
         "en": 'train.precision "fp16" does not work on a CPU.',
         "zh": "train.precision 的“fp16”不能在 CPU 上使用。",
@@ -211,6 +220,18 @@ MESSAGES = {
     "because_other_weighting": {
         "en": 'train.weighting is not "{name}"',
         "zh": "train.weighting 不是“{name}”",
+    },
+    "because_other_schedule": {
+        "en": 'train.scheduler is not "{name}"',
+        "zh": "train.scheduler 不是“{name}”",
+    },
+    "because_rate_does_not_fall": {
+        "en": "with this train.scheduler the rate does not fall to zero",
+        "zh": "train.scheduler 的这种方式不会降到零",
+    },
+    "because_no_step_rules": {
+        "en": "train.step_rules is empty, so that the rate stays",
+        "zh": "train.step_rules 为空，学习率保持不变",
     },
     "because_one_cycle": {
         "en": 'with train.cycles 1 it is "cosine"',

@@ -34,7 +34,7 @@ from sdlora.train.requests import asked
 from sdlora.train.restore import missed, restore
 from sdlora.train.rhythm import rhythm_of
 from sdlora.train.save import rescue, save, save_notable
-from sdlora.train.schedules import make_scheduler, put_at
+from sdlora.train.schedules import Shape, make_scheduler, put_at
 from sdlora.train.timesteps import Timesteps
 from sdlora.train.trainee import Trainee, arithmetic_of, base_of, make_accelerator
 from sdlora.train.weightings import WEIGHTINGS
@@ -79,7 +79,7 @@ def steps(job: Job) -> Generator[Event, None, None]:
     """
     train, adapter = job.settings.train, job.trainee.adapter
     kind = "constant" if OPTIMIZERS[train.optimizer].own_schedule else train.scheduler
-    scheduler = make_scheduler(job.optimizer, kind, train.warmup, train.steps, cycles=train.cycles)
+    scheduler = make_scheduler(job.optimizer, kind, train.steps, knobs_of(train))
     # Before the state is restored: accelerate would move all of it to the GPU, AdamW's step counts too, which torch
     # keeps on the CPU, so that a resumed run would wait for the GPU at every one of them.
     job.wrap()
@@ -207,6 +207,11 @@ def batches_at(job: Job, step: int) -> Iterator[tuple[Batch, float]]:
         )  # fmt: skip
         for piece in pieces_of(trainee, batch, job.memory.pieces):
             yield piece.to(job.device), job.plan.accumulate * len(batch) / len(piece)
+
+
+def knobs_of(train: TrainSettings) -> Shape:
+    """The knobs of a run's learning rate schedule."""
+    return Shape(train.warmup, train.cycles, train.power, train.lr_floor, train.step_rules)
 
 
 def noising_of(train: TrainSettings) -> Noising:

@@ -19,6 +19,10 @@ class Captioned:
 
 SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"train.warmup": 5, "train.scheduler": "constant"}, "train.warmup", {"train.scheduler": "constant_with_warmup"}),
+    ({"train.power": 2}, "train.power", {"train.scheduler": "polynomial"}),
+    ({"train.lr_floor": 0.1, "train.scheduler": "constant"}, "train.lr_floor", {"train.scheduler": "linear"}),
+    ({"train.step_rules": "1:9,0.1"}, "train.step_rules", {"train.scheduler": "piecewise_constant"}),
+    ({"train.scheduler": "piecewise_constant"}, "train.scheduler", {"train.step_rules": "1:9,0.1"}),
     ({"train.cycles": 2}, "train.cycles", {"train.scheduler": "cosine_with_restarts"}),
     ({"train.scheduler": "cosine_with_restarts", "train.cycles": 1}, "train.scheduler", {"train.cycles": 2}),
     ({"train.text_encoder_lr": 1e-5, "adapter.text_encoder": False}, "train.text_encoder_lr",

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from diffusers.optimization import get_scheduler
+from diffusers.optimization import SchedulerType, get_scheduler
 from diffusers.training_utils import compute_snr
 from torch import nn
+from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmup
 
 from sdlora.adapters.inject import inject
 from sdlora.objectives import OBJECTIVES, snr_of
 from sdlora.settings import TrainSettings, all_settings
 from sdlora.train.noise import Noising, draw_latents, draw_noise, generator_for
 from sdlora.train.optimizers.groups import make_optimizer
-from sdlora.train.schedules import SCHEDULES, make_scheduler
+from sdlora.train.schedules import SCHEDULES, Shape, make_scheduler, put_at, rates_by_step
 from sdlora.train.timesteps import DISTRIBUTIONS, Timesteps
 from sdlora.train.weightings import WEIGHTINGS
 
@@ -174,7 +175,7 @@ def test_draws_stay_inside_whatever_the_dice_say():
 def test_restarts_begin_anew_at_the_full_rate():
     """SGDR (Loshchilov & Hutter 2017), eq. 5 with equal periods, no lowest rate and no warm-up."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = make_scheduler(optimizer, "cosine_with_restarts", 0, 12, cycles=3)
+    scheduler = make_scheduler(optimizer, "cosine_with_restarts", 12, Shape(cycles=3))
     rates = []
     for _ in range(12):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -188,11 +189,42 @@ def test_rex_is_the_papers_after_the_warm_up():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
     rates = []
     for done in range(13):
-        make_scheduler(optimizer, "rex", 2, 12, done)
+        make_scheduler(optimizer, "rex", 12, Shape(2), done)
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.param_groups[0]["lr"] = optimizer.param_groups[0]["initial_lr"] = 2.0
     falling = [2 * (1 - z / 10) / (1 / 2 + (1 - z / 10) / 2) for z in range(11)]
     assert rates == pytest.approx([0.0, 1.0, *falling])
+
+
+def test_every_schedule_of_diffusers_is_there():
+    assert {kind.value for kind in SchedulerType} == {name for name, entry in SCHEDULES.items() if not entry.factor}
+
+
+def test_the_lowest_rate_is_that_of_transformers():
+    """get_cosine_with_min_lr_schedule_with_warmup; the warm-up begins at 0 all the same, and it is never undercut."""
+    theirs = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    stepped = get_cosine_with_min_lr_schedule_with_warmup(theirs, 3, 20, min_lr_rate=0.2)
+    for done in range(21):
+        ours = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        make_scheduler(ours, "cosine", 20, Shape(3, floor=0.2), done)
+        assert ours.param_groups[0]["lr"] == pytest.approx(theirs.param_groups[0]["lr"])
+        theirs.step()
+        stepped.step()
+    for name in SCHEDULES:
+        ours = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        rates = []
+        for done in range(3, 25):
+            put_at(make_scheduler(ours, name, 20, Shape(3, floor=0.2)), done)
+            rates.append(ours.param_groups[0]["lr"])
+            ours.param_groups[0]["lr"] = ours.param_groups[0]["initial_lr"] = 1.0
+        assert min(rates) >= 0.2 - 1e-9, name
+
+
+@pytest.mark.parametrize("rules", ["", "x", "1:5", "1:5,", "1:9,0.5:5,1", "1:0,1", "nan", "-1", "1:5,inf", "1:5:6,1"])
+def test_rules_that_can_not_be_followed(rules):
+    with pytest.raises(ValueError):
+        rates_by_step(rules)
+    assert rates_by_step("1:5, 0.5:9,0.1") == [(5, 1.0), (9, 0.5), (-1, 0.1)]
 
 
 @pytest.mark.parametrize("kind", [name for name, schedule in SCHEDULES.items() if schedule.factor is None])
@@ -203,10 +235,12 @@ def test_a_resumed_rate_is_the_one_reached_step_by_step(kind):
         return make_optimizer(adapter, {"unet": 1e-2, "text_encoder": 1e-3}, 0.0)
 
     theirs = fresh()
-    stepped = get_scheduler(kind, theirs, num_warmup_steps=3, num_training_steps=20)
+    stepped = get_scheduler(
+        kind, theirs, num_warmup_steps=3, num_training_steps=20, power=2.5, step_rules="1:5,0.5:9,0.1"
+    )
     for done in range(15):
         ours = fresh()
-        scheduler = make_scheduler(ours, kind, 3, 20, done)
+        scheduler = make_scheduler(ours, kind, 20, Shape(3, power=2.5, rules="1:5,0.5:9,0.1"), done)
         assert [g["lr"] for g in ours.param_groups] == [g["lr"] for g in theirs.param_groups]
         theirs.step()
         stepped.step()

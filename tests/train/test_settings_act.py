@@ -138,7 +138,7 @@ def _steps(job: Job) -> Result:
         return batches[-1]
 
     before = {n: t.clone() for n, t in job.trainee.adapter.state_dict().items()}
-    schedule = make_scheduler(job.optimizer, train.scheduler, train.warmup, train.steps, 0, train.cycles)
+    schedule = make_scheduler(job.optimizer, train.scheduler, train.steps, loop.knobs_of(train))
     job.wrap()
     list(start_on_rung(job))
     loop.make_batch, real = spy, loop.make_batch
@@ -325,6 +325,10 @@ CASES = [
     *(Case("train.scheduler", name, less_far) for name in ("linear", "cosine", "polynomial", "rex")),
     Case("train.scheduler", "constant_with_warmup", less_far, {"train.warmup": 1}),
     Case("train.scheduler", "cosine_with_restarts", lambda a, b: near(b.moved(), a.moved(), 1e-6), {"train.cycles": 2}),
+    Case("train.scheduler", "piecewise_constant", less_far, {"train.step_rules": "1:1,0.1"}),
+    Case("train.step_rules", "0.5:1,0.1", less_far, {"train.scheduler": "piecewise_constant"}),
+    Case("train.power", 4.0, less_far, {"train.scheduler": "polynomial"}),
+    Case("train.lr_floor", 0.5, farther, {"train.scheduler": "linear", "train.steps": 3}),
     Case("train.cycles", 1, less_far, {"train.scheduler": "cosine_with_restarts", "train.cycles": 2}),
     Case("train.warmup", 2, less_far, {"train.scheduler": "constant_with_warmup"}),
     Case("train.weight_decay", 0.5, decayed, ONE),

@@ -81,6 +81,25 @@ class TrainSettings(Section):
                   say("settings.because_constant_schedule"), say("settings.use_constant_with_warmup")),
         recorded=("lr_warmup_steps",)
     )
+    power: float = setting(
+        1.0, "Power of the polynomial schedule: 1 falls in a line, higher ones fall early.", "expert",
+        label="Power", group="training", cost=False, usual=(0.5, 5), gt=0, le=100,
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.power)},
+                  say("settings.because_other_schedule", name="polynomial"))
+    )
+    lr_floor: float = setting(
+        0.0, "Where a falling learning rate ends, as a share of the full one; 0 for zero.", "expert",
+        label="Lowest learning rate", group="training", cost=False, usual=(0, 0.5), ge=0, le=1,
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.falls)},
+                  say("settings.because_rate_does_not_fall"))
+    )
+    step_rules: str = setting(
+        "", "The rates of piecewise_constant: 1:500,0.5:800,0.1 is the full one up to step 500, half of it up to 800, "
+        "then a tenth.", "expert",
+        label="Rates by step", group="training", cost=False, max_length=1000, hint="1:500,0.5:800,0.1",
+        when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.rules)},
+                  say("settings.because_other_schedule", name="piecewise_constant"))
+    )
     weight_decay: float = setting(
         0.01, "How much the LoRA's numbers shrink in each step, times the learning rate.", "expert",
         label="Weight decay", group="training", cost=False, usual=(0, 0.2), ge=0, le=1

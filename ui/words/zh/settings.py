@@ -48,6 +48,9 @@ LABELS = {
     "train.scheduler": "学习率调度",
     "train.cycles": "重启周期数",
     "train.warmup": "预热步数",
+    "train.power": "幂",
+    "train.lr_floor": "最低学习率",
+    "train.step_rules": "按步设定学习率",
     "train.weight_decay": "权重衰减",
     "train.max_grad_norm": "梯度范数上限",
     "train.precision": "精度",
@@ -137,6 +140,11 @@ HELP: dict[str, str] = {
     "train.scheduler": "学习率在训练过程中如何变化。",
     "train.cycles": "cosine_with_restarts 从最高学习率下降几次；其他方式只下降一次。",
     "train.warmup": "学习率从零升起所用的步数。",
+    "train.power": "polynomial 调度的幂：1 为直线下降，更大则前期下降更快。",
+    "train.lr_floor": "下降的学习率最后停在最高学习率的多少倍；0 表示降到零。",
+    "train.step_rules": (
+        "piecewise_constant 的学习率：1:500,0.5:800,0.1 表示到第 500 步为最高值，到第 800 步为一半，之后为十分之一。"
+    ),
     "train.weight_decay": "LoRA 的数值每一步缩小多少（再乘以学习率）。",
     "train.max_grad_norm": "梯度按此范数缩小；0 表示从不缩小。",
     "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上取 fp32 与 bf16 中较快者。",
@@ -152,7 +160,9 @@ HELP: dict[str, str] = {
     "train.noise_offset": "给每个通道的噪声加一个常数：黑更深，白更亮。",
     "train.pyramid_noise": "在噪声上叠加多少层更粗的噪声（多分辨率噪声）：画面可以更暗或更亮；0 为不用，常用 6 到 10。",
     "train.pyramid_discount": "金字塔噪声每一层的权重是上一层的多少倍。",
-    "train.input_perturbation": "只加在输入上、不需要模型预测的噪声（Ning 等，2023）：减少死记硬背；0 为不用，论文用 0.1。",
+    "train.input_perturbation": (
+        "只加在输入上、不需要模型预测的噪声（Ning 等，2023）：减少死记硬背；0 为不用，论文用 0.1。"
+    ),
     "train.timesteps": "各种噪声强度各训练多少次。",
     "train.timestep_bias": "logit_normal 的中心：大于 0 噪声更多，小于 0 更少。",
     "train.timestep_spread": "logit_normal 围绕中心散布多宽。",
@@ -182,6 +192,7 @@ HELP: dict[str, str] = {
     "run.folder": "训练文件夹所在的位置。",
 }
 HINTS = {
+    "train.step_rules": "1:500,0.5:800,0.1",
     "data.folder": "/home/me/pictures/cat-toy",
     "data.trigger": "例如：ohwx",
     "data.class_prompts": "每行一个提示词，例如：\na dog",
