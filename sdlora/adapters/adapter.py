@@ -25,6 +25,7 @@ class Adapter(nn.Module):
     rank and alpha.
     scale: multiplies every layer's change; 0 leaves the model's outputs bit for bit as they are.
     enabled: False does the same as scale 0, and keeps the scale.
+    left_out: ids of layers that don't act at present, while the others do (``thinning``).
     merged: True between ``merge`` and ``unmerge``; the layers are silent meanwhile.
     trainable, total: numbers of parameters: the adapter's, and with the base model's.
     """
@@ -39,6 +40,7 @@ class Adapter(nn.Module):
         self.layers, self.kind, self.options = layers, kind, dict(options or {})
         self.scale = 1.0
         self.enabled = True
+        self.left_out: set[int] = set()
         self.trainable = sum(p.numel() for layer in layers.values() for p in layer.parameters())
         self.total = self.trainable + sum(p.numel() for p in {p for root in roots.values() for p in root.parameters()})
         self._registered = nn.ModuleList(layers.values())  # where parameters() and to() find them

@@ -42,7 +42,7 @@ class Door:
 
     def active(self) -> list["Handle"]:
         """What acts at present."""
-        return [handle for handle in self._attached if handle.adapter.active]
+        return [h for h in self._attached if h.adapter.active and id(h.layer) not in h.adapter.left_out]
 
     def only(self, layer: Layer) -> bool:
         """Would a call of the module do nothing but what ``layer`` does to a plain module, unseen by any hook?"""

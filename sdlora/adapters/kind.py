@@ -27,6 +27,7 @@ class Kind:
         (alpha / rank) where a file has another.
     choices: the sets of factors that a layer may have, where that depends on its shape; () where each has all of them.
     options: what its layers are told beside rank and alpha: names of settings of adapter.*; so are the functions below.
+    masked: does ``thinning`` leave ranks out of its layers?
     undecayed: the other tensors, magnitudes and the like: no weight decay, float32 in files.
     size: parameters of one layer, from the shape of the frozen weight and the rank; linear in the rank below ``full``.
     full: shape of the frozen weight -> the rank from which on a layer's size does not grow; None where it always does.
@@ -47,6 +48,7 @@ class Kind:
     choices: tuple[tuple[str, ...], ...] = ()
     options: tuple[str, ...] = ()
     full: Callable[..., int | None] = lambda shape, **options: None
+    masked: bool = False
     undecayed: tuple[str, ...] = ()
     containers: tuple[str, ...] = ("kohya",)
     network_module: str = "networks.lora"

@@ -12,6 +12,7 @@ class Layer(Protocol):
     """The trainable change of one frozen nn.Linear or nn.Conv2d.
 
     An nn.Module, made by ``Class(base, rank, alpha, generator, name)``. rank, alpha: as chosen; scale: alpha / rank.
+    mask: float32 (B, rank), what each rank's part of each image is multiplied with while ``thinning`` sets it, or None.
     shape: of the frozen weight. Tensors are float32 whatever the base's dtype; drawn from ``generator`` on the CPU, so
     that a seed gives the same ones on every device. A new layer changes nothing.
     """
@@ -20,6 +21,7 @@ class Layer(Protocol):
     alpha: float
     scale: float
     shape: tuple[int, ...]
+    mask: Tensor | None
 
     def forward(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
         """The change of the base's output for its input x, times ``multiplier``; in x's dtype, or autocast's."""

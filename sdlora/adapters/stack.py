@@ -84,7 +84,8 @@ class Stack:
     def usable(self) -> bool:
         """Is what the bases do when they are called one by one exactly what ``output`` does?"""
         doors = [door_of(base) for base in self.bases]
-        return all(door is not None and door.only(layer) for door, layer in zip(doors, self.layers, strict=True))
+        plain = all(layer.mask is None for layer in self.layers)
+        return plain and all(door is not None and door.only(own) for door, own in zip(doors, self.layers, strict=True))
 
     def output(self, x: Tensor, multiplier: float, heads: int) -> tuple[Tensor, ...]:
         """Each base's output with its change: (batch, heads, N, out / heads), for x (batch, N, in)."""

@@ -120,7 +120,8 @@ def _data(reader: Reader) -> None:
 
 
 # What network_args may say beside what describes the kind -> our setting.
-IN_ARGUMENTS = {"rs_lora": "adapter.rslora", "loraplus_lr_ratio": "train.lora_plus"}
+IN_ARGUMENTS = {"rs_lora": "adapter.rslora", "loraplus_lr_ratio": "train.lora_plus",
+                "rank_dropout": "train.rank_dropout", "module_dropout": "train.module_dropout"}  # fmt: skip
 
 
 def _kind(algorithm: Any, decomposed: bool) -> Kind | None:
@@ -139,6 +140,7 @@ def _network(reader: Reader) -> None:
         "network_alpha", "adapter.alpha", lambda v: finite_number(v) or finite_number(reader.get("network_dim"))
     )  # 0: rank
     reader.take("network_weights", "adapter.start_from")
+    reader.take("scale_weight_norms", "train.max_weight_norm", lambda v: finite_number(v) or None)
     arguments = pairs(reader.get("network_args"))
     algorithm, decomposed = arguments.pop("algo", "lora"), _is_on(arguments.pop("dora_wd", False))
     module = str(reader.get("network_module") or "")

@@ -237,6 +237,10 @@ MESSAGES = {
         "en": 'with train.cycles 1 it is "cosine"',
         "zh": "train.cycles 为 1 时它就是“cosine”",
     },
+    "because_kind_without_ranks": {
+        "en": "this kind of adapter (adapter.kind) has no ranks that act by themselves",
+        "zh": "这种适配器（adapter.kind）没有可单独起作用的秩",
+    },
     "because_kind_without_factor": {
         "en": "only a LoKr (adapter.kind) has it",
         "zh": "只有 LoKr（adapter.kind）有此项",

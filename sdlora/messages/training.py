@@ -199,6 +199,11 @@ MESSAGES = {
         "zh": "{path} 已损坏：训练将如同从未内存不足那样继续，舍入可能略有不同。",
     },
     # ---- the loop
+    "norms_capped": {
+        "one": "In step {step} 1 of {all} layers had outgrown train.max_weight_norm and was scaled down.",
+        "en": "In step {step} {count} of {all} layers had outgrown train.max_weight_norm and were scaled down.",
+        "zh": "第 {step} 步：{all} 个层中有 {count} 个超过了 train.max_weight_norm 允许的范数，已按比例缩小。",
+    },
     "unstable": {
         "en": "Training became unstable at step {step}.",
         "zh": "训练在第 {step} 步变得不稳定。",

@@ -1,7 +1,7 @@
 """One batch as tensors: latents, noise, timesteps, texts of a step's images. Pure in (settings, seed, step)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,7 @@ class Batch:
     latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees.
     sizes: float32 (B, 6), SDXL's size and crop numbers. masked: float32 (B, 5, h, w) for inpainting models, else None.
     weights: float32 (B,), of each one's error; None where all weigh 1.
+    slots: the images' places in the step's whole batch, over all devices and accumulated parts.
     text: the texts as ``Trainee.text_input`` gives them, where they have been read already.
     perturbed: float32 (B, 4, h, w), the noise that the input has, where it is another than the one to be predicted.
     """
@@ -67,6 +68,7 @@ class Batch:
     weights: Tensor | None = None
     text: Tokens | TextEncoding | None = None
     perturbed: Tensor | None = None
+    slots: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -118,7 +120,8 @@ def make_batch(
     weighs = prior_weight != 1 and any(item.regular for item in items)
     weights = torch.tensor([prior_weight if item.regular else 1.0 for item in items]) if weighs else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
-    return Batch(*parts, weights, perturbed=torch.stack(perturbed) if perturbed else None)
+    slots = list(range(first_slot, first_slot + len(items)))
+    return Batch(*parts, weights, perturbed=torch.stack(perturbed) if perturbed else None, slots=slots)
 
 
 def still_batch(

@@ -17,6 +17,8 @@ from sdlora.train.ladder import draw_sparingly, whatever_fits
 from sdlora.train.measure import prediction_note
 from sdlora.train.prepare import Job
 
+CAP_PACE = 100  # steps between two sentences on capped norms
+
 
 def validate(job: Job, step: int) -> Iterator[Event]:
     """Measure the validation loss and the drift of this step (main process only)."""
@@ -101,6 +103,13 @@ def cache_notes(job: Job) -> Iterator[Event]:
             yield Warned(notes.pop(0))
     if job.spill and (note := job.spill.note()):
         yield Warned(note)
+
+
+def cap_notes(job: Job) -> Iterator[Event]:
+    """How many layers the cap of the norms scaled down: the first time, then every so many steps."""
+    if job.capped and (not job.capped_told or job.done % CAP_PACE == 0):
+        job.capped_told = True
+        yield Warned(say("training.norms_capped", step=job.done, count=job.capped, all=len(job.trainee.adapter.layers)))
 
 
 def due(step: int, every: int) -> bool:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +11,10 @@ import psutil
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
+from sdlora.adapters.norms import cap_norms
+from sdlora.adapters.thinning import Thinning, thinned
 from sdlora.check import base_in_short
+from sdlora.data.dataset import seed_for
 from sdlora.errors import Unstable
 from sdlora.events import Event, Finished, Progress, Started, StepDone, Stopping, Warned
 from sdlora.families.shared.device import used_memory
@@ -20,7 +24,7 @@ from sdlora.runs.origin import calmer_command
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, TrainSettings
 from sdlora.train.batch import Batch, make_batch
-from sdlora.train.between import cache_notes, check_prediction, due, sample, validate
+from sdlora.train.between import cache_notes, cap_notes, check_prediction, due, sample, validate
 from sdlora.train.finish import finish, try_export
 from sdlora.train.health import PACE, Health, watched
 from sdlora.train.ladder import in_all_processes, start_on_rung, with_less_memory
@@ -144,6 +148,7 @@ def all_steps(job: Job, scheduler: LRScheduler, trial: bool = False) -> Iterator
         job.rhythm.take(done)
         yield done
         yield from cache_notes(job)
+        yield from cap_notes(job)
         if trial and step < train.steps:  # else the end exports at once
             yield Progress("export", 0, 1)
             try_export(job)
@@ -173,8 +178,9 @@ def take(job: Job, step: int) -> float:
     with in_all_processes(job):  # OutOfMemory leaves here, before anything is changed
         for batch, parts in batches_at(job, step):                              # x0, noise: (B, 4, h, w)
             # noise, prediction, error
-            weighted, error = error_of(trainee, batch, loss, weigh, predict)    # (B,) each
-            accelerator.backward(weighted.mean() / parts)
+            with acting_in_part(job, step, batch):
+                weighted, error = error_of(trainee, batch, loss, weigh, predict)    # (B,) each
+                accelerator.backward(weighted.mean() / parts)
             total += error.mean().item() / parts
     total = mean_over_processes(job, total)
     # The norm is taken for its own sake, too: a norm that is not finite would ruin all weights at once.
@@ -184,6 +190,7 @@ def take(job: Job, step: int) -> float:
     job.torn = True
     job.prepared.step()
     job.prepared.zero_grad()
+    job.capped = cap_norms(trainee.adapter, train.max_weight_norm) if train.max_weight_norm else 0
     # ----------------------------------------------------------------------------------------------------
     # fmt: on
     return total
@@ -225,6 +232,22 @@ def noising_of(train: TrainSettings) -> Noising:
             train.timesteps, train.timestep_bias, train.timestep_spread, train.min_timestep, train.max_timestep
         ),
     )
+
+
+def acting_in_part(job: Job, step: int, batch: Batch) -> AbstractContextManager:
+    """In it, not all of the adapter acts, as settings, seed, step and the images' places in the step have it."""
+    train, trainee = job.settings.train, job.trainee
+    thinning = Thinning(train.rank_dropout, train.module_dropout, train.rank_at_noise)
+    if thinning.idle:
+        return nullcontext()
+
+    def dice(what: str, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_for(train.seed, what, step, number))
+
+    images = [dice("ranks", slot) for slot in batch.slots]
+    whole = dice("layers", batch.slots[0] // train.batch_size)
+    levels = len(trainee.alphas_cumprod)
+    return thinned(trainee.adapter, thinning, batch.timesteps, levels, images, whole, trainee.base.denoiser)
 
 
 def pieces_of(trainee: Trainee, batch: Batch, count: int) -> Iterator[Batch]:

@@ -53,7 +53,8 @@ class Job:
 
     items: the images that are trained on. regular: the regularization images beside them. arithmetic: precision and
     packing. module, prepared: adapter and optimizer as accelerate wraps them, once the steps begin. done: the step
-    whose weights the adapter holds. torn: is an update under way, so that they are of none? memory: what is done to
+    whose weights the adapter holds. capped: how many layers the last step left larger than they may be; they
+    were scaled down. torn: is an update under way, so that they are of none? memory: what is done to
     need less of it. spill: looks whether a GPU overflows. beside: the loss of training images, where ``validation`` is
     of held-out ones. drift: of the answers to neutral prompts. rhythm: when all this is measured. curve:
     what came of it.
@@ -83,6 +84,8 @@ class Job:
     torn: bool = field(init=False, default=False)
     memory: Memory = field(init=False, default=Memory())
     spill: Spill | None = field(init=False, default=None)
+    capped: int = field(init=False, default=0)
+    capped_told: bool = field(init=False, default=False)
 
     def __post_init__(self):
         train, trainee = self.settings.train, self.trainee

@@ -33,6 +33,8 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
                           "alpha_pattern": {"*": 2}, "rslora": True}.items()),
     ({"train.min_snr_gamma": 3, "train.weighting": "debiased"}, "train.min_snr_gamma", {"train.weighting": "min_snr"}),
     ({"train.p2_gamma": 0.5}, "train.p2_gamma", {"train.weighting": "p2"}),
+    ({"train.rank_dropout": 0.1, "adapter.kind": "loha"}, "train.rank_dropout", {"adapter.kind": "dora"}),
+    ({"train.rank_at_noise": 0.5, "adapter.kind": "lokr"}, "train.rank_at_noise", {"adapter.kind": "lora"}),
     ({"adapter.factor": 4}, "adapter.factor", {"adapter.kind": "lokr"}),
     ({"train.pyramid_discount": 0.5}, "train.pyramid_discount", {"train.pyramid_noise": 6}),
     ({"train.timestep_bias": 0.5}, "train.timestep_bias", {"train.timesteps": "logit_normal"}),

@@ -185,6 +185,8 @@ ELSEWHERE = [  # (tool, what a file says, settings that it becomes, what is name
      {"adapter.kind": "loha", "adapter.rank_pattern": None, "adapter.alpha_pattern": None}, set()),
     (kohya, {"network_module": "lycoris.kohya", "network_args": ["algo=lokr", "factor=8", "decompose_both=True"]},
      {"adapter.kind": "lokr", "adapter.factor": 8}, {"network_args decompose_both"}),
+    (kohya, {"scale_weight_norms": 1, "network_args": ["rank_dropout=0.1", "module_dropout=0.2"]},
+     {"train.max_weight_norm": 1.0, "train.rank_dropout": 0.1, "train.module_dropout": 0.2}, set()),
     (kohya, {"network_args": ["rs_lora=True", "loraplus_lr_ratio=4"]}, {"adapter.rslora": True,
      "train.lora_plus": 4.0}, set()),
     (kohya_ss, {"LoRA_type": "LyCORIS/LoKr", "factor": 4}, {"adapter.kind": "lokr", "adapter.factor": 4}, set()),

@@ -318,6 +318,10 @@ CASES = [
     Case("train.text_encoder_lr", 1e-3, lambda a, b: near(b.moved("text_encoder"), 2 * a.moved("text_encoder"))
          and near(b.moved(), a.moved(), 1e-6), ONE),
     Case("train.text_encoder_lr", 0.0, lambda a, b: {n.split(".")[0] for n in b.after} == {"unet"}),
+    Case("train.rank_dropout", 0.5, other_gradient, ONE),
+    Case("train.module_dropout", 0.5, other_gradient, ONE),
+    Case("train.rank_at_noise", 0.0, other_gradient, ONE),
+    Case("train.max_weight_norm", 1e-6, lambda a, b: b.job.capped > 0 and b.moved() < a.moved()),
     Case("train.lora_plus", 4.0, lambda a, b: near(b.moved(), 4 * a.moved()) and near(b.moved(part="down"),
          a.moved(part="down")), ONE | {"adapter.kind": "dora"}),
     Case("adapter.lr_pattern", (("unet.*", 2e-3),), lambda a, b: near(b.moved(), 2 * a.moved())

@@ -11,6 +11,7 @@ KIND = Kind(
     factors=LORA.factors,
     undecayed=("magnitude",),
     size=lambda shape, rank: LORA.size(shape, rank) + shape[1],
+    masked=True,
     spread=LORA.spread,
     readers=("A1111", "Forge", "ComfyUI", "InvokeAI"),
     network_args={"dora_wd": "True", "wd_on_output": "False"},  # as LyCORIS says it, with the axis of the magnitudes

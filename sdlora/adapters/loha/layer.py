@@ -20,6 +20,8 @@ class LoHaLayer(nn.Module):
     Arguments and errors as for LoRALayer.
     """
 
+    mask: Tensor | None = None
+
     def __init__(
         self,
         base: nn.Module,

@@ -21,6 +21,8 @@ class LoKrLayer(nn.Module):
     factor: a and b, or the nearest divisors (``spec.divided``). Other arguments and errors as for LoRALayer.
     """
 
+    mask: Tensor | None = None
+
     def __init__(
         self,
         base: nn.Module,

@@ -25,6 +25,8 @@ class LoRALayer(nn.Module):
     Raises UserError for another kind of module, grouped convolutions, rank < 1 or alpha <= 0.
     """
 
+    mask: Tensor | None = None
+
     def __init__(
         self,
         base: nn.Module,
@@ -57,6 +59,10 @@ class LoRALayer(nn.Module):
         """
         dtype = x.dtype
         scale = self.scale * multiplier
+        if self.mask is not None:
+            x = x if weights.autocast_dtype(x) is not None else x.to(self.down.weight.dtype)
+            features = self.down(x)
+            return self.up(features * self._mask_like(features) * scale).to(weights.autocast_dtype(x) or dtype)
         if weights.autocast_dtype(x) is not None:
             return self.up(self.down(x) * scale)  # autocast picks the dtype of the products
         # Scaling between the factors touches rank features per position instead of all of them.
@@ -64,7 +70,8 @@ class LoRALayer(nn.Module):
 
     def output(self, x: Tensor, multiplier: float, base: nn.Module) -> Tensor:
         """The base's own output with the change in it, in one function; in x's dtype, or autocast's."""
-        if not isinstance(base, nn.Linear) and (isinstance(base.padding, str) or base.padding_mode != "zeros"):
+        plain = isinstance(base, nn.Linear) or (not isinstance(base.padding, str) and base.padding_mode == "zeros")
+        if not plain or self.mask is not None:
             return weights.apply(base, x, bias=True) + LoRALayer.forward(self, x, multiplier)
         dtype, s = weights.autocast_dtype(x) or x.dtype, self.scale * multiplier
         tensors = (x, *weights.parameters(base), self.down.weight, self.up.weight)
@@ -72,6 +79,14 @@ class LoRALayer(nn.Module):
         if isinstance(base, nn.Linear):
             return LinearProducts.apply(*cast, s)
         return ConvolutionProducts.apply(*cast, s, base.stride, base.padding, base.dilation)
+
+    def _mask_like(self, features: Tensor) -> Tensor:
+        """The mask for r features at each place: rows of one image (a caption's chunks) stand together."""
+        assert self.mask is not None
+        rows = self.mask.repeat_interleave(features.shape[0] // self.mask.shape[0], dim=0).to(features.dtype)
+        ones = (1,) * (features.ndim - 2)
+        linear = isinstance(self.down, nn.Linear)
+        return rows.view(len(rows), *ones, self.rank) if linear else rows.view(len(rows), self.rank, *ones)
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         """The change of the base's weight: float32, in its shape. weight: the base's; a plain LoRA does without."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
+from sdlora.adapters.table import KINDS
 from sdlora.messages import say
 from sdlora.runs.memory import NAMES as WAYS_TO_SAVE
 from sdlora.settings.setting import Follows, OneOf, Section, When, setting
@@ -16,6 +17,12 @@ from sdlora.train.weightings import WEIGHTINGS
 def _one_of(names: Iterable[str]) -> str:
     """The test of ``When`` for a choice out of several."""
     return f"like:^({'|'.join(names)})$"
+
+
+_MASKED = When(
+    {"adapter.kind": _one_of(kind.name for kind in KINDS.values() if kind.masked)},
+    say("settings.because_kind_without_ranks"),
+)
 
 
 # fmt: off
@@ -54,6 +61,24 @@ class TrainSettings(Section):
         1.0, "LoRA+: how much faster the factor learns that starts at zero, B (Hayou et al. 2024); 1 for as fast as A, "
         "2 to 16 are usual.", "expert",
         label="LoRA+ ratio", group="training", cost=False, usual=(1, 32), gt=0, le=1000
+    )
+    rank_dropout: float = setting(
+        0.0, "The chance of each rank not to act on an image of a step, as kohya's rank_dropout.", "expert",
+        label="Rank dropout", group="training", usual=(0, 0.5), ge=0, le=0.99, when=_MASKED
+    )
+    module_dropout: float = setting(
+        0.0, "The chance of each layer of the LoRA not to act in a step, as kohya's module_dropout.", "expert",
+        label="Layer dropout", group="training", usual=(0, 0.5), ge=0, le=0.99
+    )
+    rank_at_noise: float = setting(
+        1.0, "T-LoRA (Soboleva et al. 2025): the share of the rank that learns at the noisiest timestep, up to all "
+        "at the last; for a single image or a few. 1 for all ranks always.", "expert",
+        label="Rank at the noisiest timestep", group="training", ge=0, le=1, when=_MASKED
+    )
+    max_weight_norm: float = setting(
+        0.0, "The change of a layer is scaled down to this norm after each step, as kohya's scale_weight_norms; 0 for "
+        "never.", "expert",
+        label="Highest norm of a layer", group="training", cost=False, ge=0, le=1_000_000
     )
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting(
         FIRST.name, "How the LoRA's numbers follow their gradients.",

@@ -43,6 +43,10 @@ LABELS = {
     "train.lr": "学习率",
     "train.text_encoder_lr": "文本编码器学习率",
     "train.lora_plus": "LoRA+ 比率",
+    "train.rank_dropout": "秩随机丢弃（rank dropout）",
+    "train.module_dropout": "层随机丢弃（module dropout）",
+    "train.rank_at_noise": "噪声最强时间步的秩",
+    "train.max_weight_norm": "每层的最大范数",
     "train.optimizer": "优化器",
     "train.loss": "损失函数",
     "train.scheduler": "学习率调度",
@@ -135,6 +139,13 @@ HELP: dict[str, str] = {
     "train.lr": "UNet 的 LoRA 的学习率。",
     "train.text_encoder_lr": "文本编码器的 LoRA 的学习率：留空为 train.lr 的一半，0 表示不训练。",
     "train.lora_plus": "LoRA+：从零开始的因子 B 学得比 A 快多少倍（Hayou et al. 2024）；1 为一样快，常用 2 到 16。",
+    "train.rank_dropout": "每一步中，每张图像的每个秩不起作用的概率，同 kohya 的 rank_dropout。",
+    "train.module_dropout": "每一步中，LoRA 的每个层不起作用的概率，同 kohya 的 module_dropout。",
+    "train.rank_at_noise": (
+        "T-LoRA（Soboleva et al. 2025）：噪声最强的时间步上参与学习的秩的比例，"
+        "到最后的时间步增至全部；适合单张或少量图像。1 为始终全部。"
+    ),
+    "train.max_weight_norm": "每一步之后，把每层的变化缩小到不超过此范数，同 kohya 的 scale_weight_norms；0 为不限制。",
     "train.optimizer": "LoRA 的数值如何随梯度更新。",
     "train.loss": "如何衡量预测与目标之间的差距。",
     "train.scheduler": "学习率在训练过程中如何变化。",
