@@ -14,7 +14,7 @@ def target_patterns(
     sets: Mapping[str, Sequence[str]] = UNET_SETS,
     text_targets: Sequence[str] = TEXT_ENCODER,
 ) -> list[str]:
-    """The patterns of the set "attn", "cross-attn", "attn-mlp" or "full", with the text encoder's if wished.
+    """The patterns of the set "attn", "cross-attn", "attn-qv", "attn-mlp" or "full", with the text encoder's if wished.
 
     sets, text_targets: a family's (``Family.targets`` and ``text_targets``); those of the UNets are the usual ones.
     Raises UserError for another name, listing the known ones.

@@ -81,7 +81,7 @@ def test_an_inpainting_unet(tmp_path):
 
 
 @pytest.mark.parametrize("container", ["kohya", "diffusers"])
-@pytest.mark.parametrize("targets", ["attn", "cross-attn", "attn-mlp", "full"])
+@pytest.mark.parametrize("targets", ["attn", "cross-attn", "attn-qv", "attn-mlp", "full"])
 def test_every_target_set_of_sd2_without_text_encoder(tmp_path, targets, container):
     unet = make_unet(use_linear_projection=True)
     adapter = trained(unet, targets=targets)

@@ -159,7 +159,7 @@ def test_sets_of_full_size_sd15():
         unet = UNet2DConditionModel(cross_attention_dim=768)
     assert sum(p.numel() for p in unet.parameters()) == 859_520_964  # this is SD 1.5
     counts = {name: len(inject(unet, name, rank=1).layers) for name in UNET_SETS}
-    assert counts == {"attn": 128, "cross-attn": 64, "attn-mlp": 192, "full": 192 + 86}
+    assert counts == {"attn": 128, "cross-attn": 64, "attn-qv": 64, "attn-mlp": 192, "full": 192 + 86}
 
 
 def test_the_layer_that_sd2_never_runs_has_no_name():

@@ -20,6 +20,7 @@ _CONVOLUTIONS = [
 UNET_SETS: dict[str, list[str]] = {
     "attn": _SELF + _CROSS,
     "cross-attn": _CROSS,
+    "attn-qv": ["*.attn[12].to_q", "*.attn[12].to_v"],  # Wq and Wv, as Hu et al. 2021 chose them
     "attn-mlp": _SELF + _CROSS + _MLP,  # all of kohya's Transformer2DModel: 192 modules in SD 1.5
     "full": _SELF + _CROSS + _MLP + _CONVOLUTIONS,
 }

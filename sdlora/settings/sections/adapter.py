@@ -43,7 +43,7 @@ class AdapterSettings(Section):
     )
     targets: Annotated[str, OneOf(target_sets())] = setting(
         "attn-mlp",
-        "Which UNet layers learn: all attention, cross-attention, attention and MLP, or convolutions too.",
+        "Which UNet layers learn: all attention, cross-attention, q and v, attention and MLP, or convolutions too.",
         label="Layers", group="adapter", when=_NEW_LAYERS
     )
     text_encoder: bool = setting(

@@ -124,7 +124,7 @@ HELP: dict[str, str] = {
     "adapter.rank": "LoRA 的秩：决定它的容量和文件大小。",
     "adapter.alpha": "LoRA 以 alpha / rank 的强度起作用。",
     "adapter.rslora": "rsLoRA：强度为 alpha / √秩，使高秩与低秩学得一样快（Kalajdzievski 2023）。",
-    "adapter.targets": "UNet 的哪些层参与学习：全部注意力、交叉注意力、注意力加 MLP，或再加卷积。",
+    "adapter.targets": "UNet 的哪些层参与学习：全部注意力、交叉注意力、注意力的 q 和 v、注意力加 MLP，或再加卷积。",
     "adapter.text_encoder": "也训练文本编码器的投影层（SDXL：两个编码器）。",
     "adapter.kind": "学习什么：所有工具都能读取的 LoRA，或另一种适配器。",
     "adapter.factor": "LoKr：每个权重每边切成多少块；块越少，文件越大。-1：切得尽量均匀。",
