@@ -67,7 +67,8 @@ class Labels:
 
     version: ``ss_base_model_version``; architecture: ``modelspec.architecture``; versions, architectures: prediction ->
     another value for bases of that prediction. v2: ``ss_v2``. implementation: whose code the file's names follow.
-    sidecar: A1111's "sd version".
+    sidecar: A1111's "sd version". hub: tags of its LoRAs on the hub; civitai: Civitai's name of the base; licence: of
+    its published models, as the hub calls it.
     """
 
     version: str
@@ -77,6 +78,9 @@ class Labels:
     architectures: Mapping[str, str] = field(default_factory=dict)
     v2: bool = False
     implementation: str = "diffusers"
+    hub: tuple[str, ...] = ("stable-diffusion", "stable-diffusion-diffusers")
+    civitai: str = "Other"
+    licence: str = ""
 
     def version_for(self, prediction: str) -> str:
         """kohya's ``ss_base_model_version`` for bases of a prediction."""

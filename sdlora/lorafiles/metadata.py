@@ -148,16 +148,21 @@ def complete_metadata(
 
 
 def add_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
-    """The metadata with ``sshs_model_hash`` and ``sshs_legacy_hash`` of the final tensors.
+    """The metadata with ``sshs_model_hash``, ``sshs_legacy_hash`` and ``modelspec.hash_sha256`` of the final tensors.
 
     kohya's convention (``precalculate_safetensors_hashes``): both of the file as it would be with the ``ss_*`` entries
     alone. Model hash: SHA-256 of all bytes after the header (Civitai's AutoV3). Legacy hash: the first 8 digits of
-    SHA-256 of the bytes 0x100000 to 0x110000.
+    SHA-256 of the bytes 0x100000 to 0x110000. The model spec's own is the model hash, written with 0x.
     """
     plain = safetensors.torch.save(dict(tensors), {k: v for k, v in metadata.items() if k.startswith("ss_")} or None)
     data = memoryview(plain)[8 + int.from_bytes(plain[:8], "little") :]
     legacy = hashlib.sha256(plain[0x100000:0x110000]).hexdigest()[:8]
-    return {**metadata, "sshs_model_hash": hashlib.sha256(data).hexdigest(), "sshs_legacy_hash": legacy}
+    return {**metadata, **hash_entries(hashlib.sha256(data).hexdigest(), legacy)}
+
+
+def hash_entries(model: str, legacy: str) -> dict[str, str]:
+    """The metadata that holds a file's hashes: 64 digits of SHA-256 of all after the header, and A1111's old 8."""
+    return {"sshs_model_hash": model, "sshs_legacy_hash": legacy, "modelspec.hash_sha256": f"0x{model}"}
 
 
 def count_tags(captions: Iterable[str]) -> dict[str, int]:

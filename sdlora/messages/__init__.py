@@ -35,6 +35,7 @@ SUBJECTS = (
     "training",
     "health",
     "pictures",
+    "publishing",
     "foreign",
     "toolbox",
     "inspection",

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from sdlora.errors import Problem, UserError
 from sdlora.files.paths import last_part
+from sdlora.lorafiles.metadata import hash_entries
 from sdlora.lorafiles.read import LoraFile, look
 from sdlora.lorafiles.readers.cards import broken_keys, seen_as, with_base
 from sdlora.lorafiles.stream import TensorFile, TensorWriter, header_bytes
 from sdlora.messages import parts_of, say
 from sdlora.toolbox.files import Result, model_hashes, output_path
 
-_COMPUTED = ("sshs_model_hash", "sshs_legacy_hash")
+_COMPUTED = tuple(hash_entries("", ""))
 _SORTED_BY = ("ss_base_model_version", "ss_v2")  # what A1111 goes by
 _LARGEST = 1_000_000  # ComfyUI shows no metadata from a larger header
 
@@ -54,7 +55,7 @@ def rename_lora(
     metadata = {key: text for key, text in (metadata | values).items() if text and key not in remove}
     broken = broken_keys(metadata)
     metadata = with_base({key: text for key, text in metadata.items() if key not in broken}, layers.family)
-    metadata |= dict(zip(_COMPUTED, model_hashes(file, metadata), strict=True))
+    metadata |= hash_entries(*model_hashes(file, metadata))
     if len(header_bytes(file.entries, metadata)) > _LARGEST:
         longest = max(metadata, key=lambda key: len(metadata[key]))
         fix = say("toolbox.shorten_or_remove", key=longest)

@@ -34,6 +34,11 @@ NOT_SAID |= {
     "concepts[0] loss_weight = {}", "text_encoder.dropout_probability = {}", "text_encoder.stop_training_after = {}",
     "text_encoder_2.{} = {}", "clip_grad_norm = None", "optimizer.{} = {}",
 }  # fmt: skip
+# Fields of another site's form and of the card's table; a commit's message.
+NOT_SAID |= {
+    "Base model", "Trained on", "Trigger words", "Training steps", "Training epochs", "Pictures and their prompts:",
+    "Learning rate", "Upload a LoRA with its card",
+}  # fmt: skip
 QUIET_CALLS = (
     "say", "ValueError", "AssertionError", "AttributeError", "setting", "compile", "match", "repr",
     "add_argument", "add_parser", "ArgumentParser", "ArgumentTypeError", "Command", "Captioner",

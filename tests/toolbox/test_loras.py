@@ -270,7 +270,8 @@ def test_renaming_changes_the_metadata_and_no_byte_of_the_tensors(tmp_path):
     )
     assert set(metadata) == {
         "ss_output_name", "modelspec.title", "modelspec.trigger_phrase", "modelspec.usage_hint", "modelspec.author",
-        "ss_tag_frequency", "sshs_model_hash", "sshs_legacy_hash", "ss_base_model_version", "ss_v2",
+        "ss_tag_frequency", "sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256", "ss_base_model_version",
+        "ss_v2",
     }  # fmt: skip
     raw = [p.read_bytes() for p in (a, out)]
     data = [r[8 + int.from_bytes(r[:8], "little") :] for r in raw]

@@ -52,6 +52,8 @@ SD1 = Family(
         versions={"v_prediction": "sd_v1_v"},
         architecture="stable-diffusion-v1/lora",
         sidecar="SD1",
+        civitai="SD 1.5",
+        licence="creativeml-openrail-m",
     ),
     model="sdlora.families.sd1.model",
     block_lists=(17, 26),

@@ -56,6 +56,8 @@ SD2 = Family(
         architecture="stable-diffusion-v2-512/lora",
         architectures={"v_prediction": "stable-diffusion-v2-768-v/lora"},
         sidecar="SD2",
+        civitai="SD 2.1",
+        licence="openrail++",
         v2=True,
     ),
     model="sdlora.families.sd1.model",
