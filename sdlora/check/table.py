@@ -1,6 +1,6 @@
 """Every check before a run, a line each, with what it needs to know. In this order they are told."""
 
-from sdlora.check import adapter, base, disk, effects, images, output, train
+from sdlora.check import adapter, base, disk, effects, images, output, tracker, train
 from sdlora.check.case import Check, Need
 
 BASE: frozenset[Need] = frozenset({"base"})
@@ -27,6 +27,7 @@ CHECKS = (
     Check(effects.unmeasured),
     Check(effects.dropped_timesteps, BASE),
     Check(output.runs_folder),
+    Check(tracker.tracker),
     Check(output.cache, IMAGES),
     Check(images.few_images, IMAGES),
     Check(images.held_out, IMAGES),

@@ -291,6 +291,14 @@ MESSAGES = {
         "en": "Set data.folder to the folder with your images.",
         "zh": "请把 data.folder 设为存放图片的文件夹。",
     },
+    "tracker_missing": {
+        "en": "The package of the tracker {tracker} is not installed.",
+        "zh": "未安装跟踪工具 {tracker} 的软件包。",
+    },
+    "install_tracker": {
+        "en": "Install it into sdlora's environment (pip install {tracker}), or set run.tracker to none.",
+        "zh": "请把它安装到 sdlora 的环境中（pip install {tracker}），或把 run.tracker 设为 none。",
+    },
     "output_among_images": {
         "en": "The output folder {path} lies inside data.folder, so test pictures would become training images.",
         "zh": "输出文件夹 {path} 在 data.folder 里面，测试图片会变成训练图片。",

@@ -232,6 +232,10 @@ MESSAGES = {
         "en": 'Set train.precision to "fp32" or "bf16", or lower train.lr.',
         "zh": "请把 train.precision 设为“fp32”或“bf16”，或降低 train.lr。",
     },
+    "tracker_failed": {
+        "en": "The tracker {tracker} failed and is left alone from here on; the training is not affected ({why})",
+        "zh": "跟踪工具 {tracker} 出错，此后不再使用；训练不受影响（{why}）",
+    },
     "stopped_before_start": {"en": "Stopped before the first step.", "zh": "在第一步之前停止。"},
     "stopped_at_once": {"en": "Stopped at once.", "zh": "已立即停止。"},
     "stopped_kept": {

@@ -16,7 +16,7 @@ from checking import check, fatal, warnings
 from PIL import Image
 from said import saying, says
 
-from sdlora.check import CHECKS, adapter, cache_folder, disk, effects, output, prepare, resolve
+from sdlora.check import CHECKS, adapter, cache_folder, disk, effects, output, prepare, resolve, tracker
 from sdlora.check import base as base_checks
 from sdlora.check import images as images_checks
 from sdlora.check import train as train_checks
@@ -163,7 +163,7 @@ def test_every_check_is_in_the_table_once():
     """A function of the subjects' files that takes a case and is in no line of the table would never be asked."""
     written = [
         function
-        for module in (adapter, base_checks, disk, effects, images_checks, output, train_checks)
+        for module in (adapter, base_checks, disk, effects, images_checks, output, tracker, train_checks)
         for name, function in vars(module).items()
         if getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
         if inspect.isfunction(function) and list(inspect.signature(function).parameters) == ["case"]

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from sdlora import events as ev
+from sdlora.commands.shared.tracking import Tracking
 from sdlora.errors import ProcessLost, Unstable, UserError, explain, explains_itself
 from sdlora.messages import say, sentences
 from sdlora.runs.offers import what_it_offers
@@ -55,7 +56,7 @@ def follow(run: Run, settings: Settings, plain: bool = False) -> int:
         with _stopping_on_signals(run), _opened(run.folder / "log.txt" if own_log else None) as log:
             from sdlora.train.loop import training  # torch comes in here, after the lock
 
-            return _follow(run, training(settings, run), log, plain, main)
+            return _follow(run, settings, training(settings, run), log, plain, main)
     finally:
         if main:
             run.close_lock()
@@ -65,13 +66,22 @@ def _opened(path: Path | None) -> AbstractContextManager[TextIO | None]:
     return open(path, "a", encoding="utf-8") if path else nullcontext()
 
 
-def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None, plain: bool, main: bool) -> int:
+def _follow(
+    run: Run, settings: Settings, loop: Generator[ev.Event, None, None], log: TextIO | None, plain: bool, main: bool
+) -> int:
     with _Screen(log, plain, silent=not main) as screen:
+
+        def tell(event: ev.Event) -> None:
+            if main:
+                run.write(event)
+            screen.show(event)
+
+        tracking = Tracking(run, settings, tell)
         try:
             for event in loop:
+                tell(event)
                 if main:
-                    run.write(event)
-                screen.show(event)
+                    tracking.show(event)
         except (KeyboardInterrupt, Exception) as error:
             stopped = isinstance(error, KeyboardInterrupt)
             sentence = say("training.stopped_at_once") if stopped else explain(error, run.folder / "log.txt").message
@@ -91,6 +101,8 @@ def _follow(run: Run, loop: Generator[ev.Event, None, None], log: TextIO | None,
                     run.write(ev.Finished(step, "stopped" if stopped else "failed", sentence))
             screen.say(sentence)
             return 130 if stopped else 1
+        finally:
+            tracking.close()
         if main and screen.file:
             screen.say(say("terminal.your_lora", path=run.folder / screen.file))
             for sentence in what_it_offers(run):

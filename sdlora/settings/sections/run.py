@@ -1,5 +1,7 @@
 """run.*: the run's name and where its folder is."""
 
+from typing import Literal
+
 from sdlora.settings.setting import Section, setting
 
 
@@ -14,4 +16,8 @@ class RunSettings(Section):
     folder: str = setting(
         "runs", "Folder that the run's own folder is made in.", "expert",
         label="Runs folder", on_page=False, path="folder", cost=False
+    )
+    tracker: Literal["none", "tensorboard", "trackio", "wandb", "mlflow"] = setting(
+        "none", "Where losses and test pictures are shown besides the page; its package has to be installed.", "expert",
+        label="Tracker", group="saving", cost=False
     )

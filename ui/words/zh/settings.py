@@ -93,6 +93,7 @@ LABELS = {
     "save.side_files": "附属文件",
     "save.metadata": "元数据",
     "run.name": "名称",
+    "run.tracker": "跟踪工具",
 }
 HELP: dict[str, str] = {
     "model.base": "基础模型：“tiny”（内置）、diffusers 文件夹、.safetensors 文件，或 hub 上的名称。",
@@ -201,6 +202,7 @@ HELP: dict[str, str] = {
     "save.metadata": "文件里写明多少训练信息：全部，或不含说明、提示词和设置。",
     "run.name": "这次训练和 LoRA 文件的名称。",
     "run.folder": "训练文件夹所在的位置。",
+    "run.tracker": "除本页面外，还在哪里显示损失和测试图片；需要先安装它的软件包。",
 }
 HINTS = {
     "train.step_rules": "1:500,0.5:800,0.1",
