@@ -37,6 +37,7 @@ COMMANDS = {
     "save": Command("write a checkpoint now", module="request"),
     "pictures": Command("draw the test pictures now", module="request"),
     "export": Command("write a run's LoRA file again, from any checkpoint"),
+    "launch": Command("write the files that run settings on Slurm, SkyPilot, Kubernetes or HF Jobs"),
     "publish": Command("write a run's model card, and upload it with its LoRA to the hub"),
     "merge": Command("merge LoRAs into one, or into a base model"),
     "extract": Command("make a LoRA of the difference of two models"),

@@ -36,6 +36,7 @@ SUBJECTS = (
     "health",
     "pictures",
     "publishing",
+    "launching",
     "foreign",
     "toolbox",
     "inspection",

@@ -39,6 +39,12 @@ NOT_SAID |= {
     "Base model", "Trained on", "Trigger words", "Training steps", "Training epochs", "Pictures and their prompts:",
     "Learning rate", "Upload a LoRA with its card",
 }  # fmt: skip
+# Shell lines, and what stands as a comment in the files of engines.
+NOT_SAID |= {
+    "# Stopped before the time limit it has saved all: submit it again, and it goes on.", "set -euo pipefail",
+    "torchrun {} --nproc_per_node {} -m sdlora train --resume {}", 'export PATH={}:"$PATH"', "srun {}",
+    "# Before: copy into the claim, which the job mounts at ", "pip install sdlora",
+}  # fmt: skip
 QUIET_CALLS = (
     "say", "ValueError", "AssertionError", "AttributeError", "setting", "compile", "match", "repr",
     "add_argument", "add_parser", "ArgumentParser", "ArgumentTypeError", "Command", "Captioner",

@@ -1,0 +1,1 @@
+"""Files that run a settings file on another machine, for engines that are there; written and not run."""
