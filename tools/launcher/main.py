@@ -6,14 +6,17 @@ import signal
 import sys
 
 from launcher import ROOT, Stop
+from launcher.doctor import diagnose
 from launcher.install import Installer
 from launcher.packages import explain_failure, tell_foreign
 from launcher.page import check_port, read_password, run, serve
+from launcher.update import update
 
 COMMANDS = """commands:
   (none)   the page, in the browser
   demo     trains a small LoRA without a page
   test     all tests; what follows goes to pytest
+  install  only installs; doctor: what is wrong with the installation; update: the newest sdlora
   train, check, sample, runs, export ...   sdlora's own, with their arguments"""
 
 
@@ -54,6 +57,13 @@ def start(options: argparse.Namespace) -> int:
         installer.hold()
         return serve(installer.python, options.port, options.listen, password, not options.no_browser)
     name, *rest = options.command
+    if name == "doctor" and not rest:  # with a folder it is sdlora's own, of pictures
+        return diagnose(options, options.port)
+    if name == "update" and not rest:
+        return update(options)
+    if name == "install" and not rest:
+        installer.ensure([])
+        return 0
     if name == "test":
         installer.ensure(["test"])
         installer.hold()

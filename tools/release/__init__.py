@@ -1,0 +1,1 @@
+"""The release archive: what people download who have no git."""
