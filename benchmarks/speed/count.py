@@ -18,6 +18,7 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,16 @@ def inputs_of(unet: UNet2DConditionModel, side: int) -> tuple[tuple, dict]:
     return tuple(tensor.to(device) for tensor in args), {"added_cond_kwargs": told}
 
 
-def step_of(unet: UNet2DConditionModel, side: int, to_input: bool) -> Callable[[], None]:
-    """Forward, loss and backward; to_input: to the noisy latents, where nothing else learns."""
+def step_of(
+    unet: UNet2DConditionModel, side: int, to_input: bool, call: Callable[..., Any] | None = None
+) -> Callable[[], None]:
+    """Forward, loss and backward; to_input: to the noisy latents, where nothing else learns. call: of the UNet."""
     (noisy, t, text), more = inputs_of(unet, side)
     target = torch.zeros_like(noisy)
 
     def step() -> None:
         x = noisy.requires_grad_(to_input)
-        (unet(x, t, text, **more).sample - target).pow(2).mean().backward()
+        ((call or unet)(x, t, text, **more).sample - target).pow(2).mean().backward()
 
     return step
 
@@ -140,7 +143,7 @@ def count(family: str, targets: str = "attn-mlp", kind: str = "lora", rank: int 
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         alone = counted(step_of(unet, 16, True))
         adapter = inject({"unet": unet}, targets, rank=rank, alpha=rank / 2, kind=kind)
-        learning = counted(step_of(unet, 16, False))
+        learning = counted(step_of(unet, 16, False, partial(adapter, unet)))  # as the trainer calls it
     parameters = list(adapter.parameters())
     optimizer = make_optimizer(adapter, {"unet": 1e-4}, 0.01)
     optimizer.step()  # the first makes the state

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sdlora.adapters import weights
 from sdlora.adapters.attention import stack_attention, stacks_of
+from sdlora.adapters.casts import Casts
 from sdlora.adapters.door import attach
 from sdlora.adapters.kind import BYTES, Kind, overhead
 from sdlora.adapters.layer import Layer
@@ -48,6 +49,7 @@ class Adapter(nn.Module):
         self._originals: dict[str, Tensor] = {}
         self._handles = [attach(base, self, layers[name]) for name, base in bases.items()]
         self._stacks = stack_attention(self, roots, layers)
+        self._casts = Casts(list(layers.values()), stacks_of(self._stacks))
 
     @property
     def active(self) -> bool:
@@ -55,8 +57,14 @@ class Adapter(nn.Module):
         return self.enabled and self.scale != 0 and not self._originals
 
     def forward(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """function(*args, **kwargs): so that accelerate, which wraps the adapter, runs the model under autocast."""
-        return function(*args, **kwargs)
+        """function(*args, **kwargs): so that accelerate, which wraps the adapter, runs the model under autocast.
+
+        Called so, a step casts all factors at once.
+        """
+        if torch.compiler.is_compiling() or not self.active:
+            return function(*args, **kwargs)
+        with self._casts.handed():
+            return function(*args, **kwargs)
 
     def remove(self) -> None:
         """Take the layers off the model: it is as before, or keeps the merged weights if merged."""

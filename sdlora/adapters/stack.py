@@ -80,6 +80,7 @@ class Stack:
             if tensors
         }
         self.factors = parts["downs"] + parts["ups"]
+        self.ready: tuple[Tensor, Tensor] | None = None  # all A and all B in the products' dtype (``adapters.casts``)
 
     def usable(self) -> bool:
         """Is what the bases do when they are called one by one exactly what ``output`` does?"""
@@ -90,11 +91,18 @@ class Stack:
     def output(self, x: Tensor, multiplier: float, heads: int) -> tuple[Tensor, ...]:
         """Each base's output with its change: (batch, heads, N, out / heads), for x (batch, N, in)."""
         dtype = weights.autocast_dtype(x) or x.dtype
-        read = {name: side.read().to(dtype) for name, side in self.sides.items()}
-        weight, a, b = read["weights"].flatten(0, 1), read["downs"].flatten(0, 1), read["ups"]
-        bias = read["biases"].flatten() if "biases" in read else None
+        weight = self.sides["weights"].read().to(dtype).flatten(0, 1)
+        bias = self.sides["biases"].read().to(dtype).flatten() if "biases" in self.sides else None
+        (a, b), factors = self._factors(dtype)
         s = self.layers[0].scale * multiplier
-        return StackedProducts.apply(x.to(dtype), weight, bias, a, b, s, heads, *self.factors)
+        return StackedProducts.apply(x.to(dtype), weight, bias, a.flatten(0, 1), b, s, heads, *factors)
+
+    def _factors(self, dtype: torch.dtype) -> tuple[tuple[Tensor, Tensor], list[nn.Parameter]]:
+        """(all A, all B), and the single factors unless these have gradients themselves: see ``LoRALayer._factors``."""
+        ready, self.ready = self.ready, None
+        if ready is not None and ready[0].dtype == dtype:
+            return ready, []
+        return (self.sides["downs"].read().to(dtype), self.sides["ups"].read().to(dtype)), self.factors
 
     def lay(self) -> None:
         """Put all side by side again, after they were moved."""

@@ -27,6 +27,14 @@ def test_the_default_adapter_costs_half_of_the_unet_at_most(row):
     assert found["kernels"]["base_and_adapter"] <= {"sd1": 2100, "sdxl": 5600}[family]
 
 
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_so_it_does_in_bf16_where_factors_and_gradients_are_cast(family):
+    found = count.count(family, autocast=True)
+    assert found["ratio"]["kernels"] <= 1.5 and found["ratio"]["operations"] <= 1.5
+    assert found["more_kernels"]["aten._foreach_copy_"] == 2  # all there, and all back
+    assert "aten._to_copy" not in found["more_kernels"]
+
+
 def test_clip_and_update_are_a_few_operations_for_all_factors(row):
     _, found = row
     assert found["operations"]["clip"] <= 10 and found["operations"]["optimizer"] <= 10

@@ -40,6 +40,7 @@ class LoRALayer(nn.Module):
             raise UserError(problem)
         self.rank, self.alpha, self.scale = rank, float(alpha), alpha / rank
         self.down, self.up, self.shape = _empty_factors(base, rank)
+        self.ready: tuple[Tensor, Tensor] | None = None  # A and B in the dtype of the products, from ``adapters.casts``
         device = weights.device_of(base)
         self.down.weight = nn.Parameter((torch.randn(self.down.weight.shape, generator=generator) / rank).to(device))
         self.up.weight = nn.Parameter(torch.zeros(self.up.weight.shape, device=device))
@@ -74,8 +75,8 @@ class LoRALayer(nn.Module):
         if not plain or self.mask is not None:
             return weights.apply(base, x, bias=True) + LoRALayer.forward(self, x, multiplier)
         dtype, s = weights.autocast_dtype(x) or x.dtype, self.scale * multiplier
-        tensors = (x, *weights.parameters(base), self.down.weight, self.up.weight)
-        cast = [None if tensor is None else tensor.to(dtype) for tensor in tensors]
+        cast = [None if tensor is None else tensor.to(dtype) for tensor in (x, *weights.parameters(base))]
+        cast += self._factors(dtype)
         if isinstance(base, nn.Linear):
             return LinearProducts.apply(*cast, s)
         return ConvolutionProducts.apply(*cast, s, base.stride, base.padding, base.dilation)
@@ -87,6 +88,13 @@ class LoRALayer(nn.Module):
         ones = (1,) * (features.ndim - 2)
         linear = isinstance(self.down, nn.Linear)
         return rows.view(len(rows), *ones, self.rank) if linear else rows.view(len(rows), self.rank, *ones)
+
+    def _factors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """A and B in that dtype: as they are ready, which is good for one call, else cast now."""
+        ready, self.ready = self.ready, None
+        if ready is not None and ready[0].dtype == dtype:
+            return ready
+        return self.down.weight.to(dtype), self.up.weight.to(dtype)
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         """The change of the base's weight: float32, in its shape. weight: the base's; a plain LoRA does without."""

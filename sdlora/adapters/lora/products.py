@@ -44,8 +44,8 @@ class StackedProducts(Function):
     """y of n linear layers that read the same input, as attention's q, k and v do; one product for all of them.
 
     (x (batch, N, in), W (n·out, in), bias (n·out) or None, A (n·r, in), B (n, out, r), s, heads, n factors A, n B).
-    W, A and B hold the layers' own one after the other; the single factors are there to get their gradients. Returns
-    n tensors (batch, heads, N, out / heads), views of one.
+    W, A and B hold the layers' own one after the other; the single factors are there to get their gradients. Without
+    them A and B get theirs. Returns n tensors (batch, heads, N, out / heads), views of one.
     """
 
     @staticmethod
@@ -59,12 +59,12 @@ class StackedProducts(Function):
         y = _apart(_plain(rows, weight, bias), n)  # (n, rows, out)
         y = _adding(y)(_apart(features, n), b.transpose(1, 2), alpha=s)
         ctx.save_for_backward(rows, features, weight, a, b)
-        ctx.s, ctx.shape, ctx.dtype = s, x.shape, factors[0].dtype
+        ctx.s, ctx.shape, ctx.dtype = s, x.shape, factors[0].dtype if factors else None
         return y.view(n, *x.shape[:-1], heads, out // heads).transpose(2, 3).unbind()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of x and of every factor for those of the n outputs."""
+        """The gradients of x and of every factor, or of A and B, for those of the n outputs."""
         rows, features, weight, a, b = ctx.saved_tensors
         n, out, rank = b.shape
         apart = [gradient.transpose(1, 2) for gradient in gradients]  # (batch, N, heads, out / heads)
@@ -72,8 +72,11 @@ class StackedProducts(Function):
         inner = _apart(g.new_empty(g.shape[0], n * rank), n)  # what is in it is not read
         inner = _adding(inner)(_apart(g, n), b, beta=0).transpose(0, 1).reshape(-1, n * rank)  # (rows, n·r)
         to_x = _to_input(g, inner, rows, weight, a, ctx.s).view(ctx.shape) if ctx.needs_input_grad[0] else None
-        to_a = torch.addmm(a, inner.t(), rows, beta=0, alpha=ctx.s).view(n, rank, -1)
+        to_a = torch.addmm(a, inner.t(), rows, beta=0, alpha=ctx.s)
         to_b = torch.baddbmm(b, _apart(g, n).transpose(1, 2), _apart(features, n), beta=0, alpha=ctx.s)
+        if ctx.dtype is None:
+            return to_x, None, None, to_a, to_b, None, None
+        to_a = to_a.view(n, rank, -1)
         to_a, to_b = to_a.to(ctx.dtype), to_b.to(ctx.dtype)  # at once, not one by one
         return to_x, None, None, None, None, None, None, *to_a.unbind(), *to_b.unbind()
 
