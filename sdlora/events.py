@@ -107,7 +107,7 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end: ``why`` is "done", "stopped" or "failed" (then ``text`` says it)."""
+    """The end: ``why`` is "done" (``text`` says what ended it early), "stopped" or "failed" (``text`` says it)."""
 
     kind: ClassVar[str] = "finished"
     step: int

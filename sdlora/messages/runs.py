@@ -161,8 +161,8 @@ MESSAGES = {
         "zh": "验证损失 {loss}，基础模型 {base}；漂移 {drift}，基础模型 0",
     },
     "offer_keeps": {
-        "en": "Keeps more: step {step}, where held-out images had their lowest validation loss ({figures}).",
-        "zh": "保留更多：第 {step} 步，留出图片的验证损失在此最低（{figures}）。",
+        "en": "Keeps more: step {step}, with the lowest validation loss on held-out images of {count} ({figures}).",
+        "zh": "保留更多：第 {step} 步，{count} 次测量中留出图片的验证损失在此最低（{figures}）。",
     },
     "offer_shows": {
         "en": "Shows more: step {step}, the last; more is learnt there, and more of the rest is lost ({figures}).",
@@ -177,8 +177,9 @@ MESSAGES = {
         "zh": "表现更多：第 {step} 步；没有漂移不超过 {bound} 的检查点，这一个最接近（{figures}）。",
     },
     "offer_one": {
-        "en": "One offer: the last step, {step}, has the lowest validation loss on held-out images, too ({figures}).",
-        "zh": "只有一个建议：最后一步（第 {step} 步）的留出图片验证损失也最低（{figures}）。",
+        "en": "One offer: the last step, {step}, has the lowest validation loss of {count} measured, too ({figures}).",
+        "one": "One offer: the last step, {step}, the only one measured on held-out images ({figures}).",
+        "zh": "只有一个建议：最后一步（第 {step} 步）的验证损失在 {count} 次测量中也最低（{figures}）。",
     },
     "offer_one_unmeasured": {
         "en": (

@@ -143,6 +143,14 @@ MESSAGES = {
         "en": "nothing is measured where validation.every is 0",
         "zh": "validation.every 为 0 时不做任何测量",
     },
+    "because_none_held_out": {
+        "en": "no image is held out to measure on",
+        "zh": "没有留出用来测量的图片",
+    },
+    "hold_some_out": {
+        "en": "Set validation.held_out; a tenth of the images is plenty.",
+        "zh": "请设置 validation.held_out；图片的十分之一就够了。",
+    },
     "set_every": {"en": "Leave validation.every empty.", "zh": "请将 validation.every 留空。"},
     "set_one_of_them": {"en": "Set one of them.", "zh": "请设置其中一个。"},
     "max_tokens_not_in_chunks": {

@@ -237,6 +237,19 @@ MESSAGES = {
         "zh": "跟踪工具 {tracker} 出错，此后不再使用；训练不受影响（{why}）",
     },
     "stopped_before_start": {"en": "Stopped before the first step.", "zh": "在第一步之前停止。"},
+    "ended_early": {
+        "en": (
+            "Ended at step {step}: the validation loss was lowest at step {lowest}, and {count} measurements since "
+            "then were not lower (validation.patience)."
+        ),
+        "one": (
+            "Ended at step {step}: the validation loss was lowest at step {lowest}, and the one measurement since then "
+            "was not lower (validation.patience)."
+        ),
+        "zh": (
+            "在第 {step} 步结束：验证损失在第 {lowest} 步最低，此后 {count} 次测量都没有更低（validation.patience）。"
+        ),
+    },
     "stopped_at_once": {"en": "Stopped at once.", "zh": "已立即停止。"},
     "stopped_kept": {
         "en": "The checkpoint of step {step} is kept; go on with: sdlora train --resume {path}",

@@ -28,13 +28,18 @@ class Curve:
         """Drop what was measured after ``step``: those steps are done again."""
         self.points = {at: point for at, point in self.points.items() if at <= step}
 
-    def lowest(self, among: Collection[int] | None = None) -> int | None:
+    def lowest(self, among: Collection[int] | None = None, every: int = 1) -> int | None:
         """The step with the lowest validation loss on held-out images, the earlier of two; None if none was measured.
 
-        among: the steps that it can be; all but step 0 by default.
+        among: the steps that it can be; all but step 0 by default. every: only multiples of it.
         """
-        held = [p for at, p in self.points.items() if p.held_out and at > 0 and (among is None or at in among)]
+        held = [p for p in self._held_out(every) if among is None or p.step in among]
         return min(held, key=lambda point: (point.loss, point.step)).step if held else None
+
+    @property
+    def measured(self) -> int:
+        """How many steps were measured on held-out images, step 0 not counted."""
+        return len(self._held_out(1))
 
     def within(self, bound: float, among: Collection[int] | None = None) -> int | None:
         """The last measured step before the drift is over ``bound`` for the first time; None if there is none.
@@ -58,10 +63,16 @@ class Curve:
         found = {self.lowest(), self.within(bound) if bound is not None else None}
         return {step for step in found if step is not None}
 
-    def since_lowest(self) -> int:
-        """How many measurements on held-out images came after the one with the lowest loss; 0 without any."""
-        lowest = self.lowest()
-        return 0 if lowest is None else sum(1 for at, point in self.points.items() if at > lowest and point.held_out)
+    def since_lowest(self, every: int = 1) -> int:
+        """How many measurements on held-out images came after the one with the lowest loss; 0 without any.
+
+        every: only steps that are multiples of it are looked at.
+        """
+        lowest = self.lowest(every=every)
+        return 0 if lowest is None else sum(point.step > lowest for point in self._held_out(every))
+
+    def _held_out(self, every: int) -> list[Validated]:
+        return [point for at, point in self.points.items() if point.held_out and at > 0 and at % every == 0]
 
 
 def curve_of(events: Iterable[Event]) -> Curve:

@@ -58,7 +58,8 @@ class Offers:
         if not self.curve.points:
             return []
         if self.keeps == self.shows == self.last:
-            said: list[str] = [say("runs.offer_one", step=self.last, figures=self.figures(self.last))]
+            count = self.curve.measured
+            said: list[str] = [say("runs.offer_one", step=self.last, count=count, figures=self.figures(self.last))]
         elif self.keeps is None and self.shows == self.last:
             said = [say("runs.offer_one_unmeasured", step=self.last, figures=self.figures(self.last))]
         else:
@@ -74,7 +75,8 @@ class Offers:
     def _of_keeps(self) -> list[str]:
         if self.keeps is None:
             return []
-        return [say("runs.offer_keeps", step=self.keeps, figures=self.figures(self.keeps))]
+        figures, count = self.figures(self.keeps), self.curve.measured
+        return [say("runs.offer_keeps", step=self.keeps, count=count, figures=figures)]
 
     def _of_shows(self) -> str:
         step, figures = self.shows, self.figures(self.shows)

@@ -19,8 +19,8 @@ from sdlora.train.prepare import Job
 from sdlora.train.save import save, started
 
 
-def finish(job: Job, step: int, why: str) -> Iterator[Event]:
-    """What a run leaves after its last step, whether it is done or was stopped (why)."""
+def finish(job: Job, step: int, why: str, told: str = "") -> Iterator[Event]:
+    """What a run leaves after its last step, whether it is done or was stopped (why). told: why it is done so early."""
     if step == 0:
         yield Finished(0, why, say("training.stopped_before_start"))
         return
@@ -41,7 +41,7 @@ def finish(job: Job, step: int, why: str) -> Iterator[Event]:
             side_files(job, job.run.folder / file)
     yield Saved(step, file, final=True)
     yield from export_offers(job, step)
-    yield Finished(step, why, file=file)
+    yield Finished(step, why, told, file=file)
 
 
 def export_offers(job: Job, step: int) -> Iterator[Event]:

@@ -32,6 +32,7 @@ from sdlora.train.losses import LOSSES
 from sdlora.train.noise import Noising
 from sdlora.train.objective import error_of
 from sdlora.train.optimizers import OPTIMIZERS
+from sdlora.train.patience import ends_early
 from sdlora.train.prepare import Job, Stopped, prepare_job
 from sdlora.train.processes import noticing_lost_processes, sharder
 from sdlora.train.requests import asked
@@ -133,11 +134,13 @@ def all_steps(job: Job, scheduler: LRScheduler, trial: bool = False) -> Iterator
     trial: try to export after the first of them: the change is not zero any more then, and nobody waits for it before
     there is a step to see.
     """
-    train, why = job.settings.train, "done"
+    train, why, told = job.settings.train, "done", None
     for step in range(job.done + 1, train.steps + 1):
         if (yield from asked(job, step - 1)):
             why = "stopped"
             yield Stopping(step - 1)
+            break
+        if told := ends_early(job):
             break
         began = time.perf_counter()
         lr = job.optimizer.param_groups[0]["lr"]
@@ -161,7 +164,7 @@ def all_steps(job: Job, scheduler: LRScheduler, trial: bool = False) -> Iterator
             yield from save_notable(job, step)
             if due(step, job.settings.sample.every):
                 yield from sample(job, step)
-    yield from finish(job, job.done, why)
+    yield from finish(job, job.done, why, told or "")
 
 
 def take(job: Job, step: int) -> float:

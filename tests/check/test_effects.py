@@ -50,6 +50,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"data.max_tokens": 100}, "data.max_tokens", {"data.max_tokens": 150}),
     ({"validation.held_out": 2, "validation.every": 0}, "validation.held_out", {"validation.every": 5}),
     ({"validation.drift_bound": 0.1, "validation.every": 0}, "validation.drift_bound", {"validation.every": None}),
+    ({"validation.patience": 3, "validation.held_out": 0}, "validation.patience", {"validation.held_out": 2}),
 ]  # fmt: skip
 ON_CAPTIONS = {"data.weighted_captions", "data.wildcards", "data.caption_lines"}
 CAPTIONS = [Captioned("red, round, fox"), Captioned("red, round")]

@@ -56,7 +56,7 @@ def test_steps_that_are_done_again_count_anew():
 
 def test_without_held_out_images_no_step_is_the_lowest():
     curve = curve_of([point(0, 0.5, held_out=0), point(10, 0.1, held_out=0)])
-    assert curve.lowest() is None and curve.since_lowest() == 0 and curve.worth_keeping(None) == set()
+    assert curve.lowest() is None and curve.since_lowest() == curve.measured == 0 and curve.worth_keeping(None) == set()
 
 
 @pytest.mark.parametrize("odd", [{"step": "x"}, {"step": 3, "loss": "low"}, {"step": 3, "drift": "x"}])
@@ -175,6 +175,37 @@ def test_a_checkpoint_that_is_asked_for_stays_although_it_was_notable_only(make_
         if isinstance(event, Validated) and event.step == 2:
             run.request("save")
     assert [step for step, _ in run.checkpoints()] == [2, 4, 6]  # 1 was notable once, 2 was asked for
+
+
+# ---- the end before the last step
+
+
+def test_patience_ends_the_run_as_any_other_and_off_is_the_default(make_run, measured, capsys):
+    measured(BOWL)
+    run, settings = make_run(**WISH, **{"validation.patience": 2})
+    assert drive(run, settings) == [2, 4]
+    ends = [event for _, event in run.events() if isinstance(event, Finished)]
+    assert [(end.step, end.why, end.file) for end in ends] == [(4, "done", "test.safetensors")]
+    assert says(ends[0].text, "training.ended_early", step=4, lowest=2, count=2)
+    assert drive(run, settings) == [2, 4]  # resumed, it has ended already
+
+
+def test_patience_ends_a_cut_off_run_where_it_ends_one_that_was_not(make_run, measured):
+    """Bit for bit; what was measured where it was stopped does not count."""
+    measured(BOWL | {3: (0.9, 0.3), 5: (0.9, 0.5)})
+    wish = WISH | {"validation.every": 2, "validation.patience": 1}
+    whole, settings = make_run(**wish)
+    assert drive(whole, settings) == [2, 4]
+    stopped, settings = make_run(**wish)
+    for event in training(settings, stopped):
+        stopped.write(event)
+        if isinstance(event, StepDone) and event.step == 3:
+            stopped.request("stop")
+    assert [e.step for _, e in stopped.events() if isinstance(e, Validated)] == [0, 2, 3]
+    drive(stopped, settings)
+    ours, theirs = (load_file(r.folder / "checkpoints/000004/lora.safetensors") for r in (whole, stopped))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert [step for step, _ in stopped.checkpoints()][-1] == 4
 
 
 # ---- what is said

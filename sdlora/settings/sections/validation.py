@@ -25,3 +25,10 @@ class ValidationSettings(Section):
         label="Bound of the drift", cost=False, gt=0, le=1000,
         when=When({"validation.every": "not:0"}, say("settings.because_unmeasured"), say("settings.set_every"))
     )
+    patience: int = setting(
+        0, "End the run when so many measurements in a row have not brought the validation loss on held-out images "
+        "below its lowest; 0 for never. A subject may still gain likeness then.",
+        label="End after … measurements without gain", cost=False, ge=0, le=100_000,
+        when=When({"validation.held_out": "not:0"}, say("settings.because_none_held_out"),
+                  say("settings.hold_some_out"))
+    )

@@ -154,6 +154,8 @@ def _said(view: RunView, state: str, place: int | None, before: str) -> str:
         said.append(_sentence(text.CLOSE_ANYTIME))
     if state == "done":
         said.append(_sentence(text.FINISHED_IN.format(time=text.duration(view.last_time - view.started_at))))
+        if view.finished and view.finished.text:  # what ended it early
+            said.append(_sentence(translate.message(view.finished.text)))
     if state == "stopped":
         said.append(_sentence(text.STOPPED_AT.format(step=text.number(view.step))))
     return "".join(said) + (_failure(view, state) if state in BAD else "")
