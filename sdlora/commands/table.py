@@ -40,6 +40,7 @@ COMMANDS = {
     "launch": Command("write the files that run settings on Slurm, SkyPilot, Kubernetes or HF Jobs"),
     "publish": Command("write a run's model card, and upload it with its LoRA to the hub"),
     "merge": Command("merge LoRAs into one, or into a base model"),
+    "average": Command("average LoRAs of the same shapes, such as checkpoints of one run"),
     "extract": Command("make a LoRA of the difference of two models"),
     "resize": Command("give a LoRA another rank"),
     "convert": Command("write a LoRA in another container or dtype"),

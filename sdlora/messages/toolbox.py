@@ -242,4 +242,26 @@ MESSAGES = {
         "en": "Without {key} A1111 would hide {file}: it can't be removed.",
         "zh": "没有 {key}，A1111 会隐藏 {file}：不能去掉。",
     },
+    # ---- averages
+    "average_one": {"en": "One LoRA has no average.", "zh": "只有一个 LoRA，无法求平均。"},
+    "average_give_two": {
+        "en": "Give two or more: files, or checkpoints as RUN@STEP.",
+        "zh": "请给出两个或更多：文件，或写成 RUN@STEP 的检查点。",
+    },
+    "average_not_plain": {
+        "en": "{name} has no checkpoint of a plain LoRA to average (adapter.kind {kind}).",
+        "zh": "{name} 没有可以求平均的普通 LoRA 检查点（adapter.kind 为 {kind}）。",
+    },
+    "average_export_plain": {
+        "en": "Write its checkpoints as files first, sdlora export RUN --step STEP --plain, and average those.",
+        "zh": "请先用 sdlora export RUN --step STEP --plain 将检查点写成文件，再对文件求平均。",
+    },
+    "average_layers": {
+        "en": "{first} holds {name}, {second} does not: they are not of the same shape.",
+        "zh": "{first} 含有 {name}，而 {second} 没有：二者结构不同。",
+    },
+    "average_use_merge": {
+        "en": "To add them up nevertheless: sdlora merge, with a weight for each.",
+        "zh": "若仍要相加：请用 sdlora merge，并为每个文件给出权重。",
+    },
 }

@@ -1,7 +1,7 @@
 """Several LoRAs with weights into one: exactly by concatenation, or to a chosen rank by SVD; linear, TIES, DARE."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -41,6 +41,7 @@ def merge_loras(
     dtype: str = "",
     container: str = "kohya",
     leave_out: bool = False,
+    told: Mapping[str, str] | None = None,
 ) -> Result:
     """Merge ``loras``, pairs of (file, weight), into the LoRA file ``out``.
 
@@ -49,7 +50,8 @@ def merge_loras(
     blocks: "IN04=0.5 MID=1 …" for all files, or one such text for each. method: "linear" (weighted sum), "ties" (Yadav
     et al. 2023) or "dare" (Yu et al. 2024: each entry stays with probability ``density``, then the weighted sum); these
     two need a rank. density: share of the entries that stay, 0 to 1. dtype: the inputs' by default.
-    leave_out: pass over what a plain LoRA can't hold.
+    leave_out: pass over what a plain LoRA can't hold. told: metadata that holds for the result, too; of a single file
+    its own by default.
     Raises UserError: files that can't be read or are for different families, layers of different shape, DoRA.
     """
     check_method(method, rank, density)
@@ -78,7 +80,7 @@ def merge_loras(
         merged,
         family,
         name=path.stem,
-        source=files[0].metadata if len(files) == 1 else None,
+        source=files[0].metadata if len(files) == 1 and told is None else told,
         merged_from=files_of(loras),
     )
     rounding = write_factors(
