@@ -62,6 +62,25 @@ class Validated:
 
 
 @dataclass(frozen=True)
+class ByHeart:
+    """Whether the images are learnt by heart, looked at after the last step; each number beside the base model's.
+
+    Root mean square differences of scaled latents, drawn with training captions: ``own`` to the caption's image,
+    ``spread`` between seeds. ``why`` says why it was not looked at; the numbers are then none.
+    """
+
+    kind: ClassVar[str] = "by_heart"
+    step: int
+    captions: int = 0
+    own: float = math.nan
+    own_base: float = math.nan
+    spread: float = math.nan
+    spread_base: float = math.nan
+    seconds: float = 0.0  # wall time of drawing
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Sampled:
     """Test pictures written; ``files`` are relative to the run folder, one per prompt."""
 
@@ -116,9 +135,9 @@ class Finished:
     file: str = ""  # the LoRA, relative to the run folder
 
 
-Event = Started | Progress | StepDone | Validated | Sampled | Saved | Warned | Paused | Stopping | Finished
+Event = Started | Progress | StepDone | Validated | ByHeart | Sampled | Saved | Warned | Paused | Stopping | Finished
 # What ``Progress`` can be about: before the steps, between them, at the end.
-WORK = ("start", "model", "class", "latents", "text", "validation", "samples", "save", "export")
+WORK = ("start", "model", "class", "latents", "text", "validation", "by_heart", "samples", "save", "export")
 CHECKSUM = ', "crc32": "'
 SAID = "said"
 KINDS = {cls.kind: cls for cls in Event.__args__}

@@ -218,6 +218,44 @@ MESSAGES = {
         "zh": "{name} 没有可建议的检查点：没有测量，或没有检查点。",
     },
     "choose_step": {"en": "Choose a checkpoint by --step.", "zh": "请用 --step 选择检查点。"},
+    # ---- learnt by heart?
+    "heart_measured": {
+        "en": (
+            "Drawn with {count} training captions, two seeds each: pictures of one caption are {spread} apart (base "
+            "model {spread_base}), and {own} from the caption's own image (base model {own_base})."
+        ),
+        "one": (
+            "Drawn with 1 training caption and two seeds: its pictures are {spread} apart (base model {spread_base}), "
+            "and {own} from the caption's own image (base model {own_base})."
+        ),
+        "zh": (
+            "用 {count} 条训练说明各以两个种子绘制：同一说明的图片相差 {spread}（基础模型 {spread_base}），"
+            "与该说明的原图相差 {own}（基础模型 {own_base}）。"
+        ),
+    },
+    "heart_learnt": {
+        "en": (
+            "Both are less than half of the base model's: with its training captions the LoRA repeats its images. "
+            "Fewer steps, a lower rate or more images help; an earlier checkpoint may do."
+        ),
+        "zh": (
+            "两者都不到基础模型的一半：用训练说明时，LoRA 会重复它的图片。减少步数、降低学习率或增加图片会有帮助；"
+            "较早的检查点也许就够了。"
+        ),
+    },
+    "heart_free": {
+        "en": "They are not learnt by heart: that would be less than half of the base model's, both.",
+        "zh": "没有死记图片：若死记，两者都会不到基础模型的一半。",
+    },
+    "heart_skipped": {
+        "en": "Whether the images are learnt by heart was not looked at: {why}",
+        "zh": "没有查看是否死记了图片：{why}",
+    },
+    "heart_no_time": {
+        "en": "it would take about {needed} s, and a twenty-fifth of the steps' time is {room} s.",
+        "zh": "大约需要 {needed} 秒，而各步用时的二十五分之一是 {room} 秒。",
+    },
+    "heart_no_memory": {"en": "memory did not suffice.", "zh": "内存不足。"},
     # ---- gone on
     "goes_on": {"en": "The run goes on from step {step}.", "zh": "训练从第 {step} 步继续。"},
     "begins_again": {

@@ -165,6 +165,7 @@ MESSAGES = {
         "zh": "第 {step} 步之后内存不足，因此略过：{what}。训练继续。",
     },
     "of_validation": {"en": "the validation loss", "zh": "验证损失"},
+    "of_by_heart": {"en": "the look whether the images are learnt by heart", "zh": "是否死记图片的检查"},
     "of_pictures": {"en": "the test pictures", "zh": "测试图片"},
     "of_prediction": {"en": "the look at what the base model predicts", "zh": "对基础模型预测类型的检查"},
     "memory_vae_on_cpu": {

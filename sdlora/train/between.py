@@ -7,15 +7,18 @@ from functools import partial
 
 from sdlora.check import stack_of
 from sdlora.errors import Problem, ran_out_of_memory
-from sdlora.events import Event, Progress, Sampled, Validated, Warned
+from sdlora.events import ByHeart, Event, Progress, Sampled, Validated, Warned
 from sdlora.families.shared.device import release_memory
 from sdlora.messages import say
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
 from sdlora.runs.pictures import thin_pictures
+from sdlora.train.by_heart import FORWARDS, Recital, Recited, to_recite
+from sdlora.train.drift import LOOKED_AT, PROMPTS
 from sdlora.train.ladder import draw_sparingly, whatever_fits
 from sdlora.train.measure import prediction_note
 from sdlora.train.prepare import Job
+from sdlora.train.validate import TIMESTEPS
 
 CAP_PACE = 100  # steps between two sentences on capped norms
 
@@ -44,6 +47,40 @@ def _measured(job: Job, batch_size: int) -> tuple[float, float, float]:
     with job.accelerator.autocast():
         training = job.beside.loss(*how) if job.beside else math.nan
         return job.validation.loss(*how), training, job.drift.measure(*how)
+
+
+def by_heart(job: Job, step: int) -> Iterator[Event]:
+    """Look whether the images are learnt by heart, if the time allows it (main process only)."""
+    if job.settings.validation.every == 0 or not job.accelerator.is_main_process:
+        return
+    needed = job.rhythm.latest * FORWARDS / _forwards_of_validation(job)
+    if needed > job.rhythm.room:
+        why = say("runs.heart_no_time", needed=f"{needed:.1f}", room=f"{job.rhythm.room:.1f}")
+        yield ByHeart(step, why=why)
+        return
+    yield Progress("by_heart", 0, 1)
+    recital = Recital(job.trainee, job.items, job.latents, job.captioning, job.settings.train.seed)
+    began = time.perf_counter()
+    sizes = dict.fromkeys((job.settings.train.batch_size, 1))
+    ways = [partial(_recited, job, recital, batch_size) for batch_size in sizes]
+    told = yield from whatever_fits(job, step, say("training.of_by_heart"), *ways)
+    seconds = round(time.perf_counter() - began, 4)
+    if told is None:
+        yield ByHeart(step, why=say("runs.heart_no_memory"), seconds=seconds)
+        return
+    ours, base = told
+    yield ByHeart(step, len(to_recite(job.items)), ours.own, base.own, ours.spread, base.spread, seconds)
+
+
+def _recited(job: Job, recital: Recital, batch_size: int) -> tuple[Recited, Recited]:
+    with job.accelerator.autocast():
+        return recital.both(job.device, batch_size)
+
+
+def _forwards_of_validation(job: Job) -> int:
+    """How often one measurement sends an image through the denoiser."""
+    images = len(job.validation.items) + (len(job.beside.items) if job.beside else 0)
+    return images * len(TIMESTEPS) + len(PROMPTS) * len(LOOKED_AT)
 
 
 def sample(job: Job, step: int) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from sdlora.runs.checkpoints import settle
 from sdlora.runs.offers import offered_file, offers_of
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import safe_name
-from sdlora.train.between import sample, validate
+from sdlora.train.between import by_heart, sample, validate
 from sdlora.train.checkpoint import load_weights
 from sdlora.train.export import facts_of, write_trained
 from sdlora.train.prepare import Job
@@ -32,6 +32,7 @@ def finish(job: Job, step: int, why: str, told: str = "") -> Iterator[Event]:
         settle(last)
     if job.rhythm.at != step:  # else it has been measured just now
         yield from validate(job, step)
+    yield from by_heart(job, step)
     yield from sample(job, step)
     file = f"{safe_name(job.settings.run.name)}.safetensors"
     if job.accelerator.is_main_process:

@@ -12,7 +12,7 @@ from sdlora.events import StepDone, Validated, Warned
 from sdlora.families.shared.load import load_scheduler
 from sdlora.train.drift import LOOKED_AT, PROMPTS, STEPS, silent
 from sdlora.train.loop import training
-from sdlora.train.rhythm import GRID, SHARE, Rhythm, rhythm_of
+from sdlora.train.rhythm import ALONG, GRID, Rhythm, rhythm_of
 
 CPU = torch.device("cpu")
 
@@ -101,7 +101,7 @@ def test_every_family_has_it(make_run, tmp_path, family):
 
 
 @pytest.mark.parametrize("cost, step, steps", [(1.0, 0.2, 400), (0.05, 0.3, 250), (0.4, 0.01, 2000), (3.0, 1.0, 600)])
-def test_a_tenth_of_the_time_is_never_passed(cost, step, steps):
+def test_its_share_of_the_time_is_never_passed(cost, step, steps):
     """Of any run that is long enough for the first and the last measurement."""
     rhythm = Rhythm()
     rhythm.take(Validated(0, 0.1, 4, seconds=cost))
@@ -112,8 +112,8 @@ def test_a_tenth_of_the_time_is_never_passed(cost, step, steps):
             rhythm.take(Validated(number, 0.1, 4, seconds=cost))
             at.append(number)
     rhythm.take(Validated(steps, 0.1, 4, seconds=cost))
-    assert rhythm.measuring <= SHARE * steps * step
-    room = int(SHARE * steps * step / cost) - 2  # what the tenth has room for, less the first and the last
+    assert rhythm.measuring <= ALONG * steps * step
+    room = int(ALONG * steps * step / cost) - 2  # what the share has room for, less the first and the last
     assert len(at) >= min(room, (steps - 1) // GRID) - 1 and all(n % GRID == 0 for n in at)
 
 
@@ -127,5 +127,5 @@ def test_a_resumed_run_goes_on_with_what_it_has_spent():
     rhythm = rhythm_of(None, past)
     assert (rhythm.measuring, rhythm.training, rhythm.latest, rhythm.at) == (2.0, 49.0, 2.0, 0)
     assert not rhythm.due(50)
-    rhythm.take(StepDone(50, 0.1, 1e-4, 11.0))
+    rhythm.take(StepDone(50, 0.1, 1e-4, 52.0))
     assert rhythm.due(50)

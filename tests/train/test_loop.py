@@ -14,7 +14,19 @@ from safetensors.torch import load_file
 from said import saying
 
 from sdlora.errors import UserError
-from sdlora.events import Finished, Paused, Progress, Sampled, Saved, Started, StepDone, Stopping, Validated, Warned
+from sdlora.events import (
+    ByHeart,
+    Finished,
+    Paused,
+    Progress,
+    Sampled,
+    Saved,
+    Started,
+    StepDone,
+    Stopping,
+    Validated,
+    Warned,
+)
 from sdlora.runs.run import Run
 from sdlora.train.loop import training
 
@@ -25,7 +37,8 @@ def test_a_run_tells_its_story_in_order(make_run):
     kinds = [type(e) for e in events if not isinstance(e, Progress)]
     step = [StepDone]
     assert kinds == [
-        Started, Validated, Sampled, *step * 2, Saved, Sampled, *step * 2, Saved, Validated, Sampled, Saved, Finished,
+        Started, Validated, Sampled, *step * 2, Saved, Sampled, *step * 2, Saved, Validated, ByHeart, Sampled, Saved,
+        Finished,
     ]  # fmt: skip
     assert [e.step for e in events if isinstance(e, StepDone)] == [1, 2, 3, 4]
     finished = events[-1]
@@ -154,7 +167,7 @@ def test_what_takes_long_is_named_before_it_begins(make_run):
     assert told.index(("model", 1)) < told.index(Started) < told.index(("validation", 0)) < told.index(("samples", 0))
     after = told[told.index(Stopping) :]
     assert after == [
-        Stopping, ("save", 0), Saved, ("validation", 0), Validated, ("samples", 0), ("samples", 1), Sampled,
+        Stopping, ("save", 0), Saved, ("validation", 0), Validated, ByHeart, ("samples", 0), ("samples", 1), Sampled,
         ("export", 0), Saved, Finished,
     ]  # fmt: skip
 

@@ -26,6 +26,7 @@ from sdlora import events as ev
 from sdlora.commands.shared.tracking import Tracking
 from sdlora.errors import ProcessLost, Unstable, UserError, explain, explains_itself
 from sdlora.messages import say, sentences
+from sdlora.runs.heart import heart_words
 from sdlora.runs.offers import what_it_offers
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
@@ -188,6 +189,9 @@ class _Screen:
                     self.say(say("terminal.validated_training", loss=f"{event.training:.4f}"))
                 if math.isfinite(event.drift):
                     self.say(say("terminal.drift", drift=f"{event.drift:.4f}"))
+            case ev.ByHeart():
+                for sentence in heart_words(event):
+                    self.say(sentence)
             case ev.Progress():
                 self._work(event)
             case ev.Sampled():

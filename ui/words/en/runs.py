@@ -62,6 +62,7 @@ WORK = {
     "latents": "Preparing images",
     "text": "Reading captions",
     "validation": "Measuring the validation loss",
+    "by_heart": "Looking whether the images are learnt by heart",
     "samples": "Making test pictures",
     "save": "Saving a checkpoint",
     "export": "Writing the LoRA file",

@@ -59,6 +59,7 @@ WORK = {
     "latents": "正在准备图片",
     "text": "正在读取说明文字",
     "validation": "正在测量验证损失",
+    "by_heart": "正在查看是否死记了图片",
     "samples": "正在生成测试图片",
     "save": "正在保存检查点",
     "export": "正在写出 LoRA 文件",
