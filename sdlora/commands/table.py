@@ -31,6 +31,7 @@ COMMANDS = {
     "sample": Command("draw test pictures with a LoRA at several strengths"),
     "draw": Command("draw the pictures that FOLDER/job.json asks for"),
     "runs": Command("list the runs and how they stand; name, note, rate, zip and delete them"),
+    "report": Command("write what is known of a run as one HTML file: curves, offers, pictures, rank"),
     "stop": Command("stop a run at its next step, keeping a usable LoRA", module="request"),
     "pause": Command("let a run wait", module="request"),
     "continue": Command("end a run's pause", module="request"),

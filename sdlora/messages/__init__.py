@@ -40,6 +40,7 @@ SUBJECTS = (
     "foreign",
     "toolbox",
     "inspection",
+    "report",
     "terminal",
 )
 DEEPEST = 8  # messages within messages, in what comes from a file

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from sdlora.errors import UserError
 from sdlora.lorafiles import algebra
 from sdlora.lorafiles.beside import kinds_of
@@ -36,9 +39,10 @@ LOADS = {  # by Verdict.loads
 class Report:
     """Everything that ``inspect`` knows; plain values, ready for JSON.
 
-    roots: "unet", "text_encoder", … -> {"layers", "ranks", "alphas", "norm", "effective_rank", "rank_90", "rank_99"}:
-        ranks and alphas as value -> number of layers; norm: Frobenius, of all changes at strength 1; the last three are
-        medians over layers: exp of the spectrum's entropy, and the ranks that keep 90 % and 99 % of the energy.
+    roots: "unet", "text_encoder", … -> {"layers", "ranks", "alphas", "norm", "effective_rank", "rank_90", "rank_99",
+        "spectrum"}: ranks and alphas as value -> number of layers; norm: Frobenius, of all changes at strength 1; the
+        next three are medians over layers: exp of the spectrum's entropy, and the ranks that keep 90 % and 99 % of the
+        energy; spectrum: the share of the energy by singular value, the mean over layers.
     hashes: sha256, autov2, autov3 (as computed) and what the file says. tools: tool -> what it does with the file, on
     ``base``, "" for the family's published one.
     problems: why it can't be used; misread: what programs make wrongly of its metadata; warnings: what else may go
@@ -100,7 +104,7 @@ def inspect_lora(
         lora_file.layout.beside
     )
     report.spellings = dict(Counter(lora_file.layout.spelling.values()))
-    report.roots = {root: _root(lora_file, names) for root, names in by_root(lora_file).items()}
+    report.roots = spectra_by_part(lora_file)
     configs = _configs(base)
     report.tools = _tools(file, lora_file, configs)
     report.misread = metadata_faults(file.metadata, lora_file.family, file.data_start)
@@ -141,10 +145,25 @@ def compare(ours: LoraFile, other: LoraFile) -> dict[str, Any]:
 # ---- parts of the report
 
 
+def spectra_by_part(lora: LoraFile) -> dict[str, dict[str, Any]]:
+    """What ``Report.roots`` has of each root."""
+    return {root: _root(lora, names) for root, names in by_root(lora).items()}
+
+
+def _shares(spectra: list[Tensor]) -> list[float]:
+    """The mean share of the squared norm by place in the spectrum; a shorter spectrum has 0 there."""
+    longest = max((len(s) for s in spectra), default=0)
+    shares = torch.zeros(longest, dtype=torch.float64)
+    for s in spectra:
+        shares[: len(s)] += s**2 / (s**2).sum()
+    return [float(share) / len(spectra) for share in shares]
+
+
 def _root(lora: LoraFile, names: list[str]) -> dict[str, Any]:
     ranks: Counter = Counter()
     alphas: Counter = Counter()
-    spectra, square = [], 0.0
+    spectra: list[Tensor] = []
+    square = 0.0
     for name in names:
         change = lora.changes[name]
         ranks[change.rank] += 1
@@ -164,6 +183,7 @@ def _root(lora: LoraFile, names: list[str]) -> dict[str, Any]:
         "effective_rank": _median(algebra.effective_rank(s) for s in spectra),
         "rank_90": _median(algebra.choose_rank(s, energy=0.9) for s in spectra),
         "rank_99": _median(algebra.choose_rank(s, energy=0.99) for s in spectra),
+        "spectrum": _shares(spectra),
     }
 
 

@@ -21,6 +21,7 @@ NOT_SAID = {
     "red apple", "cat face", "soccer ball", "chalk emoji of {}",  # of the demo
     "a wooden chair beside a window", "an old man with a hat", "a road through green hills",  # of the drift
     "a bowl of oranges",
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'",  # of the report, for browsers
 }  # fmt: skip
 # What stood in another trainer's settings file, as it stood there; and the list that the command line writes.
 NOT_SAID |= {
