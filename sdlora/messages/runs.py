@@ -161,7 +161,7 @@ MESSAGES = {
         "zh": "验证损失 {loss}，基础模型 {base}；漂移 {drift}，基础模型 0",
     },
     "offer_keeps": {
-        "en": "Keeps more: step {step}, with the lowest validation loss on held-out images of {count} ({figures}).",
+        "en": "Keeps more: step {step}, with the lowest of {count} validation losses on held-out images ({figures}).",
         "zh": "保留更多：第 {step} 步，{count} 次测量中留出图片的验证损失在此最低（{figures}）。",
     },
     "offer_shows": {
@@ -177,7 +177,7 @@ MESSAGES = {
         "zh": "表现更多：第 {step} 步；没有漂移不超过 {bound} 的检查点，这一个最接近（{figures}）。",
     },
     "offer_one": {
-        "en": "One offer: the last step, {step}, has the lowest validation loss of {count} measured, too ({figures}).",
+        "en": "One offer: the last step, {step}, has the lowest of {count} validation losses, too ({figures}).",
         "one": "One offer: the last step, {step}, the only one measured on held-out images ({figures}).",
         "zh": "只有一个建议：最后一步（第 {step} 步）的验证损失在 {count} 次测量中也最低（{figures}）。",
     },
@@ -191,6 +191,15 @@ MESSAGES = {
             "请看测试图片。"
         ),
     },
+    "offer_both": {
+        "en": (
+            "One offer: step {step}, with the lowest of {count} validation losses and the last one before the "
+            "drift passed {bound} ({figures})."
+        ),
+        "zh": (
+            "只有一个建议：第 {step} 步，{count} 次测量中验证损失最低，也是漂移超过 {bound} 前的最后一步（{figures}）。"
+        ),
+    },
     "offer_lost": {
         "en": "The validation loss was lower at step {step}, {loss}, but there is no checkpoint of it.",
         "zh": "第 {step} 步的验证损失更低（{loss}），但没有那一步的检查点。",
@@ -201,11 +210,11 @@ MESSAGES = {
     },
     "offer_file": {
         "en": (
-            "{file} is of the last step, {step}, as train.steps asks; the other offer lies in exports. Numbers can't "
-            "say which serves better, pictures can."
+            "{file} is of the last step, {step}, as train.steps asks; files of other offers lie in exports. Numbers "
+            "can't say which serves better, pictures can."
         ),
         "zh": (
-            "{file} 属于最后一步（第 {step} 步），与 train.steps 一致；另一个建议在 exports 中。"
+            "{file} 属于最后一步（第 {step} 步），与 train.steps 一致；其他建议的文件在 exports 中。"
             "哪个更好用，数字说不准，图片可以。"
         ),
     },

@@ -62,13 +62,16 @@ class Offers:
             said: list[str] = [say("runs.offer_one", step=self.last, count=count, figures=self.figures(self.last))]
         elif self.keeps is None and self.shows == self.last:
             said = [say("runs.offer_one_unmeasured", step=self.last, figures=self.figures(self.last))]
+        elif self.keeps == self.shows:
+            count, figures, bound = self.curve.measured, self.figures(self.shows), f"{self.bound:g}"
+            said = [say("runs.offer_both", step=self.shows, count=count, bound=bound, figures=figures)]
         else:
             said = [*self._of_keeps(), self._of_shows()]
         if self.lost is not None:
             said.append(say("runs.offer_lost", step=self.lost, loss=_shown(self.curve.points[self.lost], "loss")))
         if self._below_base() is False:
             said.append(say("runs.offer_not_below_base"))
-        if self.file and len(self.steps) > 1:
+        if self.file and self.steps != [self.last]:
             said.append(say("runs.offer_file", file=self.file, step=self.last))
         return said
 

@@ -150,6 +150,15 @@ def test_a_bound_of_the_drift_keeps_the_last_one_within(make_run, measured):
     ]
 
 
+def test_both_at_one_step_before_the_last_is_one_offer(make_run, measured):
+    measured(BOWL)
+    run, settings = make_run(**WISH, **{"validation.drift_bound": 0.25})
+    assert drive(run, settings) == [2, 6] and offers_of(run, settings).steps == [2]
+    one, file = offers_of(run, settings).sentences()
+    assert says(one, "runs.offer_both", step=2, bound="0.25") and says(file, "runs.offer_file", step=6)
+    assert [path.name for path in (run.folder / "exports").iterdir()] == ["test-000002.safetensors"]
+
+
 def test_a_cut_off_run_goes_on_with_what_was_measured(make_run, measured):
     measured(BOWL)
     run, settings = make_run(**WISH)

@@ -100,9 +100,13 @@ def _about(watch: Watch, place: Place, view: RunView, state: str, chosen: str) -
     turn = watch.queue.place(chosen) if state == "waiting" else None
     live = watch.get(watch.live())
     before = live[0].name if live else ""
-    file = render_runs.file_of_run(view, place) if state in render_runs.ENDED else ""
-    offers = "" if state in LIVE else html_offers.card(view, place, chosen)
-    return {"card": (None, lambda: render_runs.run_card(view, state, turn, before, file) + offers)}
+
+    def card() -> str:
+        file = render_runs.file_of_run(view, place) if state in render_runs.ENDED else ""
+        offers = "" if state in LIVE else html_offers.card(view, place, chosen)
+        return render_runs.run_card(view, state, turn, before, file) + offers
+
+    return {"card": (None, card)}
 
 
 def _pictures(view: RunView, place: Place, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
