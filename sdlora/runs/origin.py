@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdlora.runs.checkpoints import checkpoints_in, is_whole, newest_intact, verified
+from sdlora.runs.checkpoints import checkpoints_in, is_whole, newest_intact, settle, verified
 from sdlora.settings import Settings, dump_settings, keys_into, merge, opened, value_of
 from sdlora.errors import Problem, UserError, explain
 from sdlora.files.intact import Damaged, read_json, write_json
@@ -135,6 +135,7 @@ def create_run(origin: Run, step: int, checkpoint: Path | None, settings: Settin
         if checkpoint:
             target = run.folder / "checkpoints" / checkpoint.name
             shutil.copytree(checkpoint, target.with_name(f".{target.name}.tmp"))
+            settle(target.with_name(f".{target.name}.tmp"))
             os.replace(target.with_name(f".{target.name}.tmp"), target)
             verified(target)
         write_json(run.folder / FILE, asdict(Origin(origin.name, step, str(origin.folder.resolve()))))

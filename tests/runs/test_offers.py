@@ -16,6 +16,7 @@ from sdlora.messages import say
 from sdlora.runs.checkpoints import is_measured, mark_measured
 from sdlora.runs.curve import curve_of
 from sdlora.runs.offers import offers_of
+from sdlora.runs.origin import begin_from
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from sdlora.train import between
@@ -174,6 +175,15 @@ def test_the_minimum_at_the_last_step_is_one_offer(make_run, measured):
     assert drive(run, settings) == [6] and not is_measured(run.folder / "checkpoints/000006")
     (sentence,) = offers_of(run, settings).sentences()
     assert says(sentence, "runs.offer_one", step=6) and not (run.folder / "exports").exists()
+
+
+def test_a_run_that_starts_from_a_notable_checkpoint_keeps_it_as_its_own(make_run, measured):
+    measured(BOWL)
+    run, settings = make_run(**WISH)
+    drive(run, settings)
+    begun, _, _ = begin_from(run, 2, {"train.steps": 4})
+    assert is_measured(run.folder / "checkpoints/000002")
+    assert not is_measured(begun.folder / "checkpoints/000002")
 
 
 def test_a_checkpoint_that_is_asked_for_stays_although_it_was_notable_only(make_run, measured):
