@@ -23,7 +23,7 @@ from sdlora.errors import UserError
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
 from ui import text
-from ui.shell import assets, dialogs, render, zips
+from ui.shell import assets, dialogs, ends, render, zips
 from ui.shell.api import offer
 from ui.shell.assets import PRIVATE
 from ui.shell.guard import around
@@ -38,6 +38,7 @@ from ui.tabs.compare import layout as compare
 from ui.tabs.images import layout as images
 from ui.tabs.images import wiring as images_wiring
 from ui.tabs.runs import html as render_runs
+from ui.tabs.runs import html_keeping as render_keeping
 from ui.tabs.runs import layout as runs
 from ui.tabs.settings import layout as settings
 from ui.tabs.settings import wiring as settings_wiring
@@ -47,12 +48,12 @@ EXAMPLE = ROOT / "datasets_example" / "style"
 BETWEEN_CLICKS = 0.1  # seconds between Gradio's looks into its queue; at its own 0.001 s it takes 7 % of a core
 
 
-def build_page(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
+def build_page(place: Place, queue: Queue, api: bool = False, watch: Watch | None = None) -> gr.Blocks:
     """The whole page. Every event reads or writes run folders; nothing of a run lives here.
 
-    api: offer the calls of ``ui.shell.api`` to scripts.
+    api: offer the calls of ``ui.shell.api`` to scripts. watch: the look at the runs that other parts share.
     """
-    watch, draft = Watch(place.runs, queue), Draft(place.runs)
+    watch, draft = watch or Watch(place.runs, queue), Draft(place.runs)
     first_folder = str(EXAMPLE) if EXAMPLE.is_dir() and place.data_root is None else ""
     frame = gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with text.building(), frame as page:
@@ -81,6 +82,8 @@ def build_page(place: Place, queue: Queue, api: bool = False) -> gr.Blocks:
         images_wiring.wire(images_tab, page, place, draft, settings_tab.fields)
         page.load(dialogs.closed, None, windows, queue=False, show_progress="hidden", **PRIVATE)
         assets.run_script(page, "shell")
+        page.load(render_keeping.ring, None, runs_tab.ring, queue=False, show_progress="hidden", **PRIVATE)
+        assets.run_script(page, "tabs/runs")
     return page
 
 
@@ -125,7 +128,8 @@ def serve(
     browser: show the page there, on a machine that has a screen.
     """
     queue = Queue(place.runs, trainers)
-    page = build_page(place, queue, api)
+    watch = Watch(place.runs, queue)
+    page, routes = build_page(place, queue, api, watch), [zips.zip_route(place.runs), ends.states_route(watch)]
     gr.set_static_paths([place.shown])
     page.queue(default_concurrency_limit=4, api_open=False)
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = BETWEEN_CLICKS
@@ -140,7 +144,7 @@ def serve(
         show_error=False,
         max_file_size="4gb",
         allowed_paths=[str(place.shown)],
-        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room()), "routes": [zips.route(place.runs)]},
+        app_kwargs={"middleware": known, "lifespan": around(Guesses(), Room()), "routes": routes},
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

@@ -51,7 +51,8 @@ class Live:
         self._before: str | None = None  # and what trained until then
         self.look = gr.State(None)  # the values of ``inputs`` when they last changed: a tick then has one input
         self.inputs = [
-            tab.runs, tab.show_all, tab.smoothing, tab.zoom, compare.shown, compare.checkpoints, compare.wanted,
+            tab.runs, tab.show_all, tab.smoothing, tab.zoom, tab.beside, compare.shown, compare.checkpoints,
+            compare.wanted,
         ]  # fmt: skip
 
     def looked(self, *looked_at: Any) -> list:
@@ -91,10 +92,10 @@ class Live:
         return self.watch.shared[key]
 
     def _made(
-        self, run: Any, all_steps: Any, smoothing: Any, zoom: Any, grid: Any, chosen: Any, wanted: Any
+        self, run: Any, all_steps: Any, smoothing: Any, zoom: Any, beside: Any, grid: Any, chosen: Any, wanted: Any
     ) -> dict[str, Fragment]:
         self.watch.refresh()
-        viewed = Viewed.of(run, all_steps, smoothing, zoom)
+        viewed = Viewed.of(run, all_steps, smoothing, zoom, beside)
         key = ("fragments", viewed, repr((grid, chosen, wanted)))
         if key not in self.watch.shared:
             made = ticks.fragments(self.watch, self.place, self.drawings, self.sizes, viewed)
@@ -137,7 +138,7 @@ class Live:
         self.looking = [*self.ticked, self.look]
         gr.Timer(INTERVAL).tick(self.tick, self.look, self.ticked, **QUIET)
         page.load(self.opened, self.inputs, self.looking, **QUIET)
-        at_once = [tab.runs.change, tab.show_all.input, tab.smoothing.release, compare.shown.change]
+        at_once = [tab.runs.change, tab.show_all.input, tab.smoothing.release, tab.beside.input, compare.shown.change]
         gr.on([*at_once, compare.checkpoints.change], self.looked, self.inputs, self.looking, **QUIET)
         self.stamps["rest"].change(self.rest, [*self.inputs, tab.seen], self.rest_out, **QUIET)
         for name in SLOW:

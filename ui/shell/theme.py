@@ -9,6 +9,8 @@ MUTED = "rgba(148, 163, 184, 0.38)"
 STRONG = "#b45309"  # amber 700: the check loss, in both schemes
 SOFT = "#d9a066"  # the same loss on training images: its lighter sister
 WARM = "#7c6bd6"  # violet: the drift
+OTHER = "#64748b"  # slate: another run's loss beside this one's
+OTHER_CHECK = "#db2777"  # pink 600: its validation loss
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -73,4 +75,5 @@ def theme() -> gr.themes.Base:
 
 def colours() -> str:
     """The colours that the curve has too, for the style sheets."""
-    return assets.css_variables({"check-loss": STRONG, "training-loss": SOFT, "drift": WARM})
+    told = {"check-loss": STRONG, "training-loss": SOFT, "drift": WARM, "other": OTHER, "other-check": OTHER_CHECK}
+    return assets.css_variables(told)

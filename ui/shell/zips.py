@@ -19,7 +19,7 @@ def zip_url(run: str) -> str:
     return f"{WHERE}?run={quote(run, safe='')}"
 
 
-def route(runs: Path) -> Route:
+def zip_route(runs: Path) -> Route:
     """Answers ``zip_url``: for whoever may use the page, and only for runs that are there."""
 
     def answer(request: Request) -> Response:

@@ -135,6 +135,7 @@ def test_what_scripts_are_told_goes_beside_them_as_json():
 
 def test_the_curve_and_its_legend_have_one_colour():
     told = {"check-loss": theme.STRONG, "training-loss": theme.SOFT, "drift": theme.WARM}
+    told |= {"other": theme.OTHER, "other-check": theme.OTHER_CHECK}
     assert theme.colours() == f".gradio-container {{{' '.join(f'--{n}: {c};' for n, c in told.items())}}}\n"
     used = "".join(path.read_text(encoding="utf-8") for path in assets.STYLES)
     assert all(f"var(--{name})" in used for name in told)

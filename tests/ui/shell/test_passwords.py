@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from attacking import FILE, FORM, UPLOAD, ask, call, called, run
 from browser import Server
 
+from sdlora.runs.run import Run
 from ui.shell.guard import Guard
 from ui.shell.guesses import AT_ONCE, FREE, LONGEST, Guesses
 from ui.shell.room import Room
@@ -85,3 +88,19 @@ def test_wrong_passwords_on_the_real_page(tmp_path, monkeypatch):
         assert "Wrong password from 127.0.0.1" in (tmp_path / "server.txt").read_text()
         assert login("correct+horse") == 200
         assert ask(server, "POST", UPLOAD, FILE, Content_Type=FORM)[0] == 401
+
+
+@pytest.mark.slow
+def test_without_the_password_no_run_is_told_of_and_no_file_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDLORA_PASSWORD", "correct horse")
+    mine = Run.create(tmp_path / "runs", "mine", "")
+    (mine.folder / "mine.safetensors").write_bytes(b"weights")
+    addresses = [f"runs/zip?run={mine.name}", f"runs/states?run={mine.name}"]
+    with Server(tmp_path, options=("--listen",)) as server:
+        for address in addresses:
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                urllib.request.urlopen(server.url + address, timeout=30)
+        visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        visitor.open(f"{server.url}login", b"username=sdlora&password=correct+horse", timeout=30)
+        archive, states = (visitor.open(server.url + address, timeout=30).read() for address in addresses)
+        assert b"weights" in archive and mine.name.encode() in states

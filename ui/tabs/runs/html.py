@@ -193,13 +193,20 @@ def _failure(view: RunView, state: str) -> str:
     return f'<div class="failure" role="alert"><dl>{body}</dl></div>{details if tail else ""}'
 
 
-def curve_help(checked: bool, trained: bool = False, drifts: bool = False) -> str:
-    """Which line is which, and how to read them. checked: there is a validation loss; trained: of training images too."""
+def curve_help(checked: bool, trained: bool = False, drifts: bool = False, other: RunView | None = None) -> str:
+    """Which line is which, and how to read them.
+
+    checked: there is a validation loss; trained: of training images too. other: the run beside this one.
+    """
     lines = [("check", text.SERIES_CHECK)] if checked else []
     lines += [("trained", text.SERIES_TRAINED)] if trained else []
     lines += [("drift", text.SERIES_DRIFT)] if drifts else []
     lines += [("smooth", text.SERIES_SMOOTH), ("raw", text.SERIES_RAW)]
-    legend = "".join(f'<span class="{kind}">{words}</span>' for kind, words in lines)
+    if other is not None:
+        lines += [("other", text.SERIES_OF_OTHER.format(line=text.SERIES_SMOOTH, name=other.name))]
+        if other.checks.points():
+            lines += [("other-check", text.SERIES_OF_OTHER.format(line=text.SERIES_CHECK, name=other.name))]
+    legend = "".join(f'<span class="{kind}">{escape(words)}</span>' for kind, words in lines)
     said = note(text.CURVE_HELP_CHECK if checked else text.CURVE_HELP)
     return f'<p class="legend">{legend}</p>{said}' + (note(text.CURVE_HELP_DRIFT) if drifts else "")
 

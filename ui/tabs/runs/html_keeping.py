@@ -6,6 +6,8 @@ from ui.shell.render import escape, note
 from ui.shell.sizes import Used
 from ui.shell.view import RunView
 
+RING = ("done", "stopped", "failed", "interrupted")  # states in which a run has ended
+
 
 def stars(rating: int) -> str:
     """The rating as a row of stars with words for a screen reader; "" for none."""
@@ -52,3 +54,18 @@ def machine_lines(now: Machine) -> str:
     if now.total:
         lines.append(text.MACHINE_MEMORY.format(free=text.size(now.free), total=text.size(now.total)))
     return "".join(note(line) for line in lines)
+
+
+def ring() -> str:
+    """How a run that has ended makes itself known; ``script.js`` of this tab keeps the choice in the browser.
+
+    The sentences that it writes come along as hidden text.
+    """
+    said = "".join(f'<span data-ring-state="{state}">{escape(text.RING_STATES[state])}</span>' for state in RING)
+    return (
+        f'<fieldset class="ring"><legend>{text.RING_TITLE}</legend>'
+        f'<label><input type="checkbox" data-ring="note"> {text.RING_NOTE}</label>'
+        f'<label><input type="checkbox" data-ring="sound"> {text.RING_SOUND}</label>'
+        f'<p class="note" data-ring-refused role="status" hidden>{text.RING_REFUSED}</p>'
+        f"<div hidden>{said}</div></fieldset>"
+    )

@@ -25,6 +25,7 @@ def below_list() -> dict[str, Any]:
     made["undo"] = gr.Button("", visible=False, size="sm", elem_id="undo-removal")
     made["disk"] = gr.HTML("", elem_id="disk-line", apply_default_css=False)
     made["machine"] = gr.HTML("", elem_id="machine", apply_default_css=False)
+    made["ring"] = gr.HTML("", elem_id="ring", apply_default_css=False)
     with gr.Accordion(text.BIN_TITLE, open=False, elem_id="bin-box"):
         made["bin_said"] = gr.HTML("", elem_id="bin-said", apply_default_css=False)
         made["bin_list"] = form.as_typed(

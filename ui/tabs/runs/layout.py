@@ -15,7 +15,7 @@ from ui.tabs.runs import keeping_pane as keeping
 from ui import text, translate
 from ui.shell.drawings import Drawings
 from ui.shell.place import Place
-from ui.shell.theme import ACCENT, MUTED, SOFT, STRONG, WARM
+from ui.shell.theme import ACCENT, MUTED, OTHER, OTHER_CHECK, SOFT, STRONG, WARM
 from ui.shell.view import RunView, smooth
 from ui.shell.watch import LIVE, Watch
 
@@ -42,6 +42,8 @@ class RunsTab:
     show_all: gr.Checkbox
     strength_box: gr.Column
     strength_pictures: gr.HTML
+    beside: gr.Dropdown
+    beside_table: gr.HTML
     curve: gr.LinePlot
     curve_help: gr.HTML
     smoothing: gr.Slider
@@ -70,6 +72,7 @@ class RunsTab:
     delete: gr.Button
     export_all: gr.Button
     branch: gr.Button
+    ring: gr.HTML
     empty_now: gr.Button
     keep_said: gr.Button
     strength: gr.Slider
@@ -79,7 +82,7 @@ class RunsTab:
 
     def filled(self) -> dict[str, Any]:
         """The components that a tick fills."""
-        own = ("stop_now", "empty_now", "keep_said", "strength", "draw_again", "zoom", "seen")
+        own = ("ring", "stop_now", "empty_now", "keep_said", "strength", "draw_again", "zoom", "seen")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
 
@@ -105,6 +108,10 @@ def build() -> RunsTab:
             with gr.Column(visible=False, elem_id="strength-box") as box:
                 made |= _strength_made()
             made["strength_box"] = box
+            made["beside"] = form.as_typed(
+                gr.Dropdown([], label=text.BESIDE, info=text.BESIDE_HELP, visible=False, elem_id="beside")
+            )  # fmt: skip
+            made["beside_table"] = gr.HTML("", elem_id="beside-table", apply_default_css=False)
             made |= _curve_made()
             made["files"] = gr.HTML("", elem_id="files", apply_default_css=False)
             made |= _export_made()
@@ -206,6 +213,6 @@ def _colours() -> dict[str, str]:
     """By name of the series, in every language: the plot is made once for all visitors."""
     told = {
         "SERIES_RAW": MUTED, "SERIES_SMOOTH": ACCENT, "SERIES_CHECK": STRONG, "SERIES_TRAINED": SOFT,
-        "SERIES_DRIFT": WARM,
+        "SERIES_DRIFT": WARM, "SERIES_OTHER": OTHER, "SERIES_OTHER_CHECK": OTHER_CHECK,
     }  # fmt: skip
     return {name: colour for series, colour in told.items() for name in text.every(series)}

@@ -31,9 +31,10 @@ class Viewed:
     all_steps: bool = False
     smoothing: float = SMOOTHING
     zoom: tuple[float, float] | None = None
+    beside: str | None = None
 
     @classmethod
-    def of(cls, run: Any, all_steps: Any, smoothing: Any, zoom: Any) -> "Viewed":
+    def of(cls, run: Any, all_steps: Any, smoothing: Any, zoom: Any, beside: Any = None) -> "Viewed":
         """From what the page has sent, whatever that is."""
         sound = isinstance(smoothing, (int, float)) and 0 <= smoothing < 1
         pair = isinstance(zoom, (list, tuple)) and len(zoom) == 2 and all(isinstance(z, (int, float)) for z in zoom)
@@ -42,6 +43,7 @@ class Viewed:
             all_steps is True,
             round(float(smoothing), 3) if sound else SMOOTHING,
             (float(zoom[0]), float(zoom[1])) if pair and zoom[0] < zoom[1] else None,
+            beside if isinstance(beside, str) else None,
         )
 
 
@@ -67,7 +69,8 @@ def fragments(
         | keeping.of_run(watch, view, state, chosen)
         | _pictures(view, place, chosen, viewed)
         | _strength(watch, place, drawings, view, chosen)
-        | _curve(view, chosen, viewed)
+        | _beside(watch, view, chosen, viewed)
+        | _curve(view, chosen, viewed, _other(watch, chosen, viewed))
         | _files(watch, place, view, chosen)
         | {"log": ((chosen, _log_mark(view, state)), view.log_tail)}
         | _buttons(watch, view, state, chosen)
@@ -92,7 +95,8 @@ HIDDEN = (
 
 def _nothing() -> dict[str, Fragment]:
     hide = {name: ("none", lambda: gr.update(visible=False)) for name in (*HIDDEN, *keeping.OF_A_RUN)}
-    empty = {name: ("none", lambda: "") for name in ("samples", "files", "log", "strength_pictures", "export_said")}
+    hide["beside"] = ("none", lambda: gr.update(visible=False))
+    empty = {name: ("none", lambda: "") for name in ("beside_table", "samples", "files", "log", "strength_pictures", "export_said")}
     return hide | empty | {"card": ("none", render.no_runs)}
 
 
@@ -195,31 +199,67 @@ def _checkpoints(kept: list[int]) -> dict:
 # ---- the curve
 
 
-def _curve(view: RunView, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
+def _other(watch: Watch, chosen: str, viewed: Viewed) -> RunView | None:
+    """The run that stands beside the chosen one."""
+    found = watch.get(viewed.beside) if viewed.beside != chosen else None
+    return found[0] if found else None
+
+
+def _beside(watch: Watch, view: RunView, chosen: str, viewed: Viewed) -> dict[str, Fragment]:
+    """The choice of another run, and the settings in which it differs."""
+    names = [name for name in watch.names() if name != chosen]
+    titles = [_title(watch, name) for name in names]
+    choices = [(text.BESIDE_NONE, ""), *((text.run_label(*title[:4]), title[4]) for title in titles)]
+    other = _other(watch, chosen, viewed)
+    return {
+        "beside": ((chosen, titles), lambda: gr.update(choices=choices, visible=bool(names))),
+        "beside_table": (
+            (chosen, other and (other.folder.name, other.name), view.name),
+            lambda: render_runs.settings_table([view, other]) if other else "",
+        ),
+    }
+
+
+def _curve(view: RunView, chosen: str, viewed: Viewed, other: RunView | None = None) -> dict[str, Fragment]:
     there = bool(view.losses.points())
     measured = tuple(bool(series.points()) for series in (view.checks, view.trained, view.drifts))
     # While a run goes on the curve is drawn anew at most every 5 s: each drawing carries all its points.
     due = view.version if view.finished else int(view.last_time // 5) if there else -1
     shown = lambda: gr.update(visible=there)  # noqa: E731
+    beside = other and (other.folder.name, other.version if other.finished else other.version // 10)
     return {
-        "curve": ((chosen, due, there, viewed.smoothing, viewed.zoom), lambda: curve(view, viewed.smoothing, viewed.zoom)),
+        "curve": (
+            (chosen, due, there, viewed.smoothing, viewed.zoom, beside),
+            lambda: curve(view, viewed.smoothing, viewed.zoom, other),
+        ),
         "smoothing": ((chosen, there), shown),
         "follow": ((chosen, bool(viewed.zoom)), lambda: gr.update(visible=bool(viewed.zoom))),
         "curve_help": (
-            (chosen, there, measured),
-            lambda: gr.update(value=render_runs.curve_help(*measured), visible=there),
+            (chosen, there, measured, other and other.name),
+            lambda: gr.update(value=render_runs.curve_help(*measured, other=other), visible=there),
         ),
     }
 
 
-def curve(view: RunView, smoothing: float = SMOOTHING, zoom: tuple[float, float] | None = None) -> Any:
-    """The plot's data in long format; hidden until there is a point. Faint what is noise, on top what counts."""
+def curve(
+    view: RunView,
+    smoothing: float = SMOOTHING,
+    zoom: tuple[float, float] | None = None,
+    other: RunView | None = None,
+) -> Any:
+    """The plot's data in long format; hidden until there is a point. Faint what is noise, on top what counts.
+
+    other: a run whose lines are drawn beside them.
+    """
     points = view.losses.points()
     if not points:
         return gr.update(value=None, visible=False)
     series = {text.SERIES_RAW: points}
-    steps, losses = [list(column) for column in zip(*points, strict=True)]
-    series[text.SERIES_SMOOTH] = list(zip(steps, smooth(losses, smoothing), strict=True))
+    series[text.SERIES_SMOOTH] = _smoothed(points, smoothing)
+    if other is not None and other.losses.points():
+        series[text.SERIES_OTHER] = _smoothed(other.losses.points(), smoothing)
+        if other.checks.points():
+            series[text.SERIES_OTHER_CHECK] = other.checks.points()
     for name, line in (
         (text.SERIES_DRIFT, view.drifts),
         (text.SERIES_TRAINED, view.trained),
@@ -230,6 +270,10 @@ def curve(view: RunView, smoothing: float = SMOOTHING, zoom: tuple[float, float]
     rows = [(step, round(loss, 5), name) for name, line in series.items() for step, loss in line]
     frame = pd.DataFrame(rows, columns=["step", "loss", "series"])
     return gr.update(value=frame, visible=True, x_lim=list(zoom) if zoom else None)
+
+
+def _smoothed(points: list[tuple[int, float]], factor: float) -> list[tuple[int, float]]:
+    return list(zip([step for step, _ in points], smooth([loss for _, loss in points], factor), strict=True))
 
 
 def _log_mark(view: RunView, state: str) -> tuple:

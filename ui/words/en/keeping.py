@@ -46,3 +46,24 @@ MACHINE_OF = "{used} of {total} in use"
 MACHINE_WATTS = "{watts} W"
 MACHINE_LOAD = "works {load} % of the time"
 MACHINE_MEMORY = "Memory: {free} of {total} free"
+
+# ---- a run that has ended
+
+RING_TITLE = "When a run ends"
+RING_NOTE = "Show a notification"
+RING_SOUND = "Play a sound"
+RING_REFUSED = "This browser does not allow this page to show notifications."
+RING_STATES = {
+    "done": "has finished",
+    "stopped": "has stopped",
+    "failed": "has failed",
+    "interrupted": "has stopped unexpectedly",
+}
+
+# ---- two runs side by side
+
+BESIDE = "Side by side with"
+BESIDE_HELP = "Shows where the settings of two runs differ, and both learning curves in one."
+BESIDE_NONE = "no other run"
+SERIES_OTHER, SERIES_OTHER_CHECK = "the other run, smoothed", "the other run, validation"
+SERIES_OF_OTHER = "{line}, {name}"

@@ -46,3 +46,24 @@ MACHINE_OF = "已用 {used}，共 {total}"
 MACHINE_WATTS = "{watts} 瓦"
 MACHINE_LOAD = "占用率 {load} %"
 MACHINE_MEMORY = "内存：剩余 {free}，共 {total}"
+
+# ---- a run that has ended
+
+RING_TITLE = "训练结束时"
+RING_NOTE = "显示通知"
+RING_SOUND = "播放声音"
+RING_REFUSED = "此浏览器不允许本页面显示通知。"
+RING_STATES = {
+    "done": "已完成",
+    "stopped": "已停止",
+    "failed": "已失败",
+    "interrupted": "意外停止",
+}
+
+# ---- two runs side by side
+
+BESIDE = "与另一次训练并排"
+BESIDE_HELP = "显示两次训练的设置有何不同，并在同一张图中画出两条学习曲线。"
+BESIDE_NONE = "不并排"
+SERIES_OTHER, SERIES_OTHER_CHECK = "另一次训练，平滑后", "另一次训练，验证"
+SERIES_OF_OTHER = "{line}，{name}"
