@@ -1,11 +1,16 @@
 """Runs in which not all of the adapter acts: the same when stopped, split, or computed twice."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from safetensors.torch import load_file
 from said import says
 
 from sdlora.events import Finished, StepDone, Warned
+from sdlora.runs.run import list_runs
 from sdlora.train.loop import training
 
 pytestmark = pytest.mark.slow
@@ -45,3 +50,23 @@ def test_a_run_goes_on_to_the_same_bits_and_a_split_batch_is_the_same(make_run):
     assert [e.loss for e in events_of(plain, settings) if isinstance(e, StepDone)][1:] != pytest.approx(
         losses[1:], rel=1e-4
     )
+
+
+def test_two_processes_leave_out_what_one_does_at_the_same_global_batch(make_run, tmp_path):
+    """Layers that sit out in one process and act in the other: both end with the same numbers, those of one process."""
+    changes = CHANGES | {"train.batch_size": 1, "train.module_dropout": 0.5, "adapter.text_encoder": False}
+    one, settings = make_run(**changes)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    list(events_of(one, settings))
+    torch.set_num_threads(threads)
+    draft, _ = make_run(**changes | {"train.accumulate": 1})
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "sdlora"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "train", str(draft.folder / "settings.toml")], env=environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    (two,) = [r for r in list_runs(tmp_path / "runs") if r.folder not in (one.folder, draft.folder)]
+    ours, theirs = (load_file(run.checkpoints()[-1][1] / "lora.safetensors") for run in (two, one))
+    assert ours.keys() == theirs.keys() and all(torch.equal(value, theirs[key]) for key, value in ours.items())
