@@ -25,8 +25,8 @@ HOSTILE = 'x\'; touch hacked; $(touch hacked) `touch hacked` "q" #'
 # SkyPilot's task schema (sky/utils/schemas.py, 0.14.1) and, of resources, what is used here.
 SKY = {
     "name", "workdir", "event_callback", "num_nodes", "resources", "file_mounts", "service", "pool", "setup", "run",
-    "envs", "secrets", "managed_secrets", "volumes", "inputs", "outputs", "config", "experimental",
-    "file_mounts_mapping",
+    "envs", "secrets", "managed_secrets", "volumes", "volume_mounts", "inputs", "outputs", "config",
+    "file_mounts_mapping", "api_server_access", "_metadata",
 }  # fmt: skip
 # TrainJob of trainer.kubeflow.org/v1alpha1 (pkg/apis/trainer/v1alpha1/trainjob_types.go).
 TRAIN_JOB = {"runtimeRef", "initializer", "trainer", "runtimePatches", "suspend", "activeDeadlineSeconds", "managedBy"}
