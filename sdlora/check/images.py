@@ -22,7 +22,7 @@ LEAST_FILLED = 0.6  # of the batches that were asked for
 
 def scan_for(settings: Settings, info: BaseInfo | None) -> Dataset:
     """The dataset that these settings train on; without a base model, the one for a usual SD model."""
-    return _scanned(settings, info, settings.data.folder)
+    return _scanned(settings, info, settings.data.folder, settings.data.masks)
 
 
 def regular_for(settings: Settings, info: BaseInfo | None, folder: Path | str = "") -> Dataset | None:
@@ -31,7 +31,7 @@ def regular_for(settings: Settings, info: BaseInfo | None, folder: Path | str = 
     return _scanned(settings, info, folder) if folder else None
 
 
-def _scanned(settings: Settings, info: BaseInfo | None, folder: Path | str) -> Dataset:
+def _scanned(settings: Settings, info: BaseInfo | None, folder: Path | str, masks: str = "off") -> Dataset:
     data = settings.data
     step = info.step if info else 8  # an unknown base: only what no model could train on is too small
     return scan(
@@ -42,6 +42,7 @@ def _scanned(settings: Settings, info: BaseInfo | None, folder: Path | str) -> D
         upscale=data.upscale,
         repeats=data.repeats,
         cache=cache_folder(settings),
+        masks=masks,
     )
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from sdlora.data import CACHE_FOLDER
 from sdlora.data.buckets import Placement, place
 from sdlora.data.captions import KOHYA_FOLDER, gather_captions
-from sdlora.data.index import inspect_files
+from sdlora.data.index import Seen, inspect_files
 from sdlora.data.listing import list_folder
+from sdlora.data.masks import masks_of
 from sdlora.data.remarks import about_captions, about_files, first_few
 from sdlora.errors import Problem, UserError
-from sdlora.messages import reason_of, say
+from sdlora.messages import listed, reason_of, say
 
 MANY_REPEATS = 1_000
 
@@ -33,6 +34,8 @@ class Item:
     placement: Placement
     content_hash: str
     regular: bool = False  # a regularization image (see data.regularization)
+    mask: Path | None = None  # what of it is learnt: a mask's file, or the image itself for its transparency
+    mask_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,14 @@ def scan(
     cache: Path | str | None = None,
     min_side: int = 0,
     max_side: int = 0,
+    masks: str = "off",
 ) -> Dataset:
     """Look at every image of ``folder`` and below; never raises for what is in it.
 
     ``resolution``, ``step``, ``fit``, ``upscale``, ``min_side``, ``max_side``: as ``buckets.place`` takes them.
     ``repeats`` multiplies the N of kohya's ``N_name`` folders. ``cache`` (default: .sdlora_cache in the folder) keeps
-    an index, so that a later scan opens only the images that are new or changed since.
+    an index, so that a later scan opens only the images that are new or changed since. ``masks``: "off", "alpha" or
+    "files", where it is told what of an image is learnt.
     """
     folder = Path(os.path.abspath(Path(folder).expanduser()))
     problem = _folder_problem(folder)
@@ -79,7 +84,9 @@ def scan(
         problems += about_files(listing, ())
         return Dataset(folder, (), (*problems, Problem(what, say("images.add_images"), "folder")))
     names = {path: path.relative_to(folder).as_posix() for path in paths}
-    seen, index_problems = inspect_files(names, _index_file(folder, cache))
+    marks = masks_of(listing) if masks == "files" else {}
+    looked_at = {**names, **{mask: mask.relative_to(folder).as_posix() for mask in marks.values()}}
+    seen, index_problems = inspect_files(looked_at, _index_file(folder, cache))
     problems += index_problems
     captions = gather_captions(paths, folder, listing)
     unreadable, too_small, items = [], [], []
@@ -96,13 +103,20 @@ def scan(
             except UserError as error:
                 too_small += error.problems
                 continue
-            caption = captions.of[path]
+            caption, found = captions.of[path], seen[name]
+            mask, mask_hash = (path, found.hash) if masks == "alpha" else (None, "")
+            if path in marks and not seen[looked_at[marks[path]]].problem:
+                mask, mask_hash = marks[path], seen[looked_at[marks[path]]].hash
             items.append(
-                Item(path, name, caption.text, caption.source, times, seen[name].size, placement, seen[name].hash)
-            )
+                Item(path, name, caption.text, caption.source, times, found.size, placement, found.hash, False,
+                     mask, mask_hash)
+            )  # fmt: skip
     problems += first_few(unreadable, say("images.remarks_unreadable")) + first_few(
         too_small, say("images.remarks_too_small")
     )
+    if masks == "files":
+        problems += _about_masks(items, [seen[looked_at[mask]] for mask in dict.fromkeys(marks.values())])
+    listing.masks = [mask for mask in listing.masks if mask not in marks.values()]
     problems += about_files(listing, captions.used)
     problems += first_few(captions.problems, say("images.remarks_captions")) + _folder_warnings(paths, folder)
     problems += _shared_captions(paths, names) + about_captions({item.name: captions.of[item.path] for item in items})
@@ -112,6 +126,19 @@ def scan(
 
 
 # ---- what is wrong with a folder
+
+
+def _about_masks(items: list[Item], seen: list[Seen]) -> list[Problem]:
+    """The masks that can't be read, and how many images have none."""
+    problems = first_few(
+        [Problem(say("images.mask_unreadable", why=one.problem), fatal=False) for one in seen if one.problem],
+        say("images.remarks_unreadable"),
+    )
+    without = [item.name for item in items if item.mask is None]
+    if without:
+        what = say("images.without_mask", names=listed(without), count=len(without))
+        problems.append(Problem(what, fatal=False))
+    return problems
 
 
 def _folder_problem(folder: Path) -> Problem | None:

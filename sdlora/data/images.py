@@ -89,6 +89,21 @@ def load_image(path: Path | str, name: str = "", at_least: int = 0) -> Image.Ima
         return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
+def load_alpha(path: Path | str, name: str = "") -> Image.Image:
+    """How solid each pixel is, as 8-bit grey of the size that ``load_image`` gives; white where nothing is transparent.
+
+    UserError as there.
+    """
+    with _reading(Path(path), name), _open(path, name) as image:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        with libtiff_quiet() if image.format == "TIFF" else nullcontext():
+            image.load()
+        orientation = _orientation(image)
+        clear = image.has_transparency_data and not image.mode.startswith("I")
+        alpha = image.convert("RGBA").getchannel("A") if clear else Image.new("L", image.size, 255)
+        return alpha.transpose(TURNS[orientation]) if orientation in TURNS and image.format != "TIFF" else alpha
+
+
 def transparent_share(picture: Image.Image) -> float:
     """The share of pixels, 0 to 1, that were transparent to a degree one can see in what ``load_image`` has read."""
     return picture.info.get(CLEAR, 0.0)

@@ -180,6 +180,11 @@ def _masks(pictures: list[Path], root: Path) -> set[Path]:
     return masks
 
 
-def _pair(stem: str) -> str:
+def masked_name(stem: str) -> str:
+    """Of a mask's name without its ending, what the image is called: "cat" of "cat-masklabel" and of "cat"."""
     mask = MASK.fullmatch(stem)
-    return name_key(mask[1] if mask else stem)
+    return mask[1] if mask else stem
+
+
+def _pair(stem: str) -> str:
+    return name_key(masked_name(stem))

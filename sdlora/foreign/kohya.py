@@ -100,6 +100,10 @@ def _data(reader: Reader) -> None:
     reader.take("train_data_dir", "data.folder")
     reader.take("reg_data_dir", "data.regularization")
     reader.take("prior_loss_weight", "train.prior_weight", finite_number)
+    for key, masks in (("masked_loss", "files"), ("alpha_mask", "alpha")):
+        if yes(reader.get(key) or False):
+            reader.put("data.masks", masks, reader.said(key, True))
+            reader.put("train.unmasked_weight", 0.0, reader.said(key, True))  # as it is there
     reader.take("num_repeats", "data.repeats", whole)
     reader.take("resolution", "data.resolution", side)
     reader.take("enable_bucket", "data.fit", lambda v: "bucket" if yes(v) else "crop")

@@ -35,7 +35,7 @@ NO_BEARING = (
     "temp_device", "fallback_train_dtype", "enable_autocast_cache", "only_cache", "frames", "attention_mechanism",
     "ema_decay", "ema_update_step_interval", "huber_delta", "vb_loss_strength", "prior", "transformer", "quantization",
     "unconditional_transformer", "text_encoder_3", "text_encoder_4", "effnet_encoder", "decoder",
-    "decoder_text_encoder", "decoder_vqgan", "unmasked_probability", "unmasked_weight", "embedding",
+    "decoder_text_encoder", "decoder_vqgan", "unmasked_probability", "embedding",
     "additional_embeddings", "embedding_weight_dtype", "embeddings", "cloud", "lora_weight_dtype",
     "lora_decompose_norm_epsilon", "bundle_additional_embeddings", "optimizer_defaults", "samples", "sample_after",
     "sample_definition_file_name", "sample_after_unit", "sample_image_format", "sample_video_format",
@@ -75,6 +75,10 @@ def import_values(values: dict[str, Any]) -> Imported:
     _model(reader)
     _adapter(reader)
     _training(reader)
+    if reader.get("masked_training") is True:
+        reader.put("data.masks", "files", reader.said("masked_training", True))
+        reader.take("unmasked_weight", "train.unmasked_weight", finite_number)
+    reader.ignore("unmasked_weight")
     for key, (same, why) in FIXED.items():
         reader.unless(key, same, why)
     reader.ignore(*NO_BEARING)

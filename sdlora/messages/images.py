@@ -208,6 +208,15 @@ MESSAGES = {
         "en": "The caption {file} can't be saved ({reason}).",
         "zh": "说明文件 {file} 无法保存（{reason}）。",
     },
+    "mask_unreadable": {
+        "en": "A mask can't be used, so its image is trained whole: {why}",
+        "zh": "一个蒙版无法使用，它的图片将整张训练：{why}",
+    },
+    "mask_gone": {"en": "The mask {name} can't be read ({reason}).", "zh": "无法读取蒙版 {name}（{reason}）。"},
+    "without_mask": {
+        "en": "No mask was found for {names}: trained whole.",
+        "zh": "没有找到 {names} 的蒙版：整张训练。",
+    },
     "no_undo": {
         "en": "Nothing was changed, since no undo could be kept ({reason}).",
         "zh": "无法保存撤销记录（{reason}），因此没有做任何修改。",

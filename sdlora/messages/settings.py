@@ -288,6 +288,7 @@ MESSAGES = {
         "en": "data.regularization brings regularization images already",
         "zh": "data.regularization 已经提供了正则化图片",
     },
+    "because_no_masks": {"en": "data.masks is off", "zh": "data.masks 为 off"},
     "because_no_regularization": {
         "en": "there are no regularization images (data.regularization, data.class_prompts)",
         "zh": "没有正则化图片（data.regularization、data.class_prompts）",

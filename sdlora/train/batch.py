@@ -54,6 +54,7 @@ class Batch:
     latents (scaled), noise: float32 (B, 4, h, w); timesteps: int64 (B,); texts: B captions as this step sees.
     sizes: float32 (B, 6), SDXL's size and crop numbers. masked: float32 (B, 5, h, w) for inpainting models, else None.
     weights: float32 (B,), of each one's error; None where all weigh 1.
+    inside: float32 (B, 1, h, w), how much each place of the picture counts, 0 to 1; None where all count the same.
     slots: the images' places in the step's whole batch, over all devices and accumulated parts.
     text: the texts as ``Trainee.text_input`` gives them, where they have been read already.
     perturbed: float32 (B, 4, h, w), the noise that the input has, where it is another than the one to be predicted.
@@ -66,6 +67,7 @@ class Batch:
     sizes: Tensor
     masked: Tensor | None
     weights: Tensor | None = None
+    inside: Tensor | None = None
     text: Tokens | TextEncoding | None = None
     perturbed: Tensor | None = None
     slots: list[int] = field(default_factory=list)
@@ -99,12 +101,14 @@ def make_batch(
     train_timesteps: int,
     inpainting: bool = False,
     prior_weight: float = 1.0,
+    unmasked_weight: float = 1.0,
 ) -> Batch:
     """The batch of ``items`` for one step, on the CPU. first_slot: its first image's place in the whole batch.
 
     prior_weight: of the error of regularization images; their part of a DreamBooth loss (lambda in its equation 2).
+    unmasked_weight: how much what lies outside of an image's mask counts.
     """
-    latents, noise, timesteps, texts, sizes, perturbed = [], [], [], [], [], []
+    latents, noise, timesteps, texts, sizes, perturbed, masks = [], [], [], [], [], [], []
     for slot, item in enumerate(items, first_slot):
         flipped = flip and rng_for(seed, "flip", step, slot).random() < 0.5
         dice = generator_for(seed, step, slot)
@@ -116,12 +120,25 @@ def make_batch(
             perturbed.append(noise[-1] + noising.perturbation * torch.randn(x.shape, generator=dice))
         texts.append(captioning.text(item, seed, step, slot))
         sizes.append(sizes_of(item, flipped))
+        masks.append(cache.mask(item, flipped, x.shape))
     masked = torch.stack([cache.masked(item, scaling_factor) for item in items]) if inpainting else None
     weighs = prior_weight != 1 and any(item.regular for item in items)
     weights = torch.tensor([prior_weight if item.regular else 1.0 for item in items]) if weighs else None
     parts = (torch.stack(latents), torch.stack(noise), torch.stack(timesteps), texts, torch.tensor(sizes), masked)
     slots = list(range(first_slot, first_slot + len(items)))
-    return Batch(*parts, weights, perturbed=torch.stack(perturbed) if perturbed else None, slots=slots)
+    inside, other = inside_of(masks, unmasked_weight, latents[0]), torch.stack(perturbed) if perturbed else None
+    return Batch(*parts, weights, inside, perturbed=other, slots=slots)
+
+
+def inside_of(masks: Sequence[Tensor | None], unmasked_weight: float, like: Tensor) -> Tensor | None:
+    """How much each place counts, (B, 1, h, w): 1 inside, ``unmasked_weight`` outside; None where no image has a mask.
+
+    masks: (1, h, w) in 0 to 1 each, None for an image that counts as a whole. like: latents (C, h, w).
+    """
+    if all(mask is None for mask in masks):
+        return None
+    whole = torch.ones_like(like[:1])
+    return torch.stack([whole if m is None else unmasked_weight + (1 - unmasked_weight) * m for m in masks])
 
 
 def still_batch(
@@ -133,6 +150,7 @@ def still_batch(
     *,
     scaling_factor: float,
     inpainting: bool = False,
+    unmasked_weight: float = 1.0,
 ) -> Batch:
     """One image under several noises, on the CPU: nothing of it is drawn, so it can be measured again and again.
 
@@ -142,7 +160,8 @@ def still_batch(
     count, text = len(timesteps), captioning.still.text(item, 0, 0, 0)
     sizes = torch.tensor([sizes_of(item, False)] * count)
     masked = torch.stack([cache.masked(item, scaling_factor)] * count) if inpainting else None
-    return Batch(clean.expand_as(noise), noise, timesteps, [text] * count, sizes, masked)
+    inside = inside_of([cache.mask(item, False, clean.shape)] * count, unmasked_weight, clean)
+    return Batch(clean.expand_as(noise), noise, timesteps, [text] * count, sizes, masked, inside=inside)
 
 
 def sizes_of(item: Item, flipped: bool) -> list[float]:

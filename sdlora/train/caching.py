@@ -2,14 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sdlora.data.cache import WHOLE, EncodeFn, LatentCache, Share, TextCache, encoder_identity, vae_identity
 from sdlora.data.dataset import Item
 from sdlora.data.images import content_hash
+from sdlora.data.masks import mask_at, mask_picture
 from sdlora.errors import UserError, ran_out_of_memory
 from sdlora.events import Event, Progress, Warned
 from sdlora.families.base import BaseInfo
@@ -17,7 +20,7 @@ from sdlora.families.shared.clip_text import TextEncoding, TextReader, padded
 from sdlora.families.shared.device import release_memory
 from sdlora.families.shared.load import load_text_encoders, load_vae
 from sdlora.lorafiles.attach import merge_into_modules
-from sdlora.messages import listed, say
+from sdlora.messages import listed, reason_of, say
 
 
 class Latents(LatentCache):
@@ -25,6 +28,7 @@ class Latents(LatentCache):
 
     def __init__(self, folder: Path, vae_id: str):
         super().__init__(folder, vae_id)
+        self.masks = TextCache(folder, "masks")  # by mask and placement instead of a text
         self.empty = TextCache(folder, f"empty picture, {vae_id}")  # by its size instead of a text
         self.renew: Callable[[Item, bool], object] | None = None  # encodes one image again
         self.renew_empty: Callable[[Item], object] | None = None  # encodes an empty picture of an image's size again
@@ -40,6 +44,21 @@ class Latents(LatentCache):
         self.renew(item, flipped)
         self.notes.append(say("training.latents_renewed", name=item.name))
         return super().load(item, flipped)
+
+    def mask(self, item: Item, flipped: bool, shape: Sequence[int]) -> Tensor | None:
+        """(1, h, w) float32, 0 to 1: how much of each latent pixel is learnt; None for an image without a mask.
+
+        shape: of its latents, (4, h, w). Made when it is first asked for, then kept beside the latents. UserError for a
+        mask that is gone or has changed since the scan.
+        """
+        if item.mask is None:
+            return None
+        key = f"{item.mask_hash} {astuple(item.placement)} {tuple(shape)[1:]} {item.mask == item.path}"
+        found = self.masks.get(key)
+        if found is None:
+            found = torch.from_numpy(_drawn_mask(item, (shape[2], shape[1])))[None]
+            self.masks.put(key, found)
+        return found.flip(-1) if flipped else found
 
     def masked(self, item: Item, scaling_factor: float) -> Tensor:
         """(5, h, w) float32: a mask of ones and the scaled latents of a picture with everything masked out.
@@ -188,6 +207,18 @@ def cache_texts(
         yield Progress("text", done, len(missing))
     store.renew = lambda text: deque(encode([text]), 0)
     yield store
+
+
+def _drawn_mask(item: Item, size: tuple[int, int]) -> np.ndarray:
+    assert item.mask is not None
+    try:
+        if content_hash(item.mask) == item.mask_hash:
+            return mask_at(mask_picture(item.mask, item.path), item.placement, size)
+    except OSError as error:
+        reason = reason_of(error)
+        raise UserError(say("images.mask_gone", name=item.mask.name, reason=reason), where=item.name) from error
+    what = say("images.changed_after_check", name=item.mask.name)
+    raise UserError(what, fix=say("images.start_again"), where=item.name)
 
 
 def _size(item: Item) -> str:

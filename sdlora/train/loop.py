@@ -213,7 +213,7 @@ def batches_at(job: Job, step: int) -> Iterator[tuple[Batch, float]]:
             seed=train.seed, step=step, first_slot=slot, flip=job.settings.data.flip,
             scaling_factor=trainee.scaling_factor, noising=noising,
             train_timesteps=len(trainee.alphas_cumprod), inpainting=trainee.base.inpainting,
-            prior_weight=train.prior_weight,
+            prior_weight=train.prior_weight, unmasked_weight=train.unmasked_weight,
         )  # fmt: skip
         for piece in pieces_of(trainee, batch, job.memory.pieces):
             yield piece.to(job.device), job.plan.accumulate * len(batch) / len(piece)

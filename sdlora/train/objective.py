@@ -34,10 +34,20 @@ def error_of(
     noisy = objective.noisy(x0, added, a)                          # (B, 4, h, w)  noise
     predicted = answer_to(noisy, trainee, batch, predict)          # (B, 4, h, w)  prediction
     target = objective.target(x0, noise, a)                        # (B, 4, h, w)
-    error = loss.of(predicted, target).mean((1, 2, 3))             # (B,)          error
+    error = mean_of(loss.of(predicted, target), batch.inside)      # (B,)          error
     # fmt: on
     weighted = error * weigh(objective, a) if weigh else error
     return (weighted if batch.weights is None else weighted * batch.weights), error
+
+
+def mean_of(each: Tensor, inside: Tensor | None) -> Tensor:
+    """The mean error of each image, (B,): with a mask the weighted mean, so that a small subject counts no less.
+
+    each: (B, C, h, w). inside: (B, 1, h, w), how much each place counts; an image of which nothing counts gives 0.
+    """
+    if inside is None:
+        return each.mean((1, 2, 3))
+    return (each.mean(1, keepdim=True) * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp_min(1e-6)
 
 
 def level_of(trainee: Trainee, batch: Batch) -> Tensor:

@@ -104,7 +104,8 @@ class Job:
         self.plan = Plan(self.planned, train.batch_size, train.seed, processes, train.accumulate)
         measured = measured_on(self.items, self.held_out)
         loss = LOSSES[train.loss]
-        self.validation = Validation(trainee, measured, self.latents, self.captioning, train.seed, loss)
+        outside = train.unmasked_weight
+        self.validation = Validation(trainee, measured, self.latents, self.captioning, train.seed, loss, outside)
         if self.held_out:
             self.beside = replace(self.validation, items=measured_on(self.items, ()))
         shape = self.latents.load(self.items[0], False)[0].shape

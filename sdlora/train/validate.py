@@ -30,6 +30,7 @@ class Validation:
     captioning: Captioning
     seed: int
     measured_by: Loss
+    unmasked_weight: float = 1.0
 
     @torch.no_grad()
     def loss(self, device: torch.device, batch_size: int) -> float:
@@ -47,6 +48,7 @@ class Validation:
             batch = still_batch(
                 item, self.latents, self.captioning, n, t,
                 scaling_factor=trainee.scaling_factor, inpainting=trainee.base.inpainting,
+                unmasked_weight=self.unmasked_weight,
             )  # fmt: skip
             _, error = error_of(trainee, batch.to(device), self.measured_by)
             errors.append(error)

@@ -45,6 +45,7 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"data.shuffle_tags": True, "data.keep_tags": 3}, "data.shuffle_tags", {"data.keep_tags": 2}),
     ({"data.tag_dropout": 0.5, "data.keep_tags": 4}, "data.tag_dropout", {"data.keep_tags": 3}),
     ({"train.prior_weight": 0.5}, "train.prior_weight", {"data.class_prompts": ["a dog"]}),
+    ({"train.unmasked_weight": 0.5}, "train.unmasked_weight", {"data.masks": "alpha"}),
     ({"data.class_prompts": ["a dog"], "data.regularization": "/dogs"}, "data.class_prompts",
      {"data.regularization": ""}),
     ({"data.max_tokens": 100}, "data.max_tokens", {"data.max_tokens": 150}),

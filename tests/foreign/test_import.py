@@ -87,8 +87,9 @@ ONE_MEANS = {
     "train.text_encoder_lr": 2e-5, "train.scheduler": "cosine", "train.warmup": 20, "train.precision": "bf16",
     "train.min_snr_gamma": 3.0, "train.noise_offset": 0.1, "train.weight_decay": 0.03, "run.name": "zib",
     "train.gradient_checkpointing": True, "train.max_grad_norm": 1.0, "train.accumulate": 1,
+    "data.masks": "files",
 }  # fmt: skip
-ONE_LEFT = {"epochs", "optimizer", "concept '/b'", "masked_training"}
+ONE_LEFT = {"epochs", "optimizer", "concept '/b'"}
 
 TOOLS = {
     kohya.NAME: (tomlkit.dumps(KOHYA), "k.toml", KOHYA_MEANS, KOHYA_LEFT),

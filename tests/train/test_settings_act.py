@@ -367,6 +367,8 @@ CASES = [
 ELSEWHERE = {
     "model.revision": "which files of a hub id: tests/families/test_hub.py",
     "data.cache": "where, not what",
+    "data.masks": "tests/train/test_masked_loss.py",
+    "train.unmasked_weight": "tests/train/test_masked_loss.py",
     "train.optimizer": "every entry: tests/train/test_tables.py",
     "train.loss": "every entry: tests/train/test_tables.py",
     "train.memory": "how, not what: tests/train/test_ladder.py",

@@ -96,6 +96,11 @@ class DataSettings(Section):
         when=When({"data.regularization": "unset"}, say("settings.because_regularization_folder")),
         into=("epochs",)
     )
+    masks: Literal["off", "alpha", "files"] = setting(
+        "off", "Where to look for what of an image is learnt: alpha, its transparency; files, masks beside it "
+        "(x-masklabel.png, x_mask.png, a folder of masks), white for what is learnt.",
+        label="Masks", group="images", cost=False
+    )
     cache: str = setting(
         "", "Folder for cached latents and text; empty for .sdlora_cache inside data.folder.", "expert",
         label="Cache folder", group="images", wide=True, path="folder", cost=False,

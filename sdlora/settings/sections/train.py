@@ -216,6 +216,11 @@ class TrainSettings(Section):
                   say("settings.because_no_regularization")),
         recorded=("prior_loss_weight",)
     )
+    unmasked_weight: float = setting(
+        0.1, "How much the error outside of the mask weighs beside that inside; 0 for not at all.",
+        label="Weight outside masks", group="training", cost=False, ge=0, le=1,
+        when=When({"data.masks": "like:^(alpha|files)$"}, say("settings.because_no_masks"))
+    )
     seed: int = setting(
         0, "Same seed, same run: order, crops, noise, test pictures. -1 draws one.", "basic",
         label="Seed", group="training", place=4, cost=False, ge=-1, le=2**63 - 1,

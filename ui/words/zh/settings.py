@@ -24,6 +24,7 @@ LABELS = {
     "data.max_tokens": "说明最大长度",
     "data.regularization": "正则化图片",
     "data.class_prompts": "类别提示词",
+    "data.masks": "蒙版",
     "data.cache": "缓存文件夹",
     "adapter.rank": "秩（rank）",
     "adapter.alpha": "缩放系数（alpha）",
@@ -73,6 +74,7 @@ LABELS = {
     "train.min_timestep": "第一个时间步",
     "train.max_timestep": "时间步的终点",
     "train.prior_weight": "正则化的权重",
+    "train.unmasked_weight": "蒙版之外的权重",
     "train.seed": "随机种子",
     "train.device": "设备",
     "sample.prompts": "测试提示词",
@@ -122,6 +124,10 @@ HELP: dict[str, str] = {
         "存放正则化图片的文件夹，用来保住基础模型对这一类事物的认识：与图片一起训练，用自己的说明，不加触发词。"
     ),
     "data.class_prompts": "由基础模型按这些提示词画出正则化图片，张数与图片相同。",
+    "data.masks": (
+        "从哪里看图片中要学习的部分：alpha 为图片的透明度；files 为旁边的蒙版"
+        "（x-masklabel.png、x_mask.png 或蒙版文件夹），白色为要学习的部分。"
+    ),
     "data.cache": "存放潜变量和文本缓存的文件夹；留空为 data.folder 里的 .sdlora_cache。",
     "adapter.rank": "LoRA 的秩：决定它的容量和文件大小。",
     "adapter.alpha": "LoRA 以 alpha / rank 的强度起作用。",
@@ -182,6 +188,7 @@ HELP: dict[str, str] = {
     "train.min_timestep": "从哪个时间步开始训练；越大，越不学细节。",
     "train.max_timestep": "训练到哪个时间步为止（不含）；越小，越不学构图。",
     "train.prior_weight": "一张正则化图片的误差相对于一张图片的误差占多少权重。",
+    "train.unmasked_weight": "蒙版之外的误差相对于蒙版之内占多少权重；0 表示完全不计。",
     "train.seed": "种子相同，训练相同：顺序、裁剪、噪声、测试图片。-1 表示随机选取。",
     "train.device": "在哪里训练；auto 有 GPU 就用 GPU。",
     "sample.prompts": "测试图片的提示词，每个提示词一张。",
