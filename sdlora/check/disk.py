@@ -77,7 +77,10 @@ def _has_gpu() -> bool:
 
 
 def _checkpoint_bytes(settings: Settings, info: BaseInfo, images: int) -> int:
-    """At most: the LoRA of every layer and its optimizer's state in fp32, for each checkpoint there is at once."""
+    """At most: the LoRA of every layer and its optimizer's state in fp32, for each checkpoint there is at once.
+
+    The LoRA is there twice where its average is exported.
+    """
     save, train, validation = settings.save, settings.train, settings.validation
     count = 1 + (train.steps // save.every if save.every else 0)
     if save.keep:
@@ -87,13 +90,14 @@ def _checkpoint_bytes(settings: Settings, info: BaseInfo, images: int) -> int:
         count += (held_out > 0) + (validation.drift_bound is not None)
     parts = (info.denoiser, *(info.text_encoders if settings.adapter.text_encoder else ()))
     rank, moments = settings.adapter.rank, OPTIMIZERS[train.optimizer].moments
+    copies = 2 if train.ema_decay or OPTIMIZERS[train.optimizer].averaged else 1
     kind, size = KINDS[settings.adapter.kind], 0.0
     for part in parts:
         for name, shape in info.shapes(part).items():
             if len(shape) >= 2 and "embedding" not in name:
                 plain = [(rank, shape[1]), (shape[0], rank)]
                 more = kind.size(shape[:2], rank, **kind.told(vars(settings.adapter))) / PLAIN.size(shape[:2], rank)
-                size += more * sum(prod(factor) + moments(factor) for factor in plain)
+                size += more * sum(copies * prod(factor) + moments(factor) for factor in plain)
     return round((count + 1) * 4 * size)
 
 

@@ -30,6 +30,7 @@ SAMPLERS = {"ddim": "ddim", "euler": "euler", "k_euler": "euler", "dpmsolver++":
 TARGETS = {"attn-mlp": "attn-mlp", "attn-only": "attn", "full": "full", "unet-transformer-only": "attn-mlp"}
 MODULES = ("", "networks.lora", "lycoris.kohya", "locon.locon_kohya")
 HUBER_C = 0.1
+RENAMED_OPTIMIZERS = {"adamwschedulefree": "schedule_free_adamw"}
 EPOCHS = say("foreign.because_counted_in_steps")
 # Where things lie, how fast they go, what is cached, logged and shown: nothing of the result.
 NO_BEARING = (
@@ -260,6 +261,7 @@ def take_rates(reader: Reader) -> None:
 def take_optimizer(reader: Reader, key: str) -> None:
     """The optimizer under ``key``, if it is one of ours; else a line on what trains in its place."""
     optimizer = str(reader.get(key) or "AdamW")
+    optimizer = RENAMED_OPTIMIZERS.get(optimizer.lower(), optimizer)
     if optimizer.lower() in OPTIMIZERS:
         if optimizer.lower() != "adamw":
             reader.put("train.optimizer", optimizer.lower(), f"{key} = {optimizer!r}")

@@ -50,7 +50,6 @@ NO_BEARING = (
 # What has one value here, which is its default there.
 FIXED = {
     "mse_strength": (1.0, say("foreign.because_mse_only")),
-    "ema": ("OFF", say("foreign.because_no_setting")),
     "timestep_shift": (1.0, say("foreign.because_timesteps_unshifted")),
     "learning_rate_scaler": ("NONE", say("foreign.because_rate_unscaled")),
     "loss_scaler": ("NONE", say("foreign.because_loss_unscaled")),
@@ -262,6 +261,12 @@ def _training(reader: Reader) -> None:
         reader.take("save_every", "save.every", whole)
     else:
         reader.leave("save_every", say("foreign.because_saved_by_steps"))
+    if str(reader.get("ema") or "OFF") != "OFF":
+        decay = reader.get("ema_decay")
+        reader.put(
+            "train.ema_decay", 0.999 if decay is None else decay, reader.said("ema", reader.get("ema")), finite_number
+        )
+        reader.unless("ema_update_step_interval", 1, say("foreign.because_each_step"))
     _optimizer(reader)
 
 

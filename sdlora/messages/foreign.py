@@ -133,6 +133,7 @@ MESSAGES = {
         "en": "timesteps are weighted in one way only here",
         "zh": "这里只用一种时间步加权",
     },
+    "because_each_step": {"en": "the average takes in each step here", "zh": "这里每一步都计入平均"},
     "because_no_weighting": {"en": "there is no such weighting here", "zh": "这里没有这种加权"},
     "because_timesteps_unshifted": {"en": "timesteps are not shifted here", "zh": "这里不偏移时间步"},
     "because_no_distribution": {

@@ -241,6 +241,10 @@ MESSAGES = {
         "en": "train.step_rules is empty, so that the rate stays",
         "zh": "train.step_rules 为空，学习率保持不变",
     },
+    "because_optimizer_averages": {
+        "en": "train.optimizer averages the weights by itself",
+        "zh": "train.optimizer 自己会平均权重",
+    },
     "because_one_cycle": {
         "en": 'with train.cycles 1 it is "cosine"',
         "zh": "train.cycles 为 1 时它就是“cosine”",

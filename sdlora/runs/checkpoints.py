@@ -3,7 +3,8 @@
 checkpoints/000500/
   lora.safetensors       the LoRA's factors, float32
   optimizer.safetensors  the tensors of the optimizer's state
-  state.json             the step, the digests of the other two, and all that is no tensor
+  trained.safetensors    the factors as they are trained, where lora.safetensors holds their average
+  state.json             the step, the digests of the others, and all that is no tensor
   measured               there where it was saved for what was measured at its step alone; empty
 
 Whoever fills and reads them is ``sdlora.train.checkpoint``.
@@ -19,6 +20,7 @@ from typing import Any
 from sdlora.files.intact import Damaged, digest_of, read_json
 
 WEIGHTS, OPTIMIZER, STATE = "lora.safetensors", "optimizer.safetensors", "state.json"
+TRAINED = "trained.safetensors"
 FORMAT = 2  # of state.json; 1 had no digests, AdamW's moments alone, and a GradScaler's scale without its count
 MEASURED = "measured"  # marks a checkpoint that goes when another step measures better
 ASIDE = "damaged"  # the end of a folder's name that is no checkpoint any more

@@ -13,6 +13,7 @@ from sdlora.messages import say
 from sdlora.pictures.grid import save_png
 from sdlora.pictures.pipeline import Look, draw
 from sdlora.runs.pictures import thin_pictures
+from sdlora.train.average import holding
 from sdlora.train.by_heart import FORWARDS, Recital, Recited, to_recite
 from sdlora.train.drift import LOOKED_AT, PROMPTS
 from sdlora.train.ladder import draw_sparingly, whatever_fits
@@ -44,7 +45,7 @@ def validate(job: Job, step: int) -> Iterator[Event]:
 def _measured(job: Job, batch_size: int) -> tuple[float, float, float]:
     """(validation loss, that of training images where others are held out, drift)."""
     how = (job.device, batch_size)
-    with job.accelerator.autocast():
+    with job.accelerator.autocast(), holding(job.trainee.adapter, job.exported()):
         training = job.beside.loss(*how) if job.beside else math.nan
         return job.validation.loss(*how), training, job.drift.measure(*how)
 
@@ -73,7 +74,7 @@ def by_heart(job: Job, step: int) -> Iterator[Event]:
 
 
 def _recited(job: Job, recital: Recital, batch_size: int) -> tuple[Recited, Recited]:
-    with job.accelerator.autocast():
+    with job.accelerator.autocast(), holding(job.trainee.adapter, job.exported()):
         return recital.both(job.device, batch_size)
 
 
@@ -111,7 +112,7 @@ def _drawn(job: Job, step: int) -> Generator[Event, None, list[str]]:
     look, trainee, files = Look.of(job.settings), job.trainee, list[str]()
     yield Progress("samples", 0, len(look.prompts))
     stack, sparing = stack_of(job.settings.adapter.stack), job.memory.sparing
-    with job.accelerator.autocast():
+    with job.accelerator.autocast(), holding(trainee.adapter, job.exported()):
         for picture in draw(trainee.base, look, trainee.unet, trainee.text_encoders, stack, sparing):
             files.append(f"samples/{step:06d}_{len(files):02d}.png")
             save_png(picture, job.run.folder / files[-1])

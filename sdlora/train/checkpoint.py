@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from sdlora.adapters.adapter import Adapter
 from sdlora.errors import Unstable, UserError
 from sdlora.files.intact import Damaged, digest_of, write_json
 from sdlora.messages import listed, say
-from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, WEIGHTS, set_aside, verified
+from sdlora.runs.checkpoints import FORMAT, OPTIMIZER, STATE, TRAINED, WEIGHTS, set_aside, verified
+from sdlora.train.average import Average
 from sdlora.train.health import growth_of
 from sdlora.train.optim_state import give_state, optimizer_name, take_state
 from sdlora.train.optimizers import FIRST
@@ -24,9 +25,17 @@ from sdlora.train.optimizers import FIRST
 SHOWN = 3  # names of layers in a note
 
 
-def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.optim.Optimizer, extra: dict) -> Path:
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    adapter: Adapter,
+    optimizer: torch.optim.Optimizer,
+    extra: dict,
+    exported: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Write ``folder/000500``: into a hidden folder first, fsynced, then renamed. Returns its path.
 
+    exported: tensors of the adapter that are exported in place of its own.
     extra: small JSON values to find again in ``load_checkpoint`` (a GradScaler's state). Raises Unstable where a
     factor or the optimizer's state is not finite, OSError if the disk is full; then nothing is left of it, and an older
     checkpoint of that step stays.
@@ -35,19 +44,24 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
     temporary = folder / f".{step:06d}.tmp"
     weights = {name: value.detach().cpu().contiguous() for name, value in adapter.state_dict().items()}
     tensors, plain = take_state(adapter, optimizer)
-    _check_finite(step, {**weights, **tensors})
+    files = {WEIGHTS: weights, OPTIMIZER: tensors}
+    if exported:
+        averages = {name: value.detach().cpu().contiguous() for name, value in exported.items()}
+        files |= {WEIGHTS: weights | averages, TRAINED: weights}
+    for inside in files.values():
+        _check_finite(step, inside)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        save_file(weights, temporary / WEIGHTS)
-        save_file(tensors, temporary / OPTIMIZER)
+        for name, inside in files.items():
+            save_file(inside, temporary / name)
         state = {
             "format": FORMAT,
             "step": step,
             **extra,
             "optimizer": {"kind": optimizer_name(optimizer), "values": plain},
         }
-        state["files"] = {name: digest_of(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
+        state["files"] = {name: digest_of(temporary / name) for name in files}
         write_json(temporary / STATE, state | _strengths(adapter) | growth_of(adapter))
         for file in temporary.iterdir():
             with open(file, "rb+") as handle:
@@ -68,16 +82,20 @@ def save_checkpoint(folder: Path, step: int, adapter: Adapter, optimizer: torch.
     return target
 
 
-def load_checkpoint(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer) -> dict:
-    """Restore both in place, bit for bit, and return the saved state ({"step": …, …}).
+def load_checkpoint(
+    folder: Path, adapter: Adapter, optimizer: torch.optim.Optimizer, average: Average | None = None
+) -> dict:
+    """Restore all in place, bit for bit, and return the saved state ({"step": …, …}).
 
     UserError for a damaged checkpoint, one of another rank or target set, or of another optimizer; the adapter is then
     as before.
     """
     state, weights, tensors = _read(folder)
-    adapter.load_state_dict(weights)
+    adapter.load_state_dict(_trained(folder, state) or weights)
     told = _optimizer_of(state)
     give_state(adapter, optimizer, tensors, told["values"], told["kind"])
+    if average:
+        average.begin(adapter, weights)
     return state
 
 
@@ -86,9 +104,13 @@ def load_what_fits(folder: Path, adapter: Adapter, optimizer: torch.optim.Optimi
 
     Layers that both have get the saved factors; where alpha / rank is another one here, the last factor is scaled so
     that the LoRA does what it did. The optimizer's state follows where optimizer, layers and strengths are the same.
+    Of a run that exports an average, that is what is gone on from, unless the optimizer's state can follow, which
+    belongs to what was trained.
     UserError for another rank or shape, for another kind of adapter, or if no layer is in both.
     """
     state, weights, tensors = _read(folder)
+    if _optimizer_of(state)["kind"] == optimizer_name(optimizer):
+        weights = _trained(folder, state) or weights
     current, notes = adapter.state_dict(), list[str]()
     common = current.keys() & weights.keys()
     if not common or _parts_of(current) != _parts_of(weights):
@@ -128,6 +150,11 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor], dict[str, Tensor]]:
     except (Damaged, OSError, SafetensorError) as error:
         fix = say("runs.delete_or_use_another")
         raise UserError(say("runs.checkpoint_damaged", name=folder.name, fault=error), fix=fix) from error
+
+
+def _trained(folder: Path, state: dict) -> dict[str, Tensor] | None:
+    """The factors as they are trained, where a checkpoint holds them beside their average. It has been verified."""
+    return load_file(folder / TRAINED) if TRAINED in state.get("files", {}) else None
 
 
 def _optimizer_of(state: dict) -> dict[str, Any]:

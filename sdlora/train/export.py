@@ -125,6 +125,7 @@ def facts_of(
             "reg_dataset_dirs": _regular_folder(regular) if regular else None,
             "optimizer": OPTIMIZERS[train.optimizer].recorded,
             "mixed_precision": precision,
+            "ema_decay": train.ema_decay if train.ema_decay and not OPTIMIZERS[train.optimizer].averaged else None,
             # What kohya's trainer writes of noise, where there is any.
             "noise_offset": train.noise_offset or None,
             "ip_noise_gamma": train.input_perturbation or None,

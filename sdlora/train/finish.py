@@ -12,6 +12,7 @@ from sdlora.runs.checkpoints import settle
 from sdlora.runs.offers import offered_file, offers_of
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import safe_name
+from sdlora.train.average import holding
 from sdlora.train.between import by_heart, sample, validate
 from sdlora.train.checkpoint import load_weights
 from sdlora.train.export import facts_of, write_trained
@@ -37,7 +38,8 @@ def finish(job: Job, step: int, why: str, told: str = "") -> Iterator[Event]:
     file = f"{safe_name(job.settings.run.name)}.safetensors"
     if job.accelerator.is_main_process:
         yield Progress("export", 0, 1)
-        export_lora(job, job.run.folder / file, step, cover(job))
+        with holding(job.trainee.adapter, job.exported()):
+            export_lora(job, job.run.folder / file, step, cover(job))
         if job.settings.save.side_files:
             side_files(job, job.run.folder / file)
     yield Saved(step, file, final=True)
@@ -70,7 +72,8 @@ def try_export(job: Job) -> None:
     if job.accelerator.is_main_process:
         trial = job.run.folder / ".trial.safetensors"
         try:
-            export_lora(job, trial, job.done)
+            with holding(job.trainee.adapter, job.exported()):
+                export_lora(job, trial, job.done)
         finally:
             trial.unlink(missing_ok=True)
             give_back()

@@ -88,7 +88,9 @@ def steps(job: Job) -> Generator[Event, None, None]:
     # Before the state is restored: accelerate would move all of it to the GPU, AdamW's step counts too, which torch
     # keeps on the CPU, so that a resumed run would wait for the GPU at every one of them.
     job.wrap()
-    start = yield from restore(job.run, train.steps, job.accelerator, adapter, job.optimizer)
+    start = yield from restore(job.run, train.steps, job.accelerator, adapter, job.optimizer, job.average)
+    if job.average and not job.average.tensors:
+        job.average.begin(adapter)
     job.done = start.step
     job.rhythm = rhythm_of(job.settings.validation.every, (event for _, event in job.run.events()))
     if job.rhythm.at != job.done:  # of steps that are done again
@@ -194,6 +196,8 @@ def take(job: Job, step: int) -> float:
     job.prepared.step()
     job.prepared.zero_grad()
     job.capped = cap_norms(trainee.adapter, train.max_weight_norm) if train.max_weight_norm else 0
+    if job.average:
+        job.average.update(trainee.adapter, step)
     # ----------------------------------------------------------------------------------------------------
     # fmt: on
     return total

@@ -1,6 +1,6 @@
 """Before the first step: settings, images and base model become a job that can take steps."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -27,11 +27,13 @@ from sdlora.runs.curve import Curve
 from sdlora.runs.memory import Memory
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
+from sdlora.train.average import Average
 from sdlora.train.batch import Captioning
 from sdlora.train.caching import Latents, TextStore, cache_latents, cache_texts
 from sdlora.train.class_images import class_folder, draw_class_images
 from sdlora.train.drift import PROMPTS, Drift
 from sdlora.train.losses import LOSSES
+from sdlora.train.optimizers import OPTIMIZERS
 from sdlora.train.optimizers.groups import make_optimizer
 from sdlora.train.processes import meet, share_of
 from sdlora.train.rhythm import Rhythm
@@ -55,9 +57,9 @@ class Job:
     packing. module, prepared: adapter and optimizer as accelerate wraps them, once the steps begin. done: the step
     whose weights the adapter holds. capped: how many layers the last step left larger than they may be; they
     were scaled down. torn: is an update under way, so that they are of none? memory: what is done to
-    need less of it. spill: looks whether a GPU overflows. beside: the loss of training images, where ``validation`` is
-    of held-out ones. drift: of the answers to neutral prompts. rhythm: when all this is measured. curve:
-    what came of it.
+    need less of it. average: of the weights, if that is to be exported. spill: looks whether a GPU overflows. beside:
+    the loss of training images, where ``validation`` is of held-out ones. drift: of the answers to neutral prompts.
+    rhythm: when all this is measured. curve: what came of it.
     """
 
     settings: Settings
@@ -86,6 +88,7 @@ class Job:
     spill: Spill | None = field(init=False, default=None)
     capped: int = field(init=False, default=0)
     capped_told: bool = field(init=False, default=False)
+    average: Average | None = field(init=False, default=None)
 
     def __post_init__(self):
         train, trainee = self.settings.train, self.trainee
@@ -100,6 +103,8 @@ class Job:
             self.settings.adapter.lr_pattern,
             train.lora_plus,
         )
+        if train.ema_decay and not OPTIMIZERS[train.optimizer].averaged:
+            self.average = Average(train.ema_decay)
         processes = self.accelerator.num_processes
         self.plan = Plan(self.planned, train.batch_size, train.seed, processes, train.accumulate)
         measured = measured_on(self.items, self.held_out)
@@ -128,6 +133,16 @@ class Job:
         if self.accelerator.num_processes > 1:
             for parameter in self.trainee.adapter.parameters():
                 broadcast(parameter.data)
+
+    def exported(self) -> Mapping[str, torch.Tensor]:
+        """The adapter's tensors as they are measured, drawn and exported, by name; {} where it holds those itself."""
+        if self.average:
+            return self.average.tensors
+        mean = OPTIMIZERS[self.settings.train.optimizer].averaged
+        if mean is None:
+            return {}
+        found = {name: mean(self.optimizer, p) for name, p in self.trainee.adapter.tensors().items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def keep_batches(self, batches: int) -> None:
         """Take so many batches a step, as the run did before, however many processes there are now.

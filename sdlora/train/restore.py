@@ -14,6 +14,7 @@ from sdlora.runs.checkpoints import newest_intact, set_aside, strangers_in
 from sdlora.runs.origin import origin_of
 from sdlora.runs.run import Run
 from sdlora.settings import Settings
+from sdlora.train.average import Average
 from sdlora.train.checkpoint import load_checkpoint, load_what_fits
 
 
@@ -30,7 +31,12 @@ class Start:
 
 
 def restore(
-    run: Run, last: int, accelerator: Accelerator, adapter: Adapter, optimizer: torch.optim.Optimizer
+    run: Run,
+    last: int,
+    accelerator: Accelerator,
+    adapter: Adapter,
+    optimizer: torch.optim.Optimizer,
+    average: Average | None = None,
 ) -> Generator[Event, None, Start]:
     """Load the newest whole checkpoint; warns of each that is passed over, which is set aside. last: the run's steps.
 
@@ -52,7 +58,7 @@ def restore(
         state, said = load_what_fits(folder, adapter, optimizer)
         yield from (Warned(words) for words in said)
     else:
-        state = load_checkpoint(folder, adapter, optimizer)
+        state = load_checkpoint(folder, adapter, optimizer, average)
     precision = state.get("precision", accelerator.mixed_precision)
     if precision != accelerator.mixed_precision and not first:
         names = [{"no": "fp32"}.get(name, name) for name in (precision, accelerator.mixed_precision)]

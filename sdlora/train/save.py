@@ -46,7 +46,9 @@ def write_checkpoint(job: Job, step: int, measured: bool = False) -> None:
     extra = {"epoch": job.plan.epoch_of(step), "precision": job.accelerator.mixed_precision}
     extra |= {"batches": job.plan.devices * job.plan.accumulate}
     extra |= {"started": started(job), **scaler_state(job.accelerator)}
-    written = save_checkpoint(job.run.folder / "checkpoints", step, job.trainee.adapter, job.optimizer, extra)
+    written = save_checkpoint(
+        job.run.folder / "checkpoints", step, job.trainee.adapter, job.optimizer, extra, job.exported()
+    )
     if measured:
         mark_measured(written)
     job.run.drop_old_checkpoints(job.settings.save.keep, job.notable)

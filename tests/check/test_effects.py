@@ -23,6 +23,8 @@ SETS = [  # (settings that leave one idle, captions, its key, what makes it act)
     ({"train.lr_floor": 0.1, "train.scheduler": "constant"}, "train.lr_floor", {"train.scheduler": "linear"}),
     ({"train.step_rules": "1:9,0.1"}, "train.step_rules", {"train.scheduler": "piecewise_constant"}),
     ({"train.scheduler": "piecewise_constant"}, "train.scheduler", {"train.step_rules": "1:9,0.1"}),
+    ({"train.ema_decay": 0.9, "train.optimizer": "schedule_free_adamw", "train.scheduler": "constant"},
+     "train.ema_decay", {"train.optimizer": "adamw"}),
     ({"train.cycles": 2}, "train.cycles", {"train.scheduler": "cosine_with_restarts"}),
     ({"train.scheduler": "cosine_with_restarts", "train.cycles": 1}, "train.scheduler", {"train.cycles": 2}),
     ({"train.text_encoder_lr": 1e-5, "adapter.text_encoder": False}, "train.text_encoder_lr",

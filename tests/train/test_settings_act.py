@@ -371,6 +371,7 @@ ELSEWHERE = {
     "train.unmasked_weight": "tests/train/test_masked_loss.py",
     "train.optimizer": "every entry: tests/train/test_tables.py",
     "train.loss": "every entry: tests/train/test_tables.py",
+    "train.ema_decay": "what is exported: tests/train/test_average.py",
     "train.memory": "how, not what: tests/train/test_ladder.py",
     "train.device": "where, not what: tests/pictures/test_same.py and docs",
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",

@@ -125,6 +125,13 @@ class TrainSettings(Section):
         when=When({"train.scheduler": _one_of(n for n, s in SCHEDULES.items() if s.rules)},
                   say("settings.because_other_schedule", name="piecewise_constant"))
     )
+    ema_decay: float = setting(
+        0.0, "Export an average of the weights over the steps: how much of it stays in each step; 0 for the last "
+        "weights themselves.", "expert",
+        label="Average of the weights (EMA)", group="training", cost=False, usual=(0, 0.9999), ge=0, lt=1,
+        when=When({"train.optimizer": _one_of(n for n, o in OPTIMIZERS.items() if not o.averaged)},
+                  say("settings.because_optimizer_averages"))
+    )
     weight_decay: float = setting(
         0.01, "How much the LoRA's numbers shrink in each step, times the learning rate.", "expert",
         label="Weight decay", group="training", cost=False, usual=(0, 0.2), ge=0, le=1

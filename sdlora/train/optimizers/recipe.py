@@ -21,6 +21,8 @@ class Recipe:
     recorded: ss_optimizer in the file's metadata, as kohya writes it.
     highest_lr: rates above ruin a LoRA within a few steps; None where the rate means something else.
     own_schedule: it sets its rate by itself, so that train.scheduler and train.warmup do nothing.
+    averaged: (optimizer, parameter) -> the average of a parameter that is measured, drawn and exported in place of what
+    is trained, or None as long as that is the same; None where there is no such average.
     finds_rate: it works out how far to go from the gradients; train.lr is a factor of that, usually 1, and the same for
     all that is trained.
     """
@@ -33,6 +35,7 @@ class Recipe:
     highest_lr: float | None = 0.01  # measured with AdamW: 0.003 draws well, 0.02 doubles the loss in 20 steps
     own_schedule: bool = False
     finds_rate: bool = False
+    averaged: Callable[[torch.optim.Optimizer, torch.nn.Parameter], torch.Tensor | None] | None = None
 
     @property
     def text_encoder_share(self) -> float:

@@ -56,6 +56,7 @@ LABELS = {
     "train.power": "幂",
     "train.lr_floor": "最低学习率",
     "train.step_rules": "按步设定学习率",
+    "train.ema_decay": "权重的滑动平均（EMA）",
     "train.weight_decay": "权重衰减",
     "train.max_grad_norm": "梯度范数上限",
     "train.precision": "精度",
@@ -164,6 +165,7 @@ HELP: dict[str, str] = {
     "train.step_rules": (
         "piecewise_constant 的学习率：1:500,0.5:800,0.1 表示到第 500 步为最高值，到第 800 步为一半，之后为十分之一。"
     ),
+    "train.ema_decay": "导出各步权重的平均：每一步保留多少；0 表示导出最后的权重本身。",
     "train.weight_decay": "LoRA 的数值每一步缩小多少（再乘以学习率）。",
     "train.max_grad_norm": "梯度按此范数缩小；0 表示从不缩小。",
     "train.precision": "运算精度；auto 在 GPU 上为 bf16 或 fp16，在 CPU 上取 fp32 与 bf16 中较快者。",
