@@ -1,6 +1,7 @@
 """The page's sentences in the visitor's language: ``text.NAME`` is the sentence NAME of ``ui.words``.
 
-How the language is chosen: the browser decides, as Gradio's I18n does. Handlers answer a request, and its
+How the language is chosen: by a control on the page (``ui/shell/language.js``), which a cookie tells the server; else
+the browser decides, as Gradio's I18n does. Handlers answer a request, and its
 Accept-Language names the browser's language first; Gradio keeps the request of the running handler, so nothing has to
 be passed along. Components are made once for all visitors: in ``with building():`` every name is a mark that Gradio
 puts the sentence in for, in the browser (``i18n`` gives it all sentences). Anywhere else (a terminal) it is English.
@@ -16,6 +17,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +31,8 @@ WORDS: dict[str, ModuleType] = {"en": en, "zh": zh}
 # The browser's languages that Gradio knows by these names; any other is English, here as there.
 LOCALES = {"en": "en", "zh-CN": "zh", "zh-TW": "zh"}
 MARK = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "[A-Za-z0-9_/-]+"\}')
+
+COOKIE = re.compile(r"(?:^|;\s*)sdlora-language=([A-Za-z-]{2,5})(?:;|$)")  # set by ``ui/shell/language.js``
 
 _building: ContextVar[bool] = ContextVar("building", default=False)
 
@@ -47,9 +51,12 @@ def _say(name: str) -> Any:
 
 
 def language() -> str:
-    """ "en" or "zh": of the browser whose request is being answered; "en" where there is none."""
+    """ "en" or "zh": chosen on the page, else of the browser whose request is answered; "en" where there is none."""
     request = LocalContext.request.get(None)
     headers = getattr(request, "headers", None) or {}
+    chosen = COOKIE.search(headers.get("cookie", ""))
+    if chosen and chosen[1] in LOCALES:
+        return LOCALES[chosen[1]]
     return of_header(headers.get("accept-language", ""))
 
 
@@ -154,6 +161,15 @@ def step_title(step: int) -> str:
 def alt_text(prompt: str, step: int) -> str:
     """What a screen reader says of a test picture."""
     return _say("PICTURE_ALT").format(step=step_title(step), prompt=prompt)
+
+
+# ---- dates
+
+
+def moment(when: datetime) -> str:
+    """A day and a time of day: "21 Nov 15:32", "11月21日 15:32"."""
+    month = _say("MONTHS")[str(when.month)]
+    return _say("MOMENT").format(day=when.day, month=month, time=f"{when:%H:%M}")
 
 
 # ---- numbers

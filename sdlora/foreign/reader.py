@@ -20,12 +20,16 @@ class Left(Exception):
 
 @dataclass
 class Imported:
-    """values: settings by key. taken: (what the file says, what it became). left: (what the file says, why not)."""
+    """values: settings by key. asked: what was looked for. taken: (what the file says, what it became).
+
+    left: (what the file says, why not).
+    """
 
     tool: str
     values: dict[str, Any] = field(default_factory=dict)
     taken: list[tuple[str, str]] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)  # (the file's key, the setting it can become)
 
     def refused(self, key: str, why: str) -> None:
         """A setting that was taken turned out to be impossible here."""
@@ -70,12 +74,14 @@ class Reader:
     def take(self, key: str, setting: str, convert: Callable[[Any], Any] = lambda value: value) -> None:
         """``setting`` becomes what ``convert`` makes of the value; None from it changes nothing."""
         value = self.get(key)
+        self.found.asked.append((key, setting))
         if value in (None, ""):
             return
         self.put(setting, value, self.said(key, value), convert)
 
     def put(self, setting: str, value: Any, said: str, convert: Callable[[Any], Any] = lambda value: value) -> None:
         """``setting`` becomes what ``convert`` makes of a value that no key alone holds. said: what the file says."""
+        self.found.asked.append((said.split(" ")[0].rstrip(","), setting))
         try:
             made = convert(value)
         except Left as why:

@@ -118,3 +118,18 @@ def open_tab(page: Page, name: str) -> None:
 def sideways_scroll(page: Page) -> int:
     """Pixels that the page is wider than the window; 0 is right."""
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def wait_till_in_sight(page: Page, selector: str) -> None:
+    """All of it is seen, nothing lies above it or cuts it off: the browser says so at three points."""
+    page.wait_for_function(
+        """(selector) => {
+          const element = document.querySelector(selector), box = element.getBoundingClientRect();
+          return [0.05, 0.5, 0.95].every((part) => {
+            const at = document.elementFromPoint(box.x + box.width / 2, box.y + box.height * part);
+            return at && (element.contains(at) || at.contains(element));
+          });
+        }""",
+        arg=selector,
+        timeout=8000,
+    )

@@ -80,4 +80,7 @@ def test_a_tab_goes_from_html_to_wiring():
 
 def test_every_style_and_script_lies_in_a_room():
     for path in [*Path(ROOT / "ui").rglob("*.css"), *Path(ROOT / "ui").rglob("*.js")]:
-        assert path.name in ("style.css", "script.js", "keys.js") and path.with_name("__init__.py").exists()
+        assert (
+            path.name in ("style.css", "script.js", "keys.js", "address.js", "language.js")
+            and path.with_name("__init__.py").exists()
+        )

@@ -26,6 +26,7 @@ from ui import text
 from ui.shell import assets, dialogs, ends, render, zips
 from ui.shell.api import offer
 from ui.shell.assets import PRIVATE
+from ui.shell.early import EarlyScript
 from ui.shell.guard import around
 from ui.shell.guesses import Guesses
 from ui.shell.live import Live
@@ -62,6 +63,7 @@ def build_page(place: Place, queue: Queue, api: bool = False, watch: Watch | Non
         with gr.Row(elem_id="top"):
             gr.HTML(render.header(), elem_id="title", apply_default_css=False)
             strip = gr.HTML(render_runs.status_strip(None, ""), elem_id="strip", apply_default_css=False)
+            gr.HTML(dialogs.language_choice(), elem_id="language-place", apply_default_css=False)
             gr.HTML(dialogs.keys_button(), elem_id="keys-place", apply_default_css=False)
         announce = gr.HTML("", elem_id="announce", apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -84,6 +86,7 @@ def build_page(place: Place, queue: Queue, api: bool = False, watch: Watch | Non
         assets.run_script(page, "shell")
         page.load(render_keeping.ring, None, runs_tab.ring, queue=False, show_progress="hidden", **PRIVATE)
         assets.run_script(page, "tabs/runs")
+        assets.run_script(page, "shell", name="address")
     return page
 
 
@@ -135,6 +138,7 @@ def serve(
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = BETWEEN_CLICKS
     # Another site must not reach the page by giving its own name this computer's address.
     known = [] if listen else [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
+    known.append(Middleware(EarlyScript, source=assets.source("shell", "language")))
     _, url, _ = page.launch(
         server_name="0.0.0.0" if listen else "127.0.0.1",
         server_port=port,

@@ -18,14 +18,18 @@ STYLES = tuple(
 PRIVATE = {"api_visibility": "private"}
 
 
+def source(room: str, name: str = "script") -> str:
+    """The text of a script of a room."""
+    return (UI / room / f"{name}.js").read_text(encoding="utf-8")
+
+
 def run_script(page: gr.Blocks, room: str, told: Any = None, name: str = "script") -> None:
     """Run a script of ``room`` ("shell", "tabs/images") once when the page has loaded.
 
     The file is one function. told: what it is called with, as JSON; None for nothing. name: of the file.
     """
-    source = (UI / room / f"{name}.js").read_text(encoding="utf-8")
     data = [] if told is None else [gr.Textbox(json.dumps(told), visible=False)]
-    page.load(None, data, js=source, **PRIVATE)
+    page.load(None, data, js=source(room, name), **PRIVATE)
 
 
 def call(name: str) -> str:

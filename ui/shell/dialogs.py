@@ -59,6 +59,16 @@ def _offline() -> str:
     return f'<div id="offline" role="alert" hidden>{text.NOT_CONNECTED}</div>'
 
 
+def language_choice() -> str:
+    """The choice of the page's language; each is written in itself."""
+    choices = {"": "", "en": "English", "zh-CN": "中文"}
+    options = "".join(f'<option value="{value}">{words}</option>' for value, words in choices.items())
+    none = f'<span hidden id="language-none">{text.LANGUAGE_BROWSER}</span>'  # a mark is put in for in text alone
+    name = f'<span hidden id="language-name">{text.LANGUAGE}</span>'
+    return f'{none}{name}<select id="language" aria-labelledby="language-name">{options}</select>'
+
+
 def keys_button() -> str:
     """The button that opens the list of keys."""
-    return f'<button type="button" id="show-keys" aria-label="{text.KEYS_TITLE}">?</button>'
+    name = f'<span hidden id="show-keys-name">{text.KEYS_TITLE}</span>'
+    return f'{name}<button type="button" id="show-keys" aria-labelledby="show-keys-name">?</button>'

@@ -12,6 +12,12 @@ function startPage() {
   const region = document.querySelector('#announce .html-container');
   for (const [name, value] of [['role', 'status'], ['aria-live', 'polite']]) region?.setAttribute(name, value);
 
+  const language = $('language');
+  if (language) {
+    language.options[0].textContent = $('language-none').textContent;
+    language.value = window.sdloraLanguage?.chosen ?? '';
+  }
+
   // ---- one picture large, a slider over the first of its row
   const cells = (table, row) => [...(table.querySelectorAll('tr.pictures')[row]?.querySelectorAll('.cell') ?? [])];
   const show = () => {
@@ -74,6 +80,8 @@ function startPage() {
       $(clears.dataset.clears)?.click();
       if (event.detail === 0) next?.focus();
     }
+    const goto = target.closest('[data-goto]');
+    if (goto) $(goto.dataset.goto)?.scrollIntoView({block: 'center'});
     const copy = target.closest('[data-copy]');
     if (copy) {
       const words = copy.textContent;
@@ -85,6 +93,7 @@ function startPage() {
   });
   document.addEventListener('input', (event) => {
     if (event.target.id === 'lightbox-slider') slide();
+    if (event.target.id === 'language') window.sdloraLanguage.choose(event.target.value);
     if (event.target.id === 'keys-on') {
       localStorage.setItem('sdlora-keys', event.target.checked ? 'on' : 'off');
     }

@@ -32,6 +32,7 @@ from sdlora.runs.remarks import FILE as REMARKS
 from sdlora.runs.remarks import Remarks, remarks_of
 from sdlora.runs.run import Run
 from sdlora.settings import Settings, load_settings
+from ui import text
 
 MAX_POINTS = 500  # points of the loss chart; more only costs bandwidth
 PACE_WINDOW = 20  # steps that the speed is averaged over
@@ -232,7 +233,7 @@ class RunView:
     def when(self) -> str:
         """The start as "21 Nov 15:32", from the folder's name; empty if it has none."""
         try:
-            return f"{datetime.strptime(self.folder.name[:15], '%Y-%m-%d_%H%M'):%d %b %H:%M}".lstrip("0")
+            return text.moment(datetime.strptime(self.folder.name[:15], "%Y-%m-%d_%H%M"))
         except ValueError:
             return ""
 

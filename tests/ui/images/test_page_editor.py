@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browser import Server, sideways_scroll
+from browser import Server, sideways_scroll, wait_till_in_sight
 from example import make_images
 from playwright.sync_api import Page, expect
 
@@ -28,21 +28,6 @@ def thumbnail(page: Page, number: int):
 
 def caption(page: Page):
     return page.locator("#caption textarea")
-
-
-def wait_till_in_sight(page: Page, selector: str) -> None:
-    """All of it is seen, nothing lies above it or cuts it off: the browser says so at three points."""
-    page.wait_for_function(
-        """(selector) => {
-          const element = document.querySelector(selector), box = element.getBoundingClientRect();
-          return [0.05, 0.5, 0.95].every((part) => {
-            const at = document.elementFromPoint(box.x + box.width / 2, box.y + box.height * part);
-            return at && (element.contains(at) || at.contains(element));
-          });
-        }""",
-        arg=selector,
-        timeout=8000,
-    )
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE, ZOOMED, SMALLEST])

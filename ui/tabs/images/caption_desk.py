@@ -44,7 +44,19 @@ class CaptionDesk:
         if album is None or not where.names:
             return self.pane.not_loaded()
         index = where.names.index(chosen) + by if chosen in where.names else where.page * PAGE
-        index = min(max(index, 0), len(where.names) - 1)
+        return self._go(album, context, min(max(index, 0), len(where.names) - 1))
+
+    def open_named(self, name: str, *values: Any) -> dict:
+        """The image that the page's address names, if it is among what is shown."""
+        context = self.pane.context(values)
+        album = self.pane.album(context)
+        if album is None or name not in context.where.names:
+            return {}
+        return {**self._go(album, context, context.where.names.index(name)), self.tab.open_image: ""}
+
+    def _go(self, album: Album, context: Context, index: int) -> dict:
+        """To one of what is shown, and to its page."""
+        where = context.where
         turned, grid = replace(where, page=index // PAGE), {}
         context = replace(context, chosen=where.names[index])
         if turned.page != where.page:

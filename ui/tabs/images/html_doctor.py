@@ -1,7 +1,7 @@
 """The doctor's HTML; like all of the page's, through ``render.escape``."""
 
-import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def ended(state: TaskState) -> str:
 def report(place: Place, album: Album, found: DoctorReport) -> str:
     """Everything that was found and still holds: by kind why and what to do, and each finding with its pictures."""
     still = found.still(album)
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.when))
+    when = text.moment(datetime.fromtimestamp(found.when))
     pictures = text.count("IMAGES", found.pictures)
     count = len(still) + len(found.files)
     head = text.count("DOCTOR_FOUND", count, images=pictures, when=when) if count else (

@@ -46,7 +46,7 @@ function startKeys() {
   // ---- Enter on a thumbnail leads into its caption; a press with the mouse does not take the focus away
   document.addEventListener('click', (event) => {
     const item = event.target.closest?.('#gallery .thumbnail-item');
-    if (!item && !event.target.closest?.('#previous-image, #next-image')) return;
+    if (!item && !event.target.closest?.('#previous-image, #next-image, #close-editor')) return;
     asked += 1;
     when = Date.now();
     if (event.isTrusted) after = item && event.detail === 0 ? 'caption' : '';
@@ -106,6 +106,12 @@ function startKeys() {
     item.style.scrollMarginBottom = stands === 'sheet' ? `${editor.offsetHeight + 8}px` : '8px';
     item.scrollIntoView({block: 'nearest'});
   };
+  const tellAddress = () => {
+    let name = '';
+    try { name = JSON.parse(document.querySelector('#seen :is(textarea, input)').value).name; }
+    catch { /* none is chosen */ }
+    window.sdloraAddress?.part('images', name);
+  };
   window.sdloraKeys = {
     // Called when the server has answered with the chosen image; its components are drawn a moment later.
     shown: () => setTimeout(() => {
@@ -114,6 +120,7 @@ function startKeys() {
       answered = asked;
       name();
       inSight();
+      tellAddress();
       const picture = document.querySelector('#picture img');
       if (picture && !picture.complete) picture.addEventListener('load', inSight, {once: true});
       const to = {caption: caption(), thumbnail: chosen()}[after];

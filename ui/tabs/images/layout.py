@@ -63,6 +63,7 @@ class ImagesTab:
     previous_image: gr.Button
     next_image: gr.Button
     close_editor: gr.Button
+    open_image: gr.Textbox
     sees: gr.Checkbox
     trigger: gr.Textbox
     aside: gr.Button
@@ -108,6 +109,7 @@ def build(folder: str) -> ImagesTab:
         with gr.Column(scale=3, min_width=0, elem_id="editor"):
             parts |= _editor()
     parts["promised"] = gr.State("")
+    parts["open_image"] = gr.Textbox(elem_classes="machinery", elem_id="open-image")
     parts["where"], parts["looking"] = gr.State(Where()), gr.Timer(1.0, active=False)
     parts["remembered"] = gr.BrowserState("", storage_key="sdlora-folder", secret="sdlora")
     return ImagesTab(**parts)

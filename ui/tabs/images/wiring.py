@@ -66,9 +66,10 @@ def wire(tab: ImagesTab, page: gr.Blocks, place: Place, draft: Draft, settings: 
         button.click(handler, [tab.chosen, *context], trigger_mode="multiple", **choosing)
         for button, handler in ((tab.previous_image, caption.image_back), (tab.next_image, caption.image_on))
     ]
-    for event in (chosen, *turned):
+    closed = tab.close_editor.click(caption.close, None, **quiet)
+    named = tab.open_image.change(caption.open_named, [tab.open_image, *context], trigger_mode="multiple", **choosing)
+    for event in (chosen, *turned, closed, named):
         event.then(None, js=assets.call("sdloraKeys.shown"), **PRIVATE)
-    tab.close_editor.click(caption.close, None, **quiet)
     for message in (tab.dropped, tab.notes):
         clear = gr.Button(
             elem_classes="machinery", elem_id=f"clear-{message.elem_id}"

@@ -112,8 +112,12 @@ class SettingsDesk:
         passes = None if open_ones.intersection(keys_into("epochs")) else estimate.passes(state.settings, state.info)
         measured = probe.time_words(answer, stale, state.settings.train.steps) if answer else ""
         running = bool(self.probes.running)
-        shown = render_settings.estimate(estimate.pass_words(passes) if passes else [], measured, running)
+        sentences = estimate.pass_words(passes) if passes else []
+        shown = render_settings.estimate(sentences, measured, running)
+        time = probe.short_words(answer, state.settings.train.steps) if answer and not stale else ""
+        fatal = sum(problem.fatal for problem in state.problems)
         return {
+            self.tab.brief: render_settings.brief(fatal, sentences[-1] if sentences else "", time),
             self.tab.estimate: shown,
             self.tab.measure: gr.update(interactive=state.ready is not None and not running),
             self.tab.measuring: gr.Timer(active=running or self.downloads.running),

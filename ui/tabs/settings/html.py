@@ -81,6 +81,14 @@ def estimate(sentences: list[str], measured: str = "", running: bool = False) ->
     return f'<section class="card estimate"><h3>{text.ESTIMATE}</h3>{"".join(lines)}</section>'
 
 
+def brief(fatal: int, passes: str, measured: str) -> str:
+    """What stands beside Start: what forbids it, how far the steps go, how long that takes."""
+    wrong = text.count("BRIEF_FATAL", fatal) if fatal else ""
+    link = f'<button type="button" class="bad pill" data-goto="checks">{render.escape(wrong)}</button>' if wrong else ""
+    rest = " ".join(render.escape(words) for words in (passes, measured) if words)
+    return f'<p class="brief">{link}<span>{rest}</span></p>'
+
+
 def answer(words: str, more: list[str] | None = None) -> str:
     """An answer to what was just done, with what deserves a look below."""
     lines = "".join(f"<p>{render.escape(line)}</p>" for line in [words, *(more or [])] if line)

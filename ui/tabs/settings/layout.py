@@ -35,6 +35,7 @@ class SettingsTab:
     estimate: gr.HTML
     measure: gr.Button
     measuring: gr.Timer
+    brief: gr.HTML
     start: gr.Button
     reason: gr.HTML
     load: gr.UploadButton
@@ -78,6 +79,10 @@ def build(folder: gr.Textbox) -> SettingsTab:
             gr.HTML('<p id="nothing-found" class="note" role="status"></p>', apply_default_css=False)
         with gr.Column(scale=3, min_width=320, elem_id="settings-side"):
             parts |= _side()
+    with gr.Row(elem_id="start-bar", equal_height=False):
+        parts["brief"] = gr.HTML("", elem_id="brief", apply_default_css=False)
+        parts["reason"] = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
+        parts["start"] = gr.Button(text.START, variant="primary", elem_id="start", scale=0, min_width=220)
     return SettingsTab(fields=fields, **parts)
 
 
@@ -161,9 +166,6 @@ def _side() -> dict[str, Any]:
     parts["fetched"] = gr.HTML("", elem_id="fetched", apply_default_css=False)
     parts["estimate"] = gr.HTML("", elem_id="estimate", apply_default_css=False)
     parts["measure"] = gr.Button(text.MEASURE, size="sm", elem_id="measure", interactive=False)
-    with gr.Column(elem_classes="buttons"):
-        parts["start"] = gr.Button(text.START, variant="primary", elem_id="start")
-    parts["reason"] = gr.HTML(render.note(text.CLOSE_ANYTIME), elem_id="reason", apply_default_css=False)
     with gr.Column(elem_classes=["card"], elem_id="load-box"):
         gr.HTML(f'<h3 class="section">{text.SETTINGS_FILE}</h3>', apply_default_css=False)
         gr.HTML(render.note(text.SETTINGS_FILE_HELP), apply_default_css=False)

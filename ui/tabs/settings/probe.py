@@ -108,6 +108,13 @@ def time_words(answer: dict[str, Any], stale: bool, steps: int) -> str:
     return (text.PROBE_STALE if stale else text.PROBE_SAYS).format(**facts)
 
 
+def short_words(answer: dict[str, Any], steps: int) -> str:
+    """How long so many steps take; "" where that could not be measured."""
+    if answer.get("failed"):
+        return ""
+    return text.BRIEF_TIME.format(time=text.duration(answer["start_seconds"] + answer["step_seconds"] * steps))
+
+
 def memory_problems(answer: dict[str, Any] | None, stale: bool) -> list[Problem]:
     """A warning where a step of these very settings did not fit."""
     if answer is None or stale or not answer.get("problem"):

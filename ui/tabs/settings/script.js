@@ -41,9 +41,15 @@ function startForm(told) {
     return new RegExp(what).test(plain(value));
   };
   const applies = (field) => !field.applies.length || field.applies.some(([name, rule]) => holds(name, rule));
+  // A setting may be looked for as another trainer's file or command line has it: "--network_dim=16".
+  const parts = () => state.search.toLowerCase().replace(/^--/, '').replace(/\s*=.*$/, '').split(/\s+/);
   const found = (key, block) => {
-    const said = (key + ' ' + block.dataset.said).toLowerCase();
-    return state.search.toLowerCase().split(/\s+/).every((part) => said.includes(part));
+    const said = [key, block.dataset.said, ...FIELDS[key].elsewhere].join(' ').toLowerCase();
+    return parts().every((part) => said.includes(part));
+  };
+  const called = (key) => {  // the names elsewhere that the search means
+    const names = FIELDS[key].elsewhere.filter((name) => parts().some((part) => name.toLowerCase().includes(part)));
+    return state.search && names.length ? `${key} = ${names.join(', ')}` : key;
   };
 
   const put = (key, value) => {
@@ -134,6 +140,7 @@ function startForm(told) {
       const changed = !field.own && !same(value, usual(key), field.number === 'int');
       block.classList.toggle('changed', changed);
       const back = plain(usual(key)) === '' ? word('EMPTY') : plain(usual(key));
+      block.querySelector('.under code').textContent = called(key);
       block.querySelector('.mark').textContent = changed ? word('CHANGED') : '';
       block.querySelector('.back').textContent = `${word('RESET')} ${back}`;
       block.querySelector('.back').hidden = !changed;

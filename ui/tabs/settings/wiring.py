@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from sdlora.foreign.names import names_elsewhere
 from sdlora.settings import Settings
 from ui import text
 from ui.shell import assets
@@ -36,7 +37,7 @@ class OtherRun:
 
 def for_script(keys: list[str]) -> dict[str, Any]:
     """What ``script.js`` has to know; keys: the fields in the order in which it gets their values."""
-    known = form.shown()
+    known, elsewhere = form.shown(), names_elsewhere()
     fields = {
         key: {
             "id": form.field_id(key),
@@ -45,6 +46,7 @@ def for_script(keys: list[str]) -> dict[str, Any]:
             "default": form.as_value(known[key], known[key].default),
             "applies": list(known[key].when.rules.items()),
             "slider": known[key].slider or None,
+            "elsewhere": list(elsewhere.get(key, ())),
             "number": known[key].type.__name__ if known[key].type in (int, float) else "",
         }
         for key in keys

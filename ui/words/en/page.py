@@ -12,7 +12,15 @@ CLOSE_ANYTIME = "You can close this page; training goes on."
 CLOSE_MESSAGE = "Close this message"
 COMMA = ", "
 
-# ---- numbers
+LANGUAGE, LANGUAGE_BROWSER = "Language", "as the browser"
+
+# ---- dates and numbers
+
+MOMENT = "{day} {month} {time}"
+MONTHS = {
+    "1": "Jan", "2": "Feb", "3": "Mar", "4": "Apr", "5": "May", "6": "Jun",
+    "7": "Jul", "8": "Aug", "9": "Sep", "10": "Oct", "11": "Nov", "12": "Dec",
+}  # fmt: skip
 
 UNDER_A_SECOND = "under 1 s"
 SECONDS = "{seconds} s"

@@ -65,7 +65,7 @@ GPU_NONE = "No NVIDIA GPU was found. The embedded base trains on any computer; r
 
 ALL_SETTINGS = "All settings"
 SEARCH_SETTINGS = "Search settings"
-SEARCH_SETTINGS_HINT = "Press / to search labels, help and keys"
+SEARCH_SETTINGS_HINT = "Press / to search; other trainers' names are found too: network_dim"
 NO_SUCH_SETTING = "No setting fits. Clear the search to see them all."
 CHANGED = "changed"
 RESET = "Back to"
@@ -81,6 +81,8 @@ EPOCH_WHY = "A batch takes images of one shape only, and these have {shapes} sha
 HELD_OUT_ONE = "{count} of {all} images is held out of training, to measure on."
 HELD_OUT_MANY = "{count} of {all} images are held out of training, to measure on."
 EPOCHS = "{steps} steps = {epochs} epochs."
+BRIEF_FATAL_ONE, BRIEF_FATAL_MANY = "{count} problem", "{count} problems"
+BRIEF_TIME = "About {time}."
 MEASURE = "Measure one step"
 MEASURING = "Measuring a step…"
 MEASURE_HELP = "Takes a few steps on this computer and tells time and memory."

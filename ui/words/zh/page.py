@@ -12,7 +12,15 @@ CLOSE_ANYTIME = "可以关闭此页面，训练会继续进行。"
 CLOSE_MESSAGE = "关闭此消息"
 COMMA = "、"
 
-# ---- numbers
+LANGUAGE, LANGUAGE_BROWSER = "语言", "跟随浏览器"
+
+# ---- dates and numbers
+
+MOMENT = "{month}{day}日 {time}"
+MONTHS = {
+    "1": "1月", "2": "2月", "3": "3月", "4": "4月", "5": "5月", "6": "6月",
+    "7": "7月", "8": "8月", "9": "9月", "10": "10月", "11": "11月", "12": "12月",
+}  # fmt: skip
 
 UNDER_A_SECOND = "不到 1 秒"
 SECONDS = "{seconds} 秒"
