@@ -6,6 +6,7 @@ from typing import Any
 
 from sdlora.check import base, images, table
 from sdlora.check.case import Case
+from sdlora.check.epochs import in_steps, passes
 from sdlora.check.resolve import resolve
 from sdlora.errors import Problem, UserError
 from sdlora.families.base import BaseInfo
@@ -17,8 +18,9 @@ from sdlora.settings import Settings, salvage
 class Ready:
     """Settings, checked: all that can be told of a run before it starts.
 
-    settings: as they were asked for, with defaults for what is wrong. problems: all there are; one that is fatal
-    forbids the run. base: the base model; None if it can't be told. images: how many can be used.
+    settings: as they were asked for, with defaults for what is wrong, and the steps that train.epochs makes. problems:
+    all there are; one that is fatal forbids the run. base: the base model; None if it can't be told.
+    images: how many can be used.
     """
 
     settings: Settings
@@ -52,7 +54,12 @@ def prepare(values: Mapping[str, Any] | Settings, source: str = say("settings.so
     info, problems = base.known_base(settings)
     fitting = None if info and any(images.impossible_sizes(settings, info)) else info
     dataset = images.scan_for(settings, fitting) if settings.data.folder else None
-    case = Case(settings, info, dataset, images.regular_for(settings, fitting))
+    regular = images.regular_for(settings, fitting)
+    if settings.train.epochs is not None and dataset:
+        found = passes(settings, info, dataset.items, regular.items if regular else ())
+        settings, told = in_steps(settings, found)
+        problems += told
+    case = Case(settings, info, dataset, regular)
     for check in table.CHECKS:
         problems += check(case)
     problems = sorted(dict.fromkeys(problems), key=lambda problem: not problem.fatal)

@@ -39,6 +39,7 @@ def resolve(settings: Settings, info: BaseInfo, prompts: bool = True, images: in
         done.data.regularization = os.path.abspath(os.path.expanduser(settings.data.regularization))
     done.data.resolution = settings.data.resolution or info.resolution
     done = filled(done)
+    done.train.epochs = None  # ``prepare`` has made steps of them
     done.data.cache = str(cache_folder(done))
     if prompts and not settings.sample.prompts:
         done.sample.prompts = _prompts(done)

@@ -31,7 +31,6 @@ TARGETS = {"attn-mlp": "attn-mlp", "attn-only": "attn", "full": "full", "unet-tr
 MODULES = ("", "networks.lora", "lycoris.kohya", "locon.locon_kohya")
 HUBER_C = 0.1
 RENAMED_OPTIMIZERS = {"adamwschedulefree": "schedule_free_adamw"}
-EPOCHS = say("foreign.because_counted_in_steps")
 # Where things lie, how fast they go, what is cached, logged and shown: nothing of the result.
 NO_BEARING = (
     "cache_latents", "cache_latents_to_disk", "xformers", "sdpa", "mem_eff_attn", "persistent_data_loader_workers",
@@ -208,8 +207,8 @@ def _is_on(value: Any) -> bool:
 
 def _training(reader: Reader) -> None:
     take_rates(reader)
-    if _is_on(reader.get("max_train_epochs") or 0):
-        reader.leave("max_train_epochs", EPOCHS)
+    reader.take("max_train_epochs", "train.epochs", lambda v: whole(v) or None)
+    if "train.epochs" in reader.found.values:
         reader.leave("max_train_steps", say("foreign.because_epochs_first"))
     else:
         reader.take("max_train_steps", "train.steps", lambda v: whole(v) or None)

@@ -23,7 +23,6 @@ PRECISIONS = {"FLOAT_16": "fp16", "BFLOAT_16": "bf16", "FLOAT_32": "fp32", "TFLO
 WEIGHTINGS = {"MIN_SNR_GAMMA": ("min_snr", "train.min_snr_gamma"), "P2": ("p2", "train.p2_gamma"),
               "DEBIASED_ESTIMATION": ("debiased", "")}  # fmt: skip
 TARGETS = {"full": "full", "attn-mlp": "attn-mlp", "attn-only": "attn"}
-EPOCHS = say("foreign.because_counted_in_steps")
 # Where things lie, how fast they go, what is logged and kept: nothing of the result. Parts of other models.
 NO_BEARING = (
     "__version", "training_method", "model_type", "debug_mode", "debug_dir", "workspace_dir", "cache_dir",
@@ -231,8 +230,7 @@ def _training(reader: Reader) -> None:
         reader.take("learning_rate", "train.lr", finite_number)
     if unet.get("train") is False:
         reader.found.left.append(("unet.train = False", say("foreign.because_unet_always")))
-    reader.get("epochs")
-    reader.found.left.append((reader.said("epochs", reader.get("epochs")), EPOCHS))
+    reader.take("epochs", "train.epochs", lambda v: whole(v) or None)
     reader.take("batch_size", "train.batch_size", whole)
     reader.take("gradient_accumulation_steps", "train.accumulate", whole)
     checkpointing = unet.get("gradient_checkpointing", reader.get("gradient_checkpointing"))

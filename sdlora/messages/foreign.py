@@ -28,10 +28,6 @@ MESSAGES = {
     "said_subset": {"en": "subset {name}", "zh": "子集 {name}"},
     "said_concept": {"en": "concept {name}", "zh": "概念 {name}"},
     # ---- counted otherwise
-    "because_counted_in_steps": {
-        "en": "training is counted in steps here: set train.steps to images x repeats x epochs / batch size",
-        "zh": "这里按步数训练：请把 train.steps 设为 图片数 x 重复次数 x 轮数 / 批大小",
-    },
     "because_saved_by_steps": {
         "en": "checkpoints are counted in steps here: set save.every",
         "zh": "这里按步数保存检查点：请设置 save.every",

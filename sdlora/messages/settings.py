@@ -96,6 +96,14 @@ MESSAGES = {
         "zh": "要用于所有工具，请在训练后另存为普通 LoRA：sdlora export RUN --plain。",
     },
     # ---- training
+    "epochs_decide": {
+        "en": "train.steps = {given} is not used: train.epochs = {epochs} makes {steps} steps.",
+        "zh": "没有使用 train.steps = {given}：train.epochs = {epochs} 相当于 {steps} 步。",
+    },
+    "leave_epochs_empty": {
+        "en": "Leave train.epochs empty to count in steps.",
+        "zh": "要按步数计，请把 train.epochs 留空。",
+    },
     "warmup_too_long": {
         "en": "train.warmup is {given}, but the run has only {count} steps.",
         "zh": "train.warmup 为 {given}，但训练只有 {count} 步。",

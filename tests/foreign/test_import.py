@@ -65,9 +65,9 @@ GUI_MEANS = {
     "adapter.rank": 32, "adapter.alpha": 1.0, "adapter.targets": "full", "train.scheduler": "constant",
     "train.precision": "fp16", "train.batch_size": 3, "train.min_snr_gamma": 5.0, "data.max_tokens": 75,
     "data.keep_tags": 0, "train.weight_decay": 0.2, "train.accumulate": 1, "save.dtype": "fp16", "model.clip_skip": 1,
-    "train.optimizer": "prodigy",
+    "train.optimizer": "prodigy", "train.epochs": 50,
 }  # fmt: skip
-GUI_LEFT = {"max_train_epochs", "lr_warmup", "optimizer_args decouple", "color_aug"}
+GUI_LEFT = {"lr_warmup", "optimizer_args decouple", "color_aug"}
 
 ONE = {
     "training_method": "LORA", "model_type": "STABLE_DIFFUSION_XL_10_BASE", "base_model_name": "org/xl",
@@ -87,9 +87,9 @@ ONE_MEANS = {
     "train.text_encoder_lr": 2e-5, "train.scheduler": "cosine", "train.warmup": 20, "train.precision": "bf16",
     "train.min_snr_gamma": 3.0, "train.noise_offset": 0.1, "train.weight_decay": 0.03, "run.name": "zib",
     "train.gradient_checkpointing": True, "train.max_grad_norm": 1.0, "train.accumulate": 1,
-    "data.masks": "files",
+    "data.masks": "files", "train.epochs": 7,
 }  # fmt: skip
-ONE_LEFT = {"epochs", "optimizer", "concept '/b'"}
+ONE_LEFT = {"optimizer", "concept '/b'"}
 
 TOOLS = {
     kohya.NAME: (tomlkit.dumps(KOHYA), "k.toml", KOHYA_MEANS, KOHYA_LEFT),
@@ -155,7 +155,7 @@ def test_a_dataset_configuration_of_kohya(tmp_path):
         ({"LyCORIS": {"network_args": ["algo=boft"]}}, "network_args algo", "adapter.kind"),
         ({"LyCORIS": {"network_module": "networks.dylora"}}, "network_module", "adapter.kind"),
         ({"Basics": {"pretrained_model_name_or_path": "x", "max_train_epochs": 3, "max_train_steps": 9}},
-         "max_train_epochs", "train.steps"),
+         "max_train_steps", "train.steps"),
         ({"Network_setup": {"network_dim": 4096}}, "network_dim", "adapter.rank"),  # more than is possible here
         ({"Network_setup": {"network_dim": "many"}}, "network_dim", "adapter.rank"),
         ({"Lr_scheduler": {"lr_scheduler": "adafactor"}}, "lr_scheduler", "train.scheduler"),
@@ -295,7 +295,7 @@ def test_what_means_something_else_elsewhere(tool, says, means, left):
     base = {kohya: {"pretrained_model_name_or_path": "x"}, kohya_ss: {}, onetrainer: SDXL}[tool]
     found = tool.import_values(base | says)
     assert {key: found.values.get(key) for key in means} == means
-    assert names(found) - {"epochs", "the concepts"} == left
+    assert names(found) - {"the concepts"} == left
     _, refused = salvage(merge({}, found.values))
     assert refused == []
 

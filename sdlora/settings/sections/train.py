@@ -34,6 +34,11 @@ class TrainSettings(Section):
         label="Steps", group="training", place=1, cost=False, usual=(1, 100_000), ge=1, le=10_000_000,
         into=("epochs",)
     )
+    epochs: int | None = setting(
+        None, "How often it goes over the images: decides train.steps; empty to count in steps. A run keeps the steps.",
+        label="Epochs instead of steps", group="training", place=1, cost=False, usual=(1, 1000), ge=1, le=100_000,
+        into=("epochs",)
+    )
     batch_size: int = setting(
         1, "Images per step on each device.",
         label="Batch size", group="memory", usual=(1, 128), ge=1, le=1024,

@@ -107,10 +107,10 @@ function startKeys() {
     item.scrollIntoView({block: 'nearest'});
   };
   const tellAddress = () => {
-    let name = '';
-    try { name = JSON.parse(document.querySelector('#seen :is(textarea, input)').value).name; }
+    let image = '';
+    try { image = JSON.parse(document.querySelector('#seen :is(textarea, input)').value).name; }
     catch { /* none is chosen */ }
-    window.sdloraAddress?.part('images', name);
+    window.sdloraAddress?.part('images', image);
   };
   window.sdloraKeys = {
     // Called when the server has answered with the chosen image; its components are drawn a moment later.

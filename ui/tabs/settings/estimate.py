@@ -1,70 +1,21 @@
 """What a run will come to: passes over the images, the LoRA's size."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdlora.check import BaseInfo, regular_for, scan_for
+from sdlora.check import BaseInfo, Passes, passes, regular_for, scan_for
 from sdlora.check.size import growth, growths
-from sdlora.data.buckets import Placement
-from sdlora.data.dataset import Item, Plan, hold_out
-from sdlora.data.regularization import as_regular, beside
+from sdlora.data.dataset import Item
 from sdlora.errors import UserError
 from sdlora.settings import Settings
 from ui import text
 
 
-@dataclass(frozen=True)
-class Passes:
-    """Passes over the images. shown: how often an epoch shows one, repeats counted. per_epoch: steps of an epoch.
-
-    shapes: of the images, where they keep batches from being full; 0 where all are as full as can be.
-    regular: regularization images beside them in an epoch, repeats counted. held_out: images that are not trained on.
-    """
-
-    images: int
-    shown: int
-    per_epoch: float
-    batch: int
-    steps: int
-    shapes: int = 0
-    regular: int = 0
-    held_out: int = 0
-
-    @property
-    def epochs(self) -> float:
-        """How many epochs the steps make."""
-        return self.steps / self.per_epoch
-
-
-def passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
+def run_passes(settings: Settings, info: BaseInfo | None) -> Passes | None:
     """The passes of one device over the folder; None if it has no image that can be used."""
-    train = settings.train
     items = _items(settings, info) if settings.data.folder else ()
-    if not items:
-        return None
-    items, held_out = hold_out(items, settings.validation.held_out, train.seed)
-    regular = _regular(settings, info, items)
-    every = (*items, *regular)
-    batches = Plan(every, train.batch_size, train.seed).batches_per_epoch
-    shown, beside_them = (sum(item.repeats for item in some) for some in (items, regular))
-    full = -(-(shown + beside_them) // train.batch_size)
-    shapes = len({item.placement.bucket for item in every}) if batches > full else 0
-    batch = train.batch_size * train.accumulate
-    per_epoch = batches / train.accumulate
-    return Passes(len(items), shown, per_epoch, batch, train.steps, shapes, beside_them, len(held_out))
-
-
-def _regular(settings: Settings, info: BaseInfo | None, items: Sequence[Item]) -> tuple[Item, ...]:
-    """The regularization images of an epoch; those that are yet to be drawn are squares of the training size."""
-    if settings.data.regularization:
-        return beside(items, _items(settings, info, settings.data.regularization))
-    if not settings.data.class_prompts:
-        return ()
-    side = settings.data.resolution or (info.resolution if info else 512)
-    square = Placement((side, side), (side, side), (0, 0, side, side))
-    return (as_regular(replace(items[0], size=square.bucket, placement=square), sum(item.repeats for item in items)),)
+    regular = _items(settings, info, settings.data.regularization) if settings.data.regularization else ()
+    return passes(settings, info, items, regular)
 
 
 FRESH = 10.0  # seconds for which a look at the folder is good: thousands of images take one of them
@@ -117,18 +68,43 @@ def table(info: BaseInfo, settings: Settings) -> dict[str, list]:
 # ---- in words
 
 
+SHAPES = 4  # that are counted one by one
+
+
 def pass_words(found: Passes) -> list[str]:
-    """How many images are held out, how many steps an epoch has and why, how many epochs the steps make."""
+    """How many images are held out, how many steps an epoch has, in numbers that one can check, how many epochs."""
+    apart = [text.count("HELD_OUT", found.held_out, all=found.images + found.held_out)] if found.held_out else []
+    epochs = text.compact(round(found.epochs, 1 if found.epochs < 10 else 0))
+    return [*apart, *_epoch(found), text.EPOCHS.format(steps=text.number(found.steps), epochs=epochs)]
+
+
+def _epoch(found: Passes) -> list[str]:
+    """The epoch: images, repeats, batches of each shape, batches that make one step."""
     images = text.count("IMAGES", found.images)
     if found.shown != found.images:
         even = found.shown % found.images == 0
         images += f" × {found.shown // found.images}" if even else f" ({text.number(found.shown)})"
     if found.regular:
         images += f" + {text.count('REGULAR', found.regular)}"
-    batch = f" ÷ {found.batch}" if found.batch > 1 else ""
-    images = f"({images})" if found.regular and batch else images
-    per_epoch = text.EPOCH.format(images=images + batch, steps=text.compact(round(found.per_epoch, 1)))
-    apart = [text.count("HELD_OUT", found.held_out, all=found.images + found.held_out)] if found.held_out else []
-    why = [text.EPOCH_WHY.format(shapes=found.shapes)] if found.shapes else []
-    epochs = text.compact(round(found.epochs, 1 if found.epochs < 10 else 0))
-    return [*apart, per_epoch, *why, text.EPOCHS.format(steps=text.number(found.steps), epochs=epochs)]
+    everything, full = sum(found.shapes), -(-sum(found.shapes) // found.batch)
+    batches, per_epoch = text.number(found.batches), text.compact(round(found.per_epoch, 2))
+    together = f" ÷ {text.number(found.together)}" if found.together > 1 else ""
+    if found.batch == 1 or found.batches * found.batch == everything:
+        images = f"({images})" if found.regular and (found.batch > 1 or together) else images
+        batch = f" ÷ {found.batch}" if found.batch > 1 else ""
+        return [text.EPOCH.format(images=images + batch + together, steps=per_epoch)]
+    if len(found.shapes) == 1:
+        size = text.compact(everything / found.batch)
+        counted = text.BATCHES.format(images=images, batch=found.batch, exact=size, batches=batches)
+    else:
+        some = [f"⌈{text.number(shown)} ÷ {found.batch}⌉" for shown in found.shapes[:SHAPES]]
+        more = ["…"] if len(found.shapes) > SHAPES else []
+        counted = text.BATCHES_OF_SHAPES.format(
+            images=images, shapes=text.number(len(found.shapes)), sum=" + ".join([*some, *more]), batches=batches
+        )
+    lost = text.count("BATCHES_LOST", found.batches - full, full=text.number(full)) if found.batches > full else ""
+    return [
+        counted,
+        *filter(None, [lost]),
+        text.EPOCH.format(images=text.count("BATCHES", found.batches) + together, steps=per_epoch),
+    ]

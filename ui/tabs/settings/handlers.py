@@ -109,7 +109,9 @@ class SettingsDesk:
 
     def _estimated(self, state: FormState, answer: dict | None, stale: bool) -> dict:
         open_ones = {p.where for p in state.problems if p.fatal}  # defaults stand in for them: no sums with those
-        passes = None if open_ones.intersection(keys_into("epochs")) else estimate.passes(state.settings, state.info)
+        passes = (
+            None if open_ones.intersection(keys_into("epochs")) else estimate.run_passes(state.settings, state.info)
+        )
         measured = probe.time_words(answer, stale, state.settings.train.steps) if answer else ""
         running = bool(self.probes.running)
         sentences = estimate.pass_words(passes) if passes else []

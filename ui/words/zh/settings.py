@@ -39,6 +39,7 @@ LABELS = {
     "adapter.alpha_pattern": "按层设置 alpha",
     "adapter.lr_pattern": "按层设置学习率",
     "train.steps": "步数",
+    "train.epochs": "按轮数代替步数",
     "train.batch_size": "批大小",
     "train.accumulate": "梯度累积",
     "train.lr": "学习率",
@@ -143,6 +144,7 @@ HELP: dict[str, str] = {
     "adapter.alpha_pattern": "按模块名模式设置不同的 alpha。",
     "adapter.lr_pattern": "按模块名模式设置不同的学习率。",
     "train.steps": "优化器的总步数。",
+    "train.epochs": "训练多少轮：由它决定 train.steps；留空则按步数计。训练记录里保存的是步数。",
     "train.batch_size": "每个设备每一步的图片数。",
     "train.accumulate": "累积多少批才走一次优化步。",
     "train.lr": "UNet 的 LoRA 的学习率。",
@@ -297,7 +299,11 @@ FIELD_SLIDER = "滑块"
 ESTIMATE = "这次训练"
 NO_ESTIMATE = "有了图片和基础模型，这里会说明需要多长时间。"
 EPOCH = "{images} = 每轮 {steps} 步。"
-EPOCH_WHY = "一批只取同一种形状的图片，而这些图片有 {shapes} 种形状：因此并非每批都装满。"
+BATCHES = "{images} ÷ {batch} = {exact}，因此每轮 {batches} 批：最后几批不满。"
+BATCHES_OF_SHAPES = "{images} 有 {shapes} 种形状，每批只含一种形状：{sum} = 每轮 {batches} 批。"
+BATCHES_LOST_ONE = "如果形状都相同，只需 {full} 批：多种形状多用了 {count} 批。"
+BATCHES_LOST_MANY = "如果形状都相同，只需 {full} 批：多种形状多用了 {count} 批。"
+BATCHES_ONE, BATCHES_MANY = "{count} 批", "{count} 批"
 HELD_OUT_ONE = HELD_OUT_MANY = "{all} 张图片中有 {count} 张不参与训练，只用来测量。"
 EPOCHS = "{steps} 步 = {epochs} 轮。"
 BRIEF_FATAL_ONE, BRIEF_FATAL_MANY = "{count} 个问题", "{count} 个问题"
