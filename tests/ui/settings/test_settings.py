@@ -55,9 +55,9 @@ def test_all_settings_are_found_by_label_help_and_key_and_set_back(page, server)
     expect(search).to_be_focused()
     show_all(page)
     hidden = set(form.shown()) - {form.FOLDER} - shown(page)
-    assert hidden == {"model.revision", "data.keep_tags", "train.cycles", "train.prior_weight"}
+    assert hidden == {"model.revision", "data.keep_tags", "train.cycles", "train.prior_weight", "train.p2_gamma"}
     for words, keys in (
-        ("snr", {"model.zero_snr", "train.min_snr_gamma"}),
+        ("snr", {"model.zero_snr", "train.min_snr_gamma", "train.weighting"}),
         ("left to right", {"data.flip"}),
         ("adapter.alpha_p", {"adapter.alpha_pattern"}),
         ("clip SKIP", {"model.clip_skip"}),
@@ -180,7 +180,8 @@ def test_a_step_is_measured_kept_and_goes_stale(page, own, tmp_path):
     open_tab(page, "Settings")
     fill(page, "train.steps", 1000)
     line = page.locator("#estimate")
-    expect(line).to_contain_text("7 images ÷ 4 = 2 steps per epoch.")
+    expect(line).to_contain_text("7 images ÷ 4 = 1.75, so 2 batches per epoch")
+    expect(line).to_contain_text("2 batches = 2 steps per epoch.")
     expect(line).to_contain_text("1,000 steps = 500 epochs.")
     page.locator("#measure").click()
     expect(line).to_contain_text("Measuring")
