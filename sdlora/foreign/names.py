@@ -9,7 +9,7 @@ SWITCHES = (
     (kohya, {"network_dim": 8, "lr_scheduler": "cosine_with_restarts"}),
     (kohya, {
         "network_dim": 8, "unet_lr": 1e-4, "text_encoder_lr": 1e-4, "optimizer_type": "lion", "loss_type": "huber",
-        "optimizer_args": "weight_decay=0.1", "network_args": "algo=loha conv_dim=4 conv_alpha=1",
+        "optimizer_args": "weight_decay=0.1", "network_args": ["algo=loha", "conv_dim=4", "conv_alpha=1"],
         "network_train_unet_only": False, "base_weights": ["a.safetensors"],
     }),
     (kohya_ss, {"LoRA_type": "LyCORIS/LoHa"}),
