@@ -118,7 +118,7 @@ def test_passes_are_counted_as_the_trainer_counts_them(tmp_path, base):
     # 24 pictures in one bucket: five batches, two of them a step
     assert (found.images, found.shown, found.per_epoch, found.epochs) == (6, 24, 2.5, 400)
     assert estimate.pass_words(found) == [
-        "6 images × 4 ÷ 5 = 4.8, so 5 batches per epoch: the last of them are not full.",
+        text.BATCHES.format(images="6 images × 4", batch=5, exact="4.8", batches=5),
         "5 batches ÷ 2 = 2.5 steps per epoch.",
         "1,000 steps = 400 epochs.",
     ]
