@@ -367,14 +367,13 @@ CASES = [
 ELSEWHERE = {
     "model.revision": "which files of a hub id: tests/families/test_hub.py",
     "data.cache": "where, not what",
-    "data.masks": "tests/train/test_masked_loss.py",
-    "train.unmasked_weight": "tests/train/test_masked_loss.py",
-    "train.optimizer": "every entry: tests/train/test_tables.py",
-    "train.loss": "every entry: tests/train/test_tables.py",
+    **dict.fromkeys(("data.masks", "train.unmasked_weight"), "tests/train/test_masked_loss.py"),
+    **dict.fromkeys(("train.optimizer", "train.loss"), "every entry: tests/train/test_tables.py"),
+    "train.epochs": "how many steps: tests/check/test_epochs.py",
     "train.ema_decay": "what is exported: tests/train/test_average.py",
-    "train.memory": "how, not what: tests/train/test_ladder.py",
-    "train.device": "where, not what: tests/pictures/test_same.py and docs",
+    **dict.fromkeys(("train.memory", "train.device"), "how and where: tests/train/test_ladder.py, docs/gpu.md"),
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",
+    **dict.fromkeys(("validation.drift_bound", "validation.patience"), "tests/runs/test_offers.py"),
     **{info.key: "after training" for info in all_settings() if info.key.split(".")[0] in ("sample", "save", "run")},
 }
 
