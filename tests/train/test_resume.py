@@ -191,7 +191,7 @@ def test_it_is_saved_if_those_who_listen_fail_or_leave(quick, monkeypatch):
     assert [step for step, _ in run.checkpoints()] == [1]
     run, settings = quick()
     monkeypatch.setattr(run, "write", lambda event: 1 / (not isinstance(event, StepDone) or event.step < 3))
-    assert _follow(run, training(settings, run), None, True, True) == 1
+    assert _follow(run, settings, training(settings, run), None, True, True) == 1
     assert [step for step, _ in run.checkpoints()] == [3]
 
 

@@ -100,16 +100,16 @@ def test_what_would_share_out_the_base_is_left_out_and_told(monkeypatch, name):
 
 def test_another_process_tells_its_own_problem_and_writes_nothing(make_run, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "3")
-    run, _ = make_run()
+    run, settings = make_run()
     before = sorted(run.folder.rglob("*"))
 
     def loop(error):
         yield from ()
         raise error
 
-    assert terminal._follow(run, loop(UserError("The disk is full.")), None, False, main=False) == 1
+    assert terminal._follow(run, settings, loop(UserError("The disk is full.")), None, False, main=False) == 1
     output = capsys.readouterr()
     assert output.err == "Process 3: The disk is full.\n" and not output.out
-    assert terminal._follow(run, loop(ProcessLost("Another has ended.")), None, False, main=False) == 1
+    assert terminal._follow(run, settings, loop(ProcessLost("Another has ended.")), None, False, main=False) == 1
     assert capsys.readouterr() == ("", "")
     assert sorted(run.folder.rglob("*")) == before and not any(isinstance(e, Finished) for _, e in run.events())
