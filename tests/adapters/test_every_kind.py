@@ -117,7 +117,7 @@ def test_its_file_is_read_back_and_by_the_tools_it_names(kind, family, rank, tmp
     assert 0 < verify_with_diffusers(path, adapter, models) < 0.01
     verdicts = tool_table(path, family, configs)
     assert set(verdicts) == set(TOOLS) and {t for t, v in verdicts.items() if v.loads == "all"} == set(kind.readers)
-    near = pytest.approx(path.stat().st_size, rel=0.12)  # of layers so small names are the most part
+    near = pytest.approx(path.stat().st_size, rel=0.15)  # of layers so small names are the most part
     assert rank == 1 or adapter.file_bytes("fp16") == near  # 1 is written as 2
     before = {name: adapter.delta(name).clone() for name in adapter.layers}
     adapter.remove()

@@ -107,7 +107,7 @@ def test_all_problems_at_once():
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ("atn", saying("adapters.targets_known", names="attn, cross-attn, attn-mlp, full", hint=" Did you mean attn?")),
+        ("atn", saying("adapters.targets_known", names="attn, cross-attn, attn-qv, attn-mlp, full", hint=" Did you mean attn?")),
         ("attn", saying("adapters.nothing_matches")),
         (["nothing*"], saying("adapters.layer_names", names="0, 2, 4")),
         (["1"], saying("adapters.nothing_trainable_matches", kinds="ReLU")),

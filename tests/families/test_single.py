@@ -58,7 +58,10 @@ def test_every_part_equals_diffusers_and_transformers_own_reading(bases, singles
     pixels = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
 
     def equal(results):
-        assert all(torch.equal(results[0], other) for other in results[1:]) and results[0].isfinite().all()
+        # Weights are compared bit for bit below; where they lie in memory changes the last bit on some processors.
+        for other in results[1:]:
+            torch.testing.assert_close(other, results[0], rtol=1e-5, atol=1e-5)
+        assert results[0].isfinite().all()
 
     stock = UNet2DConditionModel.from_pretrained(folder.source / "unet")
     equal([unet(*inputs, **more).sample for unet in (stock, load_unet(folder), load_unet(file))])

@@ -370,7 +370,7 @@ ELSEWHERE = {
     **dict.fromkeys(("data.masks", "train.unmasked_weight"), "tests/train/test_masked_loss.py"),
     **dict.fromkeys(("train.optimizer", "train.loss"), "every entry: tests/train/test_tables.py"),
     "train.epochs": "how many steps: tests/check/test_epochs.py",
-    "train.ema_decay": "what is exported: tests/train/test_average.py",
+    "train.ema_decay": "what is exported: tests/train/test_weights_average.py",
     **dict.fromkeys(("train.memory", "train.device"), "how and where: tests/train/test_ladder.py, docs/gpu.md"),
     "validation.every": "measures, changes nothing: tests/train/test_validate.py",
     **dict.fromkeys(("validation.drift_bound", "validation.patience"), "tests/runs/test_offers.py"),

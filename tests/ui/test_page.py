@@ -113,7 +113,7 @@ def test_from_a_folder_to_a_downloaded_file(page, server, base, tmp_path):
     stop_run(page)
     expect(page.locator("#files li")).to_have_count(2)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download my-discs.safetensors").click()
+        page.get_by_role("link", name="Download my-discs.safetensors").first.click()
     assert download.value.suggested_filename == "my-discs.safetensors"
     assert Path(download.value.path()).read_bytes() == (run.folder / "my-discs.safetensors").read_bytes()
     expect(page.locator("#resume")).to_be_visible()

@@ -70,7 +70,7 @@ def measure(page: Page) -> None:
 
 def download(page: Page, target: Path) -> Path:
     with page.expect_download() as started:
-        page.get_by_role("link", name="Download chalk.safetensors").click()
+        page.get_by_role("link", name="Download chalk.safetensors").first.click()
     started.value.save_as(target)
     return target
 

@@ -45,7 +45,7 @@ def chinese():
 def english_left(sentence: str, own: list[str]) -> list[str]:
     """Words of English in a Chinese sentence, apart from keys, names of things and what the person has said."""
     sentence = re.sub(
-        r"\.txt|/[\w.=/-]+|\b[a-z_]+\.[a-z_]+(\.\S+)?|[\w*/.-]+\.(safetensors|toml|json|txt|md)|`[^`]*`|“[^”]*”",
+        r"\.txt|/[\w.=/-]+|\b[a-z_]+\.[a-z_][a-z0-9_]*(\.\S+)?|[\w*/.-]+\.(safetensors|toml|json|txt|md)|`[^`]*`|“[^”]*”",
         "",
         sentence,
     )

@@ -210,7 +210,7 @@ def test_a_batch_script_trains(tmp_path, run_cli):
     pictures = Path(__file__).parents[2] / "datasets_example" / "style"
     copied = tmp_path / "pictures"
     copied.mkdir()
-    for path in sorted(pictures.glob("*"))[:4]:
+    for path in sorted(path for path in pictures.glob("*") if path.is_file())[:4]:
         shutil.copy2(path, copied)
     told = run_cli("launch", "--on", "slurm", "--gpus", "0", "--data.folder", str(copied), "--model.base", "tiny",
                    "--train.steps", "1", "--sample.every", "0", "--run.folder", str(tmp_path / "runs"))  # fmt: skip
