@@ -23,7 +23,7 @@ function startAddress() {
   let wanted = '', until = 0, tries = 0;
   const openWanted = () => {
     const box = document.querySelector('#open-image :is(textarea, input)');
-    if (!wanted || wanted === parts.images || tries === 4 || Date.now() > until) return;
+    if (!wanted || wanted === parts.images || tries === 12 || Date.now() > until) return;
     if (!box || !document.querySelector('#shown-names [data-names]')) { setTimeout(openWanted, 150); return; }
     tries += 1;
     const kind = box.tagName === 'TEXTAREA' ? HTMLTextAreaElement : HTMLInputElement;

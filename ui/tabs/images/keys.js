@@ -103,6 +103,8 @@ function startKeys() {
       (stands === 'below' ? editor : $('workspace')).scrollIntoView({block: 'start'});
     }
     if (!item || stands === 'below') return;
+    const strip = document.querySelector('.strip');  // taller where its words take two lines
+    if (strip) item.style.scrollMarginTop = `${strip.getBoundingClientRect().bottom + 8}px`;
     item.style.scrollMarginBottom = stands === 'sheet' ? `${editor.offsetHeight + 8}px` : '8px';
     item.scrollIntoView({block: 'nearest'});
   };

@@ -102,12 +102,12 @@ def build(folder: str) -> ImagesTab:
         for make in (_tags, _bulk, _doctor):
             with gr.Column(scale=1, min_width=0):
                 parts |= make()
-    parts["captioner"] = build_captioner()
     with gr.Row(equal_height=False, elem_id="workspace"):
         with gr.Column(scale=5, min_width=0):
             parts |= _grid()
         with gr.Column(scale=3, min_width=0, elem_id="editor"):
             parts |= _editor()
+    parts["captioner"] = build_captioner()  # below: the first thumbnails are to be seen without scrolling
     parts["promised"] = gr.State("")
     parts["open_image"] = gr.Textbox(elem_classes="machinery", elem_id="open-image")
     parts["where"], parts["looking"] = gr.State(Where()), gr.Timer(1.0, active=False)
