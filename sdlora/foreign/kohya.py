@@ -4,6 +4,7 @@ from typing import Any
 
 from sdlora.adapters.kind import Kind
 from sdlora.adapters.table import KINDS, PLAIN
+from sdlora.foreign.kohya_datasets import is_dataset, is_on, of_datasets
 from sdlora.foreign.reader import OPTIMIZERS, Imported, Left, Reader, finite_number, only_kinds, rate, side, whole, yes
 from sdlora.messages import say
 
@@ -46,13 +47,7 @@ CONVOLUTIONS = ("*.conv1", "*.conv2", "*samplers.*.conv")  # the 3 x 3 ones, whi
 
 def is_ours(values: dict[str, Any]) -> bool:
     """Are these settings of sd-scripts?"""
-    return bool(TELLING & flat(values).keys()) or _is_dataset(values)
-
-
-def _is_dataset(values: dict[str, Any]) -> bool:
-    """The other file of sd-scripts, --dataset_config: [[datasets]] with [[datasets.subsets]]."""
-    sets = values.get("datasets")
-    return isinstance(sets, list) and any(isinstance(s, dict) and "subsets" in s for s in sets)
+    return bool(TELLING & flat(values).keys()) or is_dataset(values)
 
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +61,7 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
 def import_values(values: dict[str, Any]) -> Imported:
     """What the file says in settings of ours; sd-scripts' defaults where it says nothing."""
     given = flat({k: v for k, v in values.items() if k != "datasets"})
-    datasets, more = _of_datasets(values)
+    datasets, more = of_datasets(values)
     defaults = DEFAULTS if TELLING & given.keys() else {key: DEFAULTS[key] for key in OF_SETS}
     reader = Reader(NAME, given | datasets, defaults)
     take_all(reader)
@@ -132,7 +127,7 @@ def _kind(algorithm: Any, decomposed: bool) -> Kind | None:
     """The kind of adapter that writes these network_args itself; None if it is not trained here."""
     algorithm = "lora" if algorithm == "locon" else algorithm
     for kind in KINDS.values():
-        described = kind.network_args.get("algo", "lora"), _is_on(kind.network_args.get("dora_wd", False))
+        described = kind.network_args.get("algo", "lora"), is_on(kind.network_args.get("dora_wd", False))
         if described == (algorithm, decomposed):
             return kind
     return None
@@ -146,7 +141,7 @@ def _network(reader: Reader) -> None:
     reader.take("network_weights", "adapter.start_from")
     reader.take("scale_weight_norms", "train.max_weight_norm", lambda v: finite_number(v) or None)
     arguments = pairs(reader.get("network_args"))
-    algorithm, decomposed = arguments.pop("algo", "lora"), _is_on(arguments.pop("dora_wd", False))
+    algorithm, decomposed = arguments.pop("algo", "lora"), is_on(arguments.pop("dora_wd", False))
     module = str(reader.get("network_module") or "")
     kind = _kind(algorithm, decomposed)
     if kind is None:
@@ -155,7 +150,7 @@ def _network(reader: Reader) -> None:
         reader.leave("network_module", only_kinds())
     targets = arguments.pop("preset", "full" if module.startswith("lycoris") else "attn-mlp")
     size: dict[str, Any] = {name: arguments.pop(name) for name in ("conv_dim", "conv_alpha") if name in arguments}
-    if _is_on(size.get("conv_dim", 0)):
+    if is_on(size.get("conv_dim", 0)):
         targets = "full"
     if targets in TARGETS:
         reader.put("adapter.targets", TARGETS[targets], f"network_args, network_module -> layers {targets!r}")
@@ -175,7 +170,7 @@ def _network(reader: Reader) -> None:
             value = arguments.pop(name)
             reader.put(f"adapter.{name}", value, f"network_args {name} = {value!r}", whole)
     for name, value in arguments.items():
-        if _is_on(value):
+        if is_on(value):
             reader.found.left.append((f"network_args {name} = {value!r}", say("foreign.because_no_setting")))
     stack, weights = reader.get("base_weights"), reader.get("base_weights_multiplier")
     if stack:
@@ -191,7 +186,7 @@ def take_convolutions(reader: Reader, given: dict[str, Any], alpha: float | None
     for key, setting, convert, default in (
         ("conv_dim", "adapter.rank", whole, None), ("conv_alpha", "adapter.alpha", finite_number, alpha)
     ):  # fmt: skip
-        value = given[key] if _is_on(given.get(key, 0)) else default
+        value = given[key] if is_on(given.get(key, 0)) else default
 
         def patterns(value: Any, setting: str = setting, convert: Any = convert) -> dict[str, float] | None:
             number = convert(value)
@@ -199,10 +194,6 @@ def take_convolutions(reader: Reader, given: dict[str, Any], alpha: float | None
 
         if value is not None:
             reader.put(f"{setting}_pattern", value, f"{key} = {value!r}", patterns)
-
-
-def _is_on(value: Any) -> bool:
-    return str(value).strip().lower() not in ("", "0", "0.0", "false", "none")
 
 
 def _training(reader: Reader) -> None:
@@ -242,9 +233,9 @@ def take_rates(reader: Reader) -> None:
     reader.take("unet_lr" if rate(unet) else "learning_rate", "train.lr", finite_number)
     for key in ("unet_lr", "network_train_text_encoder_only"):
         value = reader.get(key)
-        if value not in (None, "") and (_is_on(value) == (key != "unet_lr")):
+        if value not in (None, "") and (is_on(value) == (key != "unet_lr")):
             reader.found.left.append((reader.said(key, value), say("foreign.because_unet_always")))
-    if _is_on(reader.get("network_train_unet_only") or False):
+    if is_on(reader.get("network_train_unet_only") or False):
         reader.put("adapter.text_encoder", False, "network_train_unet_only = True")
         return
     if isinstance(text, list):
@@ -283,7 +274,7 @@ def _adafactor(reader: Reader, arguments: dict[str, str]) -> None:
     """Its arguments as sd-scripts has them by default: relative steps, which set the rate by themselves; no decay."""
     for name, default in (("relative_step", True), ("scale_parameter", True), ("warmup_init", False)):
         value = arguments.pop(name, default)
-        if _is_on(value):
+        if is_on(value):
             reader.found.left.append((f"optimizer_args {name} = {value!r}", say("foreign.because_adafactor_rate")))
     reader.put("train.weight_decay", arguments.pop("weight_decay", 0), "weight_decay of Adafactor", finite_number)
 
@@ -373,33 +364,3 @@ def _sampler(value: str) -> str:
     if value not in SAMPLERS:
         raise Left(say("foreign.because_no_sampler"))
     return SAMPLERS[value]
-
-
-def _of_datasets(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The first folder of a dataset configuration with what holds for it, and the others, which are not taken."""
-    subsets = []
-    for dataset in values["datasets"] if _is_dataset(values) else []:
-        subsets_given = dataset.get("subsets") if isinstance(dataset, dict) else None
-        shared = {k: v for k, v in dataset.items() if k != "subsets"} if subsets_given else {}
-        subsets += (
-            [shared | subset for subset in subsets_given if isinstance(subset, dict)]
-            if isinstance(subsets_given, list)
-            else []
-        )
-    regular = [subset for subset in subsets if _is_on(subset.get("is_reg", False))]
-    subsets = [subset for subset in subsets if subset not in regular]
-    why_not = say("foreign.because_one_folder_with_repeats")
-    left: list[tuple[str, str]] = [(_subset(subset), why_not) for subset in subsets[1:]]
-    left += [(_subset(subset), say("foreign.because_one_regularization_folder")) for subset in regular[1:]]
-    if regular and regular[0].get("class_tokens"):
-        left.append(("class_tokens", say("foreign.because_class_in_captions")))
-    beside = {"reg_data_dir": regular[0].get("image_dir")} if regular else {}
-    if not subsets:
-        return beside, left
-    first = {key: value for key, value in subsets[0].items() if key != "is_reg"}
-    renamed = {"image_dir": "train_data_dir", "batch_size": "train_batch_size"}
-    return beside | {str(renamed.get(key, key)): value for key, value in first.items()}, left
-
-
-def _subset(subset: dict[str, Any]) -> str:
-    return say("foreign.said_subset", name=repr(subset.get("image_dir")))

@@ -104,10 +104,13 @@ def test_all_problems_at_once():
     assert says(text, "adapters.alpha_invalid", name="c", given="-2.0") and "'nowhere'" in text
 
 
+KNOWN = "attn, cross-attn, attn-qv, attn-mlp, full"
+
+
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ("atn", saying("adapters.targets_known", names="attn, cross-attn, attn-qv, attn-mlp, full", hint=" Did you mean attn?")),
+        ("atn", saying("adapters.targets_known", names=KNOWN, hint=" Did you mean attn?")),
         ("attn", saying("adapters.nothing_matches")),
         (["nothing*"], saying("adapters.layer_names", names="0, 2, 4")),
         (["1"], saying("adapters.nothing_trainable_matches", kinds="ReLU")),

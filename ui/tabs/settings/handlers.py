@@ -96,7 +96,8 @@ class SettingsDesk:
         sizes = estimate.table(info, settings) if info and not settings.adapter.start_from else {}
         adapter = settings.adapter
         scale = None if adapter.start_from else adapter.alpha / adapter.rank ** (0.5 if adapter.rslora else 1)
-        usual = form.field_values(presets.load(presets.preset_name(kind, memory))) if _is_preset(kind, memory) else {}
+        preset = presets.preset_name(kind, memory) if presets.is_preset(kind, memory) else ""
+        usual = form.field_values(presets.load(preset)) if preset else {}
         facts = render_settings.form_facts(problems, sizes, info.family if info else "", usual)
         return {
             tab.checks: render.checks(problems) + facts,
@@ -184,7 +185,7 @@ class SettingsDesk:
 
     def open(self) -> dict:
         """When the page opens: the form as it was left; on the first visit what suits this computer."""
-        kept, note = self.draft.load(), render.note(gpu_words())
+        kept, note = self.draft.load(), render.note(presets.gpu_words())
         seen = {self.tab.known: self._as_left()}
         if not kept:
             size = presets.suggested((presets.gpu() or ("", 0))[1])
@@ -385,13 +386,9 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value).replace("\r\n", "\n")
 
 
-def _is_preset(kind: str, memory: str) -> bool:
-    return kind == presets.EMBEDDED or bool(kind and memory)
-
-
 def _other_family(kind: str, memory: str, state: FormState) -> list[Problem]:
     """A preset's numbers suit its own kind of base model."""
-    if state.info is None or not _is_preset(kind, memory):
+    if state.info is None or not presets.is_preset(kind, memory):
         return []
     name = presets.preset_name(kind, memory)
     family = presets.family_of_preset(name)
@@ -399,15 +396,3 @@ def _other_family(kind: str, memory: str, state: FormState) -> list[Problem]:
         return []
     what = text.PRESET_OTHER.format(name=name, base=translate.message(state.info.described))
     return [Problem(what, text.PRESET_OTHER_FIX, "model.base", fatal=False)]
-
-
-def gpu_words() -> str:
-    """What this computer's GPU suits."""
-    gpu = presets.gpu()
-    if gpu is None:
-        return text.GPU_NONE
-    size = f"{gpu[1]:.0f} GB"
-    memory = presets.suggested(gpu[1])
-    if not memory:
-        return text.GPU_SMALL.format(gpu=gpu[0], size=size)
-    return text.GPU_SUGGESTS.format(gpu=gpu[0], size=size, memory=memory)

@@ -11,6 +11,7 @@ from sdlora.check import inspect_base
 from sdlora.errors import UserError
 from sdlora.families.table import FAMILIES
 from sdlora.settings import Settings, load_settings
+from ui import text
 from ui.tabs.settings import form
 
 FOLDER = Path(sdlora.__file__).with_name("presets")
@@ -91,3 +92,20 @@ def suggested(gigabytes: float | None) -> str:
     """The size of ``MEMORY`` that fits into so much; "" if none does."""
     fits = [size for size in MEMORY if gigabytes and gigabytes >= float(size) * SHY]
     return fits[-1] if fits else ""
+
+
+def is_preset(kind: str, memory: str) -> bool:
+    """Do both choices together name a preset?"""
+    return kind == EMBEDDED or bool(kind and memory)
+
+
+def gpu_words() -> str:
+    """What this computer's GPU suits."""
+    card = gpu()
+    if card is None:
+        return text.GPU_NONE
+    size = f"{card[1]:.0f} GB"
+    memory = suggested(card[1])
+    if not memory:
+        return text.GPU_SMALL.format(gpu=card[0], size=size)
+    return text.GPU_SUGGESTS.format(gpu=card[0], size=size, memory=memory)
