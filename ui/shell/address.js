@@ -49,9 +49,9 @@ function startAddress() {
   const watch = new MutationObserver(() => {
     const now = selected();
     if (!now || now === shown) return;
-    const known = read()[0] === now;  // the address led here, or the back button
+    const known = read()[0] === now;  // the address led here, or the back button: it names its image before that is open
     shown = now;
-    write(known ? 'replaceState' : 'pushState');
+    if (!known) write('pushState');
   });
   watch.observe(document.querySelector('#tabs [role=tablist]'), {
     subtree: true, childList: true, attributes: true, attributeFilter: ['aria-selected'],
